@@ -1,0 +1,1 @@
+"""Agents: a model, its tools and what it is told, as one runnable."""

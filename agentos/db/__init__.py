@@ -1,0 +1,1 @@
+"""Storage: Postgres, and nothing else."""

@@ -1,0 +1,251 @@
+"""What storage must do, as small protocols; `PostgresDb` is the one that does it.
+
+Every method that touches a user's rows takes `owner`, without a default: the rows it sees and changes are
+exactly those that `run.owner.may_see` allows. A row that isn't the owner's is as absent as one that isn't
+there. A database that doesn't answer is `DatabaseUnavailableError` from any method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from agentos.run.events import Kind
+from agentos.run.messages import Message
+from agentos.run.owner import Owner
+from agentos.run.records import Json, Memory, RunOutput, RunStatus, Session
+
+T = TypeVar("T")
+
+SessionSort = Literal["created_at", "updated_at", "session_name"]
+MemorySort = Literal["created_at", "updated_at", "memory"]
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of rows, and how many there are in all."""
+
+    rows: list[T]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionQuery:
+    """Which sessions to list. `user_id` narrows further; it never widens what `owner` may see."""
+
+    kind: Kind | None = None
+    runnable_id: str | None = None
+    user_id: str | None = None
+    session_name: str | None = None
+    """A case-insensitive part of an explicitly given name."""
+    limit: int = 20
+    page: int = 1
+    sort_by: SessionSort = "created_at"
+    descending: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryQuery:
+    """Which memories to list. `topics`: all of them must be there. `search`: a part of the text."""
+
+    user_id: str | None = None
+    agent_id: str | None = None
+    team_id: str | None = None
+    topics: Sequence[str] = ()
+    search: str | None = None
+    limit: int = 20
+    page: int = 1
+    sort_by: MemorySort = "updated_at"
+    descending: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryStats:
+    """How much is remembered about one user."""
+
+    user_id: str
+    total_memories: int
+    last_memory_updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionChange:
+    """What to set on a session; None leaves a field alone, everything given replaces the old value."""
+
+    session_name: str | None = None
+    session_state: Json | None = None
+    metadata: Json | None = None
+    summary: Json | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """What a run did to the top-level keys of its session's state; merged in the database, key by key."""
+
+    put: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    removed: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """A run that asks to be accepted."""
+
+    run: RunOutput
+    """PENDING or RUNNING, with its `input`; ids are set."""
+    session_state: Json = field(default_factory=dict[str, Any])
+    """Put over the stored state, key by key, before the run begins."""
+    session_defaults: Json = field(default_factory=dict[str, Any])
+    """The runnable's own initial state: keys a session has already are left alone."""
+    history_runs: int = 0
+    """How many of the session's last completed runs to read messages of."""
+    memories: bool = False
+    """Whether to read the user's memories too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A run that is committed, and what the same round trip read."""
+
+    user_id: str | None
+    """Whose run it is: the session's user, or the request's when the session is new."""
+    session_state: Json
+    history: list[Message]
+    memories: list[Memory]
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """One line of a run's event log: `text` is the wire's JSON, byte for byte."""
+
+    seq: int
+    name: str
+    text: str
+
+
+class Sessions(Protocol):
+    """Conversations."""
+
+    async def create_session(self, session: Session, *, owner: Owner) -> Session:
+        """Stores a new one; ConflictError if the id is taken, by whomever."""
+        ...
+
+    async def get_session(self, session_id: str, *, owner: Owner) -> Session | None:
+        """One, without its runs."""
+        ...
+
+    async def list_sessions(self, query: SessionQuery, *, owner: Owner) -> Page[Session]:
+        """A page; never reads runs."""
+        ...
+
+    async def update_session(self, session_id: str, change: SessionChange, *, owner: Owner) -> Session | None:
+        """The changed session, or None if there is none."""
+        ...
+
+    async def delete_sessions(self, session_ids: Sequence[str], *, owner: Owner) -> int:
+        """Deletes them with their runs and events; how many there were."""
+        ...
+
+
+class Runs(Protocol):
+    """Runs, each its own row."""
+
+    async def accept_run(self, request: RunRequest, *, owner: Owner) -> Accepted:
+        """Finds or makes the session and commits the run row, in one round trip.
+
+        NotFoundError("Session") if the session is another user's, or another runnable's.
+        """
+        ...
+
+    async def finish_run(self, run: RunOutput, change: StateChange, *, owner: Owner) -> None:
+        """Stores the run's outcome, its session's state and its sums, in one round trip."""
+        ...
+
+    async def get_run(self, run_id: str, *, owner: Owner, session_id: str | None = None) -> RunOutput | None:
+        """One run in full."""
+        ...
+
+    async def list_runs(
+        self,
+        session_id: str,
+        *,
+        owner: Owner,
+        statuses: Sequence[RunStatus] = (),
+        created_after: int | None = None,
+        created_before: int | None = None,
+    ) -> list[RunOutput]:
+        """A session's runs in full, oldest first; times are epoch seconds, inclusive."""
+        ...
+
+
+class Events(Protocol):
+    """The event log of streamed runs."""
+
+    async def append_events(self, run_id: str, events: Sequence[LoggedEvent], *, owner: Owner) -> None:
+        """Adds a batch."""
+        ...
+
+    async def read_events(
+        self, run_id: str, *, after: int, owner: Owner, limit: int = 1000
+    ) -> list[LoggedEvent]:
+        """The events with a greater `seq`, in order."""
+        ...
+
+
+class Memories(Protocol):
+    """What is remembered about users."""
+
+    async def create_memory(self, memory: Memory, *, owner: Owner) -> Memory:
+        """Stores a new one."""
+        ...
+
+    async def get_memory(self, memory_id: str, *, owner: Owner) -> Memory | None:
+        """One."""
+        ...
+
+    async def list_memories(self, query: MemoryQuery, *, owner: Owner) -> Page[Memory]:
+        """A page."""
+        ...
+
+    async def update_memory(
+        self, memory_id: str, *, memory: str, topics: Sequence[str] | None, owner: Owner
+    ) -> Memory | None:
+        """The changed memory, or None if there is none. `topics=None` leaves them alone."""
+        ...
+
+    async def delete_memories(self, memory_ids: Sequence[str], *, owner: Owner) -> int:
+        """How many there were."""
+        ...
+
+    async def memory_topics(self, *, owner: Owner, user_id: str | None = None) -> list[str]:
+        """Every topic in use, sorted."""
+        ...
+
+    async def memory_stats(
+        self, *, owner: Owner, user_id: str | None = None, limit: int = 20, page: int = 1
+    ) -> Page[MemoryStats]:
+        """A line per user, the latest first."""
+        ...
+
+
+class Db(Sessions, Runs, Events, Memories, Protocol):
+    """All of storage."""
+
+    @property
+    def id(self) -> str:
+        """Stable for one database and schema; the wire's `db_id`."""
+        ...
+
+    @property
+    def tables(self) -> Mapping[Literal["sessions", "runs", "events", "memories"], str]:
+        """The table names in use."""
+        ...
+
+    async def start(self) -> None:
+        """Connects and, unless told not to, creates or upgrades the tables. Safe to call again."""
+        ...
+
+    async def close(self) -> None:
+        """Gives back every connection of the running loop."""
+        ...

@@ -1,0 +1,1 @@
+"""OpenAI models, through the official client."""

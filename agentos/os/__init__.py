@@ -1,0 +1,1 @@
+"""The server: agents over HTTP, behind JWT and RBAC."""

@@ -1,0 +1,188 @@
+"""What happens in a run, as one closed union: yielded in process, stored, sent and parsed back.
+
+Names and fields are the peer's wire contract. A runnable yields events with their payload only; the
+journal stamps `origin`, `seq` and time. How an event is spelled as JSON is `run.wire`'s business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import time
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, Field
+
+from agentos.run.messages import Metrics, ToolExecution
+
+Kind = Literal["agent", "team", "workflow"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Which run of which runnable an event comes from."""
+
+    kind: Kind
+    id: str
+    name: str | None = None
+    run_id: str
+    session_id: str
+    parent_run_id: str | None = None
+    nested_depth: int = 0
+
+
+class _Event(BaseModel):
+    origin: Origin | None = Field(default=None, exclude=True)
+    """Unset until the journal stamps it."""
+    seq: int = Field(default=0, exclude=True)
+    """1, 2, 3 … in a run; the SSE `id`. 0 until stamped."""
+    created_at: int = Field(default_factory=lambda: int(time()))
+
+    is_final: ClassVar[bool] = False
+    """Whether the run ends with this event."""
+
+
+class RunStarted(_Event):
+    """The run has begun to execute."""
+
+    event: Literal["RunStarted"] = "RunStarted"
+    model: str | None = None
+    model_provider: str | None = None
+
+
+class ModelRequestStarted(_Event):
+    """A model turn begins."""
+
+    event: Literal["ModelRequestStarted"] = "ModelRequestStarted"
+    model: str | None = None
+    model_provider: str | None = None
+
+
+class ModelRequestCompleted(_Event):
+    """A model turn is over."""
+
+    event: Literal["ModelRequestCompleted"] = "ModelRequestCompleted"
+    model: str | None = None
+    model_provider: str | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    time_to_first_token: float | None = None
+    reasoning_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+
+
+class RunContent(_Event):
+    """A piece of the answer; pieces joined in order are the answer."""
+
+    event: Literal["RunContent"] = "RunContent"
+    content: Any = ""
+    workflow_agent: bool = False
+    content_type: str = "str"
+    reasoning_content: str = ""
+
+
+class RunContentCompleted(_Event):
+    """The last piece of the answer has been sent."""
+
+    event: Literal["RunContentCompleted"] = "RunContentCompleted"
+
+
+class ToolCallStarted(_Event):
+    """A tool is about to run."""
+
+    event: Literal["ToolCallStarted"] = "ToolCallStarted"
+    tool: ToolExecution
+
+
+class ToolCallCompleted(_Event):
+    """A tool has answered."""
+
+    event: Literal["ToolCallCompleted"] = "ToolCallCompleted"
+    content: str | None = None
+    tool: ToolExecution
+
+
+class ToolCallError(_Event):
+    """A tool failed, or was called wrongly; the model is told and the run goes on."""
+
+    event: Literal["ToolCallError"] = "ToolCallError"
+    tool: ToolExecution
+    error: str | None = None
+
+
+class MemoryUpdateStarted(_Event):
+    """The user's memories are being updated from this run."""
+
+    event: Literal["MemoryUpdateStarted"] = "MemoryUpdateStarted"
+
+
+class MemoryUpdateCompleted(_Event):
+    """The user's memories are up to date; `memories` are those that changed."""
+
+    event: Literal["MemoryUpdateCompleted"] = "MemoryUpdateCompleted"
+    memories: list[dict[str, Any]] | None = None
+
+
+class CustomEvent(_Event):
+    """Whatever a tool or a runnable of the user's wants to show."""
+
+    event: Literal["CustomEvent"] = "CustomEvent"
+    name: str | None = None
+    data: Any = None
+
+
+class RunCompleted(_Event):
+    """The run succeeded."""
+
+    event: Literal["RunCompleted"] = "RunCompleted"
+    content: Any = None
+    content_type: str = "str"
+    reasoning_content: str | None = None
+    model_provider_data: dict[str, Any] | None = None
+    session_state: dict[str, Any] | None = None
+    metrics: Metrics | None = None
+
+    is_final: ClassVar[bool] = True
+
+
+class RunError(_Event):
+    """The run failed; `error_type` is a stable code, `content` a sentence of ours, never a foreign text."""
+
+    event: Literal["RunError"] = "RunError"
+    content: str
+    error_type: str
+    error_id: str | None = None
+    """Also in the server's log, next to the exception."""
+
+    is_final: ClassVar[bool] = True
+
+
+class RunCancelled(_Event):
+    """The run was stopped by somebody who may; what it had produced is kept."""
+
+    event: Literal["RunCancelled"] = "RunCancelled"
+    content: Any = None
+    reason: str = "Operation cancelled by user"
+
+    is_final: ClassVar[bool] = True
+
+
+RunEvent = (
+    RunStarted
+    | ModelRequestStarted
+    | ModelRequestCompleted
+    | RunContent
+    | RunContentCompleted
+    | ToolCallStarted
+    | ToolCallCompleted
+    | ToolCallError
+    | MemoryUpdateStarted
+    | MemoryUpdateCompleted
+    | CustomEvent
+    | RunCompleted
+    | RunError
+    | RunCancelled
+)
+AnyRunEvent = Annotated[RunEvent, Field(discriminator="event")]
+"""`RunEvent` for pydantic: picks the class by the `event` field."""

@@ -1,0 +1,108 @@
+"""What a model and a run say to each other, and what it cost in tokens."""
+
+from __future__ import annotations
+
+from time import time
+from typing import Any, Literal
+from uuid import uuid4
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agentos.run.media import File, Image
+
+Role = Literal["system", "developer", "user", "assistant", "tool"]
+
+
+class FunctionCall(BaseModel):
+    """The function a model asks for; `arguments` is the JSON text as the model wrote it, broken or not."""
+
+    name: str
+    arguments: str = "{}"
+
+
+class ToolCall(BaseModel):
+    """One call a model asks for, in the shape OpenAI made common."""
+
+    id: str
+    type: Literal["function"] = "function"
+    function: FunctionCall
+
+
+class Metrics(BaseModel):
+    """Tokens and seconds; sums add up with `+`."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    reasoning_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    time_to_first_token: float | None = None
+    """Seconds from the request to the first piece of text."""
+    duration: float | None = None
+    """Seconds."""
+
+    def __add__(self, other: Metrics) -> Metrics:
+        first = self.time_to_first_token
+        return Metrics(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            total_tokens=self.total_tokens + other.total_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+            cache_read_tokens=self.cache_read_tokens + other.cache_read_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
+            time_to_first_token=other.time_to_first_token if first is None else first,
+            duration=(self.duration or 0) + other.duration if other.duration is not None else self.duration,
+        )
+
+
+class Message(BaseModel):
+    """One entry of a conversation."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: str = Field(default_factory=lambda: str(uuid4()))
+    role: Role
+    content: str | None = None
+    reasoning_content: str | None = None
+    name: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    tool_call_id: str | None = None
+    tool_name: str | None = None
+    tool_args: dict[str, Any] | None = None
+    tool_call_error: bool | None = None
+    images: list[Image] | None = None
+    files: list[File] | None = None
+    provider_data: dict[str, Any] | None = None
+    """What the adapter that wrote this message needs to read it back (ids, encrypted reasoning)."""
+    metrics: Metrics | None = None
+    from_history: bool = False
+    """It comes from an earlier run; such messages are never stored a second time."""
+    created_at: int = Field(default_factory=lambda: int(time()))
+
+
+class ToolExecution(BaseModel):
+    """One tool call of a run, as stored and shown; the field set is the peer's, nulls included."""
+
+    tool_call_id: str
+    tool_name: str
+    tool_args: dict[str, Any] | None = None
+    tool_call_error: bool | None = None
+    result: str | None = None
+    metrics: dict[str, float] | None = None
+    """`start_time`, `end_time` (epoch seconds) and `duration` (seconds)."""
+    child_run_id: str | None = None
+    stop_after_tool_call: bool = False
+    created_at: int = Field(default_factory=lambda: int(time()))
+    requires_confirmation: bool | None = None
+    confirmed: bool | None = None
+    confirmation_note: str | None = None
+    requires_user_input: bool | None = None
+    user_input_schema: list[dict[str, Any]] | None = None
+    user_feedback_schema: list[dict[str, Any]] | None = None
+    answered: bool | None = None
+    external_execution_required: bool | None = None
+    external_execution_silent: bool | None = None
+    approval_type: str | None = None
+    approval_id: str | None = None
+    parent_tool_call_id: str | None = None

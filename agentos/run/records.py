@@ -1,0 +1,106 @@
+"""The rows of a run's world as values: session, run, memory."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from time import time
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from agentos.run.events import Kind
+from agentos.run.media import File, Image
+from agentos.run.messages import Message, Metrics, ToolExecution
+
+Json = dict[str, Any]
+
+
+class RunStatus(StrEnum):
+    """Where a run is in its life; the names are the wire's."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
+    ERROR = "ERROR"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing can happen any more."""
+        return self in {RunStatus.COMPLETED, RunStatus.CANCELLED, RunStatus.ERROR}
+
+
+class RunInput(BaseModel):
+    """What the caller sent."""
+
+    input_content: str
+    images: list[Image] | None = None
+    files: list[File] | None = None
+
+
+class RunOutput(BaseModel):
+    """One run: what was asked, what came of it, what it cost. It grows while the run executes."""
+
+    run_id: str
+    kind: Kind
+    """What kind of runnable ran."""
+    runnable_id: str
+    """Its id: the wire's `agent_id`, `team_id` or `workflow_id`, by `kind`."""
+    runnable_name: str | None = None
+    session_id: str
+    parent_run_id: str | None = None
+    user_id: str | None = None
+    content: Any = None
+    """Text, or the parsed object (`content_type` names its class) for a structured answer."""
+    content_type: str = "str"
+    reasoning_content: str | None = None
+    model: str | None = None
+    model_provider: str | None = None
+    model_provider_data: Json | None = None
+    session_state: Json | None = None
+    created_at: int = Field(default_factory=lambda: int(time()))
+    """Epoch seconds."""
+    status: RunStatus = RunStatus.PENDING
+    error_type: str | None = None
+    """The stable code of what went wrong, when `status` is ERROR."""
+    metrics: Metrics | None = None
+    messages: list[Message] = Field(default_factory=list[Message])
+    """This run's own messages; history is not repeated."""
+    tools: list[ToolExecution] = Field(default_factory=list[ToolExecution])
+    metadata: Json | None = None
+    input: RunInput | None = None
+
+
+class Session(BaseModel):
+    """A conversation of one user with one runnable."""
+
+    session_id: str
+    kind: Kind
+    runnable_id: str | None = None
+    user_id: str | None = None
+    session_name: str | None = None
+    """The name somebody gave it; without one, `title` is shown."""
+    title: str | None = None
+    """The beginning of the first message."""
+    session_state: Json = Field(default_factory=dict[str, Any])
+    metadata: Json | None = None
+    summary: Json | None = None
+    metrics: Metrics = Field(default_factory=Metrics)
+    """Summed over all runs."""
+    created_at: datetime
+    updated_at: datetime
+
+
+class Memory(BaseModel):
+    """One thing worth knowing about a user."""
+
+    memory_id: str
+    memory: str
+    topics: list[str] = Field(default_factory=list[str])
+    user_id: str
+    agent_id: str | None = None
+    team_id: str | None = None
+    created_at: datetime
+    updated_at: datetime

@@ -1,0 +1,1 @@
+"""Accept, execute, follow: the life of a run, once for every kind of runnable."""
