@@ -23,9 +23,9 @@ class Origin:
 
     kind: Kind
     id: str
-    name: str | None = None
     run_id: str
     session_id: str
+    name: str | None = None
     parent_run_id: str | None = None
     nested_depth: int = 0
 

@@ -12,52 +12,59 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic_core import from_json, to_json
 
-from agentos.run.events import AnyRunEvent, Kind, Origin, RunEvent
+from agentos.run.events import (
+    AnyRunEvent,
+    Kind,
+    Origin,
+    RunEvent,
+    ToolCallCompleted,
+    ToolCallError,
+    ToolCallStarted,
+)
 from agentos.run.records import RunOutput
 
 _PREFIX: dict[Kind, str] = {"agent": "", "team": "Team", "workflow": "Workflow"}
 _EVENTS: TypeAdapter[RunEvent] = TypeAdapter(AnyRunEvent)
-_KEEP_NULLS = "tool"
-_DEFAULT_KIND: Kind = "agent"
+_HEAD = {"event", "created_at", "tool"}
 
 
 def event_name(event: RunEvent, kind: Kind) -> str:
     """`RunContent` of an agent, `TeamRunContent` of a team, `WorkflowStarted` of a workflow."""
-    if kind == "workflow":
-        return "Workflow" + event.event.removeprefix("Run")
-    return _PREFIX[kind] + event.event
+    plain = event.event.removeprefix("Run") if kind == "workflow" else event.event
+    return _PREFIX[kind] + plain
 
 
 @lru_cache(maxsize=1024)
 def _origin_json(origin: Origin) -> str:
-    fields: dict[str, Any] = {f"{origin.kind}_id": origin.id}
-    if origin.name is not None:
-        fields[f"{origin.kind}_name"] = origin.name
-    fields |= {"run_id": origin.run_id, "session_id": origin.session_id}
-    if origin.parent_run_id is not None:
-        fields["parent_run_id"] = origin.parent_run_id
-    fields["nested_depth"] = origin.nested_depth
-    return to_json(fields).decode()[1:-1]
+    fields: dict[str, Any] = {
+        f"{origin.kind}_id": origin.id,
+        f"{origin.kind}_name": origin.name,
+        "run_id": origin.run_id,
+        "session_id": origin.session_id,
+        "parent_run_id": origin.parent_run_id,
+        "nested_depth": origin.nested_depth,
+    }
+    return to_json({name: value for name, value in fields.items() if value is not None}).decode()[1:-1]
 
 
 def encode_event(event: RunEvent) -> tuple[str, str]:
     """The event's wire name and its one-line JSON. The event must be stamped."""
     assert event.origin is not None, "the journal stamps an event before it is shown"
     name = event_name(event, event.origin.kind)
-    payload = event.model_dump(mode="json", exclude_none=True, exclude={"event", "created_at", _KEEP_NULLS})
-    tool = getattr(event, _KEEP_NULLS, None)
-    if tool is not None:
-        payload[_KEEP_NULLS] = tool.model_dump(mode="json")
-    rest = to_json(payload).decode()[1:-1]
-    head = f'{{"created_at":{event.created_at},"event":"{name}",{_origin_json(event.origin)}'
-    return name, f"{head},{rest}}}" if rest else f"{head}}}"
+    parts = [f'"created_at":{event.created_at},"event":"{name}"', _origin_json(event.origin)]
+    payload = event.model_dump_json(exclude_none=True, exclude=_HEAD)
+    if payload != "{}":
+        parts.append(payload[1:-1])
+    if isinstance(event, ToolCallStarted | ToolCallCompleted | ToolCallError):
+        parts.append(f'"tool":{event.tool.model_dump_json()}')
+    return name, "{" + ",".join(parts) + "}"
 
 
 def decode_event(text: str | bytes, *, seq: int = 0) -> RunEvent:
     """The event that `encode_event` wrote; raises pydantic's ValidationError on anything else."""
     fields: dict[str, Any] = from_json(text)
-    kind = next((known for known in _PREFIX if f"{known}_id" in fields), _DEFAULT_KIND)
-    fields["event"] = _plain_name(fields.get("event", ""), kind)
+    kind = _kind(fields)
+    fields["event"] = _plain_name(str(fields.get("event")), kind)
     event = _EVENTS.validate_python(fields)
     event.seq = seq
     event.origin = Origin(
@@ -72,10 +79,20 @@ def decode_event(text: str | bytes, *, seq: int = 0) -> RunEvent:
     return event
 
 
+def _kind(fields: dict[str, Any]) -> Kind:
+    for kind in _PREFIX:
+        if f"{kind}_id" in fields:
+            return kind
+    return "agent"
+
+
 def _plain_name(name: str, kind: Kind) -> str:
-    if kind == "workflow" and name.removeprefix("Workflow") in {"Started", "Completed", "Error", "Cancelled"}:
-        return "Run" + name.removeprefix("Workflow")
-    return name.removeprefix(_PREFIX[kind])
+    plain = name.removeprefix(_PREFIX[kind])
+    return f"Run{plain}" if kind == "workflow" and plain in _WORKFLOW_SHORT else plain
+
+
+_WORKFLOW_SHORT = {"Started", "Content", "ContentCompleted", "Completed", "Error", "Cancelled"}
+"""What is left of the `Run…` names in a workflow's spelling."""
 
 
 def sse_frame(name: str, text: str, seq: int) -> str:
