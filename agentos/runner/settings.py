@@ -1,0 +1,36 @@
+"""What the runner must know of a runnable before it can accept a run of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from agentos.db.base import Db
+from agentos.run.runnable import OutputSchema, Runnable
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """A runnable's standing wishes; one run's `RunArguments` go on top."""
+
+    db: Db | None = None
+    """Where runs are stored; without one nothing outlives the run."""
+    history_runs: int = 0
+    """How many of the session's last completed runs the runnable wants to see."""
+    memories: bool = False
+    """Whether it wants the user's memories."""
+    session_state: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What a new session's state begins with."""
+    dependencies: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    output_schema: OutputSchema | None = None
+
+
+class Configured(Runnable, Protocol):
+    """A runnable that says how its runs are set up: what `Runner` and the server take."""
+
+    @property
+    def settings(self) -> RunSettings:
+        """Read at the start of every run."""
+        ...
