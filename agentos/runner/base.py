@@ -46,6 +46,9 @@ class RunMethods:
     A run that fails comes back with status ERROR; a run that isn't accepted raises what `accept` raises.
     """
 
+    stream_events: bool = False
+    """Whether `stream=True` yields every event when the call doesn't say."""
+
     @overload
     def arun(
         self, input: Input, *, stream: Literal[False] = False, **options: Unpack[RunOptions]
@@ -62,7 +65,7 @@ class RunMethods:
     ) -> AsyncGenerator[RunEvent]: ...
 
     def arun(
-        self: Any,
+        self,
         input: Input,  # noqa: A002 - the peer's name
         *,
         stream: bool = False,

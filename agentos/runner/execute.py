@@ -71,7 +71,8 @@ async def _store(db: Db, run: RunOutput, change: StateChange, *, owner: Owner) -
     """A model's answer is dear: a database that is restarting gets some seconds to come back."""
     for pause in STORE_PAUSES:
         try:
-            return await db.finish_run(run, change, owner=owner)
+            await db.finish_run(run, change, owner=owner)
+            return
         except DatabaseUnavailableError:
             await asyncio.sleep(pause)
     await db.finish_run(run, change, owner=owner)
