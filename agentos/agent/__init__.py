@@ -1,1 +1,5 @@
 """Agents: a model, its tools and what it is told, as one runnable."""
+
+from agentos.agent.agent import Agent
+
+__all__ = ["Agent"]

@@ -1,1 +1,5 @@
 """What is remembered about users."""
+
+from agentos.memory.manager import MemoryManager
+
+__all__ = ["MemoryManager"]

@@ -1,0 +1,187 @@
+"""The model-tool loop: ask the model, run the tools it asks for, until it answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from agentos.agent.calls import TurnCalls
+from agentos.agent.output import OutputError, parse, response_format
+from agentos.errors import AgentOSError, ModelError
+from agentos.models.base import Model, ModelDelta, ModelRequest, ModelResponse
+from agentos.run.events import (
+    ModelRequestCompleted,
+    ModelRequestStarted,
+    RunContent,
+    RunContentCompleted,
+    RunEvent,
+)
+from agentos.run.messages import Message, Metrics
+from agentos.run.runnable import RunContext
+from agentos.tools.tool import Tool
+
+MAX_TURNS = 100
+"""Model turns in one run; more means that the model goes in circles."""
+
+
+class TooManyTurnsError(AgentOSError):
+    """The model asked for tools `MAX_TURNS` times without answering."""
+
+    code = "too_many_turns"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often, and after how many seconds, a failed model turn that has shown nothing is tried again."""
+
+    times: int = 0
+    delay: float = 1.0
+    exponential: bool = False
+
+    def pause(self, attempt: int) -> float:
+        """Seconds before try number `attempt` + 1, counted from 1."""
+        return self.delay * 2 ** (attempt - 1) if self.exponential else self.delay
+
+
+@dataclass(slots=True)
+class Loop:
+    """One run's conversation with its model."""
+
+    model: Model
+    tools: Mapping[str, Tool]
+    context: RunContext
+    tool_choice: str | Mapping[str, Any] | None
+    tool_call_limit: int | None
+    retry: Retry
+    agent: object
+    turn: int = field(default=0, init=False)
+    _corrected: bool = field(default=False, init=False)
+
+    async def events(self) -> AsyncGenerator[RunEvent]:
+        """Runs to the answer, which it leaves in `context.run`."""
+        while True:
+            self.turn += 1
+            if self.turn > MAX_TURNS:
+                raise TooManyTurnsError(f"The model called tools for {MAX_TURNS} turns without answering.")
+            response: ModelResponse | None = None
+            async for item in self._turn():
+                if isinstance(item, ModelResponse):
+                    response = item
+                else:
+                    yield item
+            assert response is not None, "a turn ends with its response"
+            if not response.tool_calls:
+                if self._take_answer(response.content or ""):
+                    break
+                continue
+            before = len(self.context.run.tools)
+            calls = TurnCalls(
+                response.tool_calls, self.tools, self.context, self.turn, self._calls_left(), self.agent
+            )
+            async for event in calls.run():
+                yield event
+            stopping = [call for call in self.context.run.tools[before:] if call.stop_after_tool_call]
+            if stopping:
+                self._set_answer("\n".join(call.result or "" for call in stopping))
+                break
+        yield RunContentCompleted()
+
+    async def _turn(self) -> AsyncGenerator[RunEvent | ModelResponse]:
+        model = self.model
+        yield ModelRequestStarted(model=model.id, model_provider=model.provider)
+        response: ModelResponse | None = None
+        pieces: list[str] = []
+        try:
+            async for item in self.context.steps(f"model-{self.turn}", self._respond):
+                if isinstance(item, ModelResponse):
+                    response = item
+                else:
+                    pieces.append(item.content)
+                    yield RunContent(content=item.content, reasoning_content=item.reasoning_content)
+        finally:
+            if response is None:
+                # Whoever stops the run keeps what it had said.
+                self._set_answer("".join(pieces))
+        if response is None:
+            raise ModelError("The model ended its turn without an answer.", code="model_bad_response")
+        self._remember(response)
+        metrics = response.metrics
+        yield ModelRequestCompleted(
+            model=model.id,
+            model_provider=model.provider,
+            **metrics.model_dump(exclude={"duration"}),
+        )
+        yield response
+
+    async def _respond(self) -> AsyncGenerator[ModelDelta | ModelResponse]:
+        attempt = 0
+        while True:
+            attempt += 1
+            shown = False
+            try:
+                async for item in self.model.respond(self._request()):
+                    shown = True
+                    yield item
+                return
+            except ModelError:
+                if shown or attempt > self.retry.times:
+                    raise
+            await asyncio.sleep(self.retry.pause(attempt))
+
+    def _request(self) -> ModelRequest:
+        schema = self.context.output_schema
+        offered = () if self._calls_left() == 0 else tuple(tool.spec for tool in self.tools.values())
+        return ModelRequest(
+            messages=[*self.context.history, *self.context.run.messages],
+            tools=offered,
+            tool_choice=self.tool_choice if offered else None,
+            response_format=response_format(schema) if schema else None,
+            stream=self.context.stream,
+        )
+
+    def _calls_left(self) -> int | None:
+        if self.tool_call_limit is None:
+            return None
+        return max(0, self.tool_call_limit - len(self.context.run.tools))
+
+    def _remember(self, response: ModelResponse) -> None:
+        run = self.context.run
+        run.metrics = (run.metrics or Metrics()) + response.metrics
+        if response.reasoning_content:
+            run.reasoning_content = (run.reasoning_content or "") + response.reasoning_content
+        run.messages.append(
+            Message(
+                role="assistant",
+                content=response.content,
+                reasoning_content=response.reasoning_content,
+                tool_calls=list(response.tool_calls) or None,
+                provider_data=dict(response.provider_data) if response.provider_data else None,
+                metrics=response.metrics,
+            )
+        )
+
+    def _take_answer(self, text: str) -> bool:
+        """Whether this is the answer; one that doesn't fit the schema is sent back once."""
+        schema = self.context.output_schema
+        if schema is None:
+            self._set_answer(text)
+            return True
+        try:
+            value = parse(text, schema)
+        except OutputError as error:
+            if self._corrected:
+                raise
+            self._corrected = True
+            self.context.run.messages.append(
+                Message(role="user", content=f"{error} Answer again, with nothing but the mended JSON.")
+            )
+            return False
+        name = schema.__name__ if isinstance(schema, type) else "dict"
+        self._set_answer(value, content_type=name)
+        return True
+
+    def _set_answer(self, content: Any, *, content_type: str = "str") -> None:
+        self.context.run.content = content
+        self.context.run.content_type = content_type

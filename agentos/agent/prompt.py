@@ -1,0 +1,133 @@
+"""What a run tells the model: one system message, the history, the user's message."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydantic_core import to_json
+
+from agentos.run.messages import Message
+from agentos.run.runnable import RunContext
+
+Text = str | list[str] | None
+Instructions = str | Sequence[str] | Callable[..., Text | Awaitable[Text]] | None
+"""Text, a list of rules, or a function of the run (a parameter annotated `RunContext`, or none)."""
+
+_VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The parts of an agent's system message; `Agent` documents them."""
+
+    name: str | None = None
+    role: str | None = None
+    description: str | None = None
+    instructions: Instructions = None
+    system_message: Instructions = None
+    expected_output: str | None = None
+    additional_context: str | None = None
+    tool_instructions: tuple[str, ...] = ()
+    markdown: bool = False
+    add_name: bool = False
+    add_datetime: bool = False
+    timezone: str | None = None
+    add_session_state: bool = False
+    add_dependencies: bool = False
+    add_memories: bool = False
+    resolve: bool = True
+
+    async def messages(self, context: RunContext) -> list[Message]:
+        """This run's first messages: the system message, if there is anything to say, and the user's."""
+        given = context.run.input
+        assert given is not None, "accept() sets the input"
+        question = given.input_content
+        if self.add_dependencies and context.dependencies:
+            question += f"\n\n<context>\n{_json(context.dependencies)}\n</context>"
+        user = Message(role="user", content=question, images=given.images, files=given.files)
+        system = await self._system(context)
+        return [Message(role="system", content=system), user] if system else [user]
+
+    async def _system(self, context: RunContext) -> str:
+        if self.system_message is not None:
+            return "\n".join(self._resolved(await _lines(self.system_message, context), context))
+        rules = [*await _lines(self.instructions, context), *self.tool_instructions]
+        sections = [
+            self.description or "",
+            f"Your role: {self.role}" if self.role else "",
+            _listed("instructions", rules),
+            _listed("additional_information", self._facts()),
+            _tagged("expected_output", self.expected_output),
+            self.additional_context or "",
+            self._memories(context),
+            _tagged("session_state", _json(context.session_state) if self.add_session_state else None),
+        ]
+        return "\n\n".join(self._resolved([section for section in sections if section], context))
+
+    def _facts(self) -> list[str]:
+        facts: list[str] = []
+        if self.markdown:
+            facts.append("Use markdown to format your answers.")
+        if self.add_name and self.name:
+            facts.append(f"Your name is {self.name}.")
+        if self.add_datetime:
+            zone = ZoneInfo(self.timezone) if self.timezone else None
+            facts.append(f"The current time is {datetime.now(zone).astimezone(zone):%Y-%m-%d %H:%M:%S %Z}.")
+        return facts
+
+    def _memories(self, context: RunContext) -> str:
+        if not self.add_memories or not context.memories:
+            return ""
+        known = "\n".join(f"- {memory.memory}" for memory in context.memories)
+        return (
+            "What you remember of this user from earlier conversations (what they say now counts more):\n"
+            f"<memories>\n{known}\n</memories>"
+        )
+
+    def _resolved(self, texts: list[str], context: RunContext) -> list[str]:
+        """Puts session state, dependencies and metadata in the place of `{name}`; other braces stay."""
+        if not self.resolve:
+            return texts
+        known: dict[str, Any] = {
+            "user_id": context.user_id,
+            **context.metadata,
+            **context.dependencies,
+            **context.session_state,
+        }
+
+        def value(match: re.Match[str]) -> str:
+            return str(known[match[1]]) if match[1] in known else match[0]
+
+        return [_VARIABLE.sub(value, text) for text in texts]
+
+
+async def _lines(source: Instructions, context: RunContext) -> list[str]:
+    if callable(source):
+        wants_context = bool(inspect.signature(source).parameters)
+        made = source(context) if wants_context else source()
+        value = await made if inspect.isawaitable(made) else made
+    else:
+        value = source
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _listed(tag: str, lines: Sequence[str]) -> str:
+    if len(lines) == 1:
+        return _tagged(tag, lines[0])
+    return _tagged(tag, "\n".join(f"- {line}" for line in lines))
+
+
+def _tagged(tag: str, text: str | None) -> str:
+    return f"<{tag}>\n{text}\n</{tag}>" if text else ""
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return to_json(value, fallback=str).decode()

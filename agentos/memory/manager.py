@@ -1,0 +1,93 @@
+"""After a run: has the user said something worth remembering?"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from pydantic_core import from_json
+
+from agentos.db.base import Db
+from agentos.errors import AgentOSError
+from agentos.memory.tools import MemoryTools
+from agentos.models.base import Model, ModelRequest, ModelResponse
+from agentos.run.events import MemoryUpdateCompleted, MemoryUpdateStarted, RunEvent
+from agentos.run.messages import Message, Metrics
+from agentos.run.runnable import RunContext
+from agentos.tools.toolkit import collect
+
+logger = logging.getLogger("agentos.memory")
+
+MAX_TURNS = 4
+"""Model turns that one update may take."""
+_TASK = """\
+You keep a short list of facts about a user for later conversations. Read what the user said and bring the \
+list up to date with the tools: lasting facts, preferences and plans, one self-contained sentence in the \
+third person each; never secrets, never what only matters today, never what is on the list already. Most \
+messages hold nothing to remember: then call no tool and answer "nothing".
+{instructions}
+The list now:
+{known}"""
+
+
+class MemoryManager:
+    """Extracts memories with a model.
+
+    `model` defaults to the agent's own; `instructions` say what matters in this application.
+    """
+
+    def __init__(self, *, model: Model | None = None, instructions: str | None = None) -> None:
+        self._model = model
+        self._instructions = instructions
+
+    async def update(self, context: RunContext, *, model: Model, db: Db) -> AsyncGenerator[RunEvent]:
+        """Updates the memories of the run's user from what they said in it.
+
+        Whatever goes wrong is logged and the run succeeds: the user has their answer already.
+        """
+        if context.user_id is None:
+            return
+        yield MemoryUpdateStarted()
+        changed: list[dict[str, Any]] = []
+        try:
+            changed = await self._changes(context, self._model or model, MemoryTools(db))
+        except AgentOSError as error:
+            logger.warning("Run %s: memories not updated (%s)", context.run_id, error.code)
+        yield MemoryUpdateCompleted(memories=changed or None)
+
+    async def _changes(self, context: RunContext, model: Model, toolkit: MemoryTools) -> list[dict[str, Any]]:
+        tools = collect([toolkit])
+        messages = self._opening(context)
+        changed: list[dict[str, Any]] = []
+        for turn in range(1, MAX_TURNS + 1):
+            request = ModelRequest(messages, [tool.spec for tool in tools.values()], stream=False)
+            response: ModelResponse | None = None
+            async for item in context.steps(f"memory-{turn}", lambda sent=request: model.respond(sent)):
+                response = item if isinstance(item, ModelResponse) else response
+            if response is None or not response.tool_calls:
+                break
+            context.run.metrics = (context.run.metrics or Metrics()) + response.metrics
+            messages.append(
+                Message(role="assistant", content=response.content, tool_calls=list(response.tool_calls))
+            )
+            for call in response.tool_calls:
+                tool = tools.get(call.function.name)
+                if tool is None:
+                    content = f"There is no tool {call.function.name!r}."
+                else:
+                    result = await tool.call(call.function.arguments, context)
+                    content = result.content
+                    if not result.error and call.function.name != "get_memories":
+                        changed.append(from_json(content))
+                messages.append(Message(role="tool", tool_call_id=call.id, content=content))
+        return changed
+
+    def _opening(self, context: RunContext) -> list[Message]:
+        known = "\n".join(f"- [{memory.memory_id}] {memory.memory}" for memory in context.memories)
+        task = _TASK.format(instructions=self._instructions or "", known=known or "(empty)")
+        given = context.run.input
+        return [
+            Message(role="system", content=task),
+            Message(role="user", content=given.input_content if given else ""),
+        ]
