@@ -1,7 +1,7 @@
 """The server that docker-compose.yml runs; its settings come from the environment.
 
 DATABASE_URL          the Postgres to use
-JWT_VERIFICATION_KEY  the secret, 32 bytes or more, that HS256 tokens for the audience `agentos` are signed with
+JWT_VERIFICATION_KEY  the secret, 32 bytes or more, of HS256 tokens; their audience is `agentos`
 AGENTOS_MODEL         `openai:gpt-5.2` unless set; `offline` needs neither key nor network
 OPENAI_API_KEY        for models of OpenAI's
 """
