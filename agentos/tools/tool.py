@@ -2,29 +2,191 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
+import logging
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, closing
+from contextvars import copy_context
+from dataclasses import dataclass, field, replace
+from functools import partial
+from types import MethodType
+from typing import Any, overload
+
+from agentos.errors import ConfigurationError
+from agentos.models.base import ToolSpec
+from agentos.run.runnable import RunContext
+from agentos.tools import docstring, schema
+from agentos.tools.arguments import Arguments
+from agentos.tools.result import ToolError, ToolResult, join, join_async, to_text
+
+DEFAULT_TIMEOUT = 60.0
+"""Seconds one call may take when its tool doesn't say."""
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_log = logging.getLogger(__name__)
+# A pool of our own: calls that hang must not starve the loop's default one, which looks up host names too.
+_threads = ThreadPoolExecutor(max_workers=64, thread_name_prefix="agentos-tool")
 
 
-@dataclass(frozen=True, slots=True)
-class ToolResult:
-    """A tool's answer to the model. An error is an answer too."""
-
-    content: str
-    error: bool = False
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tool:
-    """A callable with everything a model must know of it."""
+    """A function with everything a model must know of it; made by `@tool` or `Tool.of`.
+
+    Calling it calls the function. As a method of a class it binds like one.
+    """
 
     name: str
     description: str
-    parameters: dict[str, Any]
-    """The JSON schema of its arguments."""
-    function: Callable[..., Any]
+    function: Callable[..., Any] = field(repr=False)
+    arguments: Arguments = field(repr=False)
     timeout: float | None = None
-    """Seconds one call may take."""
+    """Seconds one call may take, DEFAULT_TIMEOUT if None.
+
+    An async function is cancelled then. A sync one runs on in its thread, which can't be stopped: only its
+    answer is dropped.
+    """
     stop_after_tool_call: bool = False
     """The run ends after this call; its answer is the run's."""
+    strict: bool = False
+    """The provider enforces the schema; the model then gives every parameter, defaults or not."""
+    instructions: str | None = None
+    """How to use it, for the system message."""
+    add_instructions: bool = True
+    """Whether `instructions` go into the system message."""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ConfigurationError(
+                f"The tool name {self.name!r} isn't 1 to 64 letters, digits, _ or -: set @tool(name=…)."
+            )
+        if self.timeout is not None and not self.timeout > 0:
+            raise ConfigurationError(
+                f"The tool {self.name!r} needs a timeout of more than 0 seconds, or None."
+            )
+        if self.strict:
+            self._strict_schema()
+
+    @classmethod
+    def of(
+        cls, function: Callable[..., Any], *, name: str | None = None, description: str | None = None
+    ) -> Tool:
+        """The tool that a function or method is: name, description and schema are read from it.
+
+        ConfigurationError says which parameter no model can fill.
+        """
+        if not (inspect.isfunction(function) or inspect.ismethod(function)):
+            raise ConfigurationError(
+                f"{function!r} is not a function or method: wrap it in one to make it a tool."
+            )
+        doc = docstring.parse(inspect.getdoc(function))
+        return cls(
+            name=name or function.__name__,
+            description=doc.description if description is None else description,
+            function=function,
+            arguments=schema.arguments(function, doc.parameters),
+        )
+
+    @property
+    def spec(self) -> ToolSpec:
+        """The tool as a model is told of it."""
+        parameters = self._strict_schema() if self.strict else self.arguments.schema
+        return ToolSpec(self.name, self.description, parameters, self.strict)
+
+    @property
+    def is_bound(self) -> bool:
+        """False for a method taken from a class instead of from an object: it can't be called by a run."""
+        return not self.arguments.takes_self or inspect.ismethod(self.function)
+
+    async def call(self, arguments: str, context: RunContext, *, agent: object | None = None) -> ToolResult:
+        """Calls the function with a model's JSON text. Whatever goes wrong is an answer, never an exception.
+
+        Sync functions run in a thread, with the caller's context variables. Calls may overlap.
+        """
+        seconds = self.timeout or DEFAULT_TIMEOUT
+        limit = asyncio.timeout(seconds)
+        try:
+            values = self.arguments.inject(self.arguments.parse(arguments), context, agent)
+            async with limit:
+                return ToolResult(to_text(await self._result(values)))
+        except ToolError as error:
+            return ToolResult(to_text(str(error)), error=True)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's function must not end the run
+            if isinstance(error, TimeoutError) and limit.expired():
+                return ToolResult(f"{self.name} gave no answer within {seconds:g} seconds.", error=True)
+            _log.error("tool %s failed in run %s", self.name, context.run_id, exc_info=error)
+            return ToolResult(f"{self.name} failed with {type(error).__name__}.", error=True)
+
+    async def _result(self, values: dict[str, Any]) -> object:
+        if inspect.iscoroutinefunction(self.function) or inspect.isasyncgenfunction(self.function):
+            result = self.function(**values)
+        else:
+            work = partial(_call, self.function, values)
+            context = copy_context()
+            result = await asyncio.get_running_loop().run_in_executor(_threads, lambda: context.run(work))
+        if inspect.isawaitable(result):
+            result = await result
+        if inspect.isasyncgen(result):
+            async with aclosing(result):
+                return await join_async(result)
+        return result
+
+    def _strict_schema(self) -> dict[str, Any]:
+        try:
+            return schema.strict(self.arguments.schema)
+        except ValueError as error:
+            raise ConfigurationError(
+                f"The tool {self.name!r} can't be strict: it takes an object whose keys aren't known."
+            ) from error
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the function itself, as if it were no tool."""
+        return self.function(*args, **kwargs)
+
+    def __get__(self, instance: object | None, owner: type | None = None) -> Tool:
+        if instance is None or self.is_bound:
+            return self
+        return replace(self, function=MethodType(self.function, instance))
+
+
+@overload
+def tool(function: Callable[..., Any], /) -> Tool: ...
+@overload
+def tool(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    timeout: float | None = None,
+    stop_after_tool_call: bool = False,
+    strict: bool = False,
+    instructions: str | None = None,
+    add_instructions: bool = True,
+) -> Callable[[Callable[..., Any]], Tool]: ...
+def tool(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    **options: Any,
+) -> Tool | Callable[[Callable[..., Any]], Tool]:
+    """Makes a function a tool, as `@tool` or `@tool(name=…, …)`; the keywords are `Tool`'s fields."""
+
+    def make(function: Callable[..., Any]) -> Tool:
+        return replace(Tool.of(function, name=name, description=description), **options)
+
+    return make if function is None else make(function)
+
+
+def _call(function: Callable[..., Any], values: dict[str, Any]) -> Any:
+    try:
+        result = function(**values)
+        if not inspect.isgenerator(result):
+            return result
+        with closing(result):
+            return join(result)
+    except StopIteration as error:
+        # A future can't carry it: the waiting side would wait for ever.
+        raise RuntimeError("the tool raised StopIteration") from error
