@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Literal
 
 from agentos.agent.loop import Loop, Retry
@@ -10,6 +10,7 @@ from agentos.agent.prompt import Instructions, Prompt
 from agentos.db.base import Db
 from agentos.errors import ConfigurationError
 from agentos.memory.manager import MemoryManager
+from agentos.memory.tools import INSTRUCTIONS as MEMORY_INSTRUCTIONS
 from agentos.memory.tools import MemoryTools
 from agentos.models.base import Model
 from agentos.models.catalog import resolve
@@ -18,7 +19,8 @@ from agentos.run.runnable import OutputSchema, RunContext
 from agentos.runner.base import RunMethods
 from agentos.runner.settings import RunSettings
 from agentos.tools.tool import Tool
-from agentos.tools.toolkit import Toolkit, collect
+from agentos.tools.toolkit import ToolLike, collect
+from agentos.tools.toolkit import instructions as instructions_of
 from agentos.utils.slug import slug
 
 DEFAULT_MODEL = "openai:gpt-5.4-mini"
@@ -52,7 +54,7 @@ class Agent(RunMethods):
         name: str | None = None,
         model: Model | str | None = None,
         db: Db | None = None,
-        tools: Sequence[Toolkit | Tool | Callable[..., Any]] = (),
+        tools: Sequence[ToolLike] = (),
         tool_call_limit: int | None = None,
         tool_choice: str | Mapping[str, Any] | None = None,
         role: str | None = None,
@@ -119,7 +121,10 @@ class Agent(RunMethods):
             system_message=system_message,
             expected_output=expected_output,
             additional_context=additional_context,
-            tool_instructions=_told(self.tools),
+            tool_instructions=(
+                *instructions_of(self.tools),
+                *([MEMORY_INSTRUCTIONS] if enable_agentic_memory else []),
+            ),
             markdown=markdown,
             add_name=add_name_to_context,
             add_datetime=add_datetime_to_context,
@@ -169,14 +174,6 @@ class Agent(RunMethods):
         if not self.enable_agentic_memory or self.db is None:
             return self._own_tools
         return self._own_tools | collect([MemoryTools(self.db)])
-
-
-def _told(tools: Sequence[Toolkit | Tool | Callable[..., Any]]) -> tuple[str, ...]:
-    return tuple(
-        tool.instructions
-        for tool in tools
-        if isinstance(tool, Toolkit) and tool.add_instructions and tool.instructions
-    )
 
 
 def _at_least(parameter: str, value: int | None, least: int) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
@@ -34,7 +34,7 @@ def parse(text: str, schema: OutputSchema) -> BaseModel | Any:
     try:
         if isinstance(schema, type):
             return schema.model_validate_json(_without_fence(text))
-        return cast("Any", from_json(_without_fence(text)))
+        return from_json(_without_fence(text))
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(map(str, part['loc'])) or 'the answer'}: {part['msg']}" for part in error.errors()

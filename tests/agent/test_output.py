@@ -1,0 +1,57 @@
+"""Structured answers."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import BaseModel
+
+from agentos.agent import Agent
+from agentos.db.base import Db
+from agentos.run.owner import ANYONE
+from agentos.run.records import RunStatus
+from tests.agent.models import scripted
+
+
+class City(BaseModel):
+    name: str
+    people: int
+
+
+@pytest.mark.parametrize(
+    "text", ['{"name": "Rome", "people": 3}', '```json\n{"name": "Rome", "people": 3}\n```']
+)
+async def test_the_answer_is_an_instance_of_the_class(text: str) -> None:
+    model, requests = scripted(text)
+    run = await Agent(model=model, output_schema=City).arun("Rome?")
+    assert run.content == City(name="Rome", people=3)
+    assert run.content_type == "City"
+    assert requests[0].response_format is not None
+    assert requests[0].response_format.name == "City"
+
+
+@pytest.mark.parametrize("wrong", ["Rome is big.", '{"name": "Rome"}', '{"name": "Rome", "people": "many"}'])
+async def test_a_misfit_is_sent_back_once_and_then_fails(wrong: str) -> None:
+    model, requests = scripted(wrong, '{"name": "Rome", "people": 3}')
+    run = await Agent(model=model, output_schema=City).arun("Rome?")
+    assert run.content == City(name="Rome", people=3)
+    assert requests[1].messages[-1].role == "user"
+    model, _ = scripted(wrong, wrong)
+    run = await Agent(model=model, output_schema=City).arun("Rome?")
+    assert (run.status, run.error_type) == (RunStatus.ERROR, "output_invalid")
+
+
+async def test_a_plain_schema_gives_plain_data() -> None:
+    model, requests = scripted('{"x": 1}')
+    schema = {"title": "Point", "type": "object", "properties": {"x": {"type": "integer"}}}
+    run = await Agent(model=model).arun("x?", output_schema=schema)
+    assert (run.content, run.content_type) == ({"x": 1}, "dict")
+    assert requests[0].response_format is not None
+    assert requests[0].response_format.schema == schema
+
+
+async def test_a_structured_answer_is_stored_as_data(db: Db) -> None:
+    model, _ = scripted('{"name": "Rome", "people": 3}')
+    run = await Agent(model=model, db=db, output_schema=City).arun("Rome?")
+    stored = await db.get_run(run.run_id, owner=ANYONE)
+    assert stored is not None
+    assert (stored.content, stored.content_type) == ({"name": "Rome", "people": 3}, "City")

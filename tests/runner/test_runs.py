@@ -1,0 +1,191 @@
+"""A run from acceptance to its one final event, with and without a database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from agentos.db.base import Db
+from agentos.errors import ConflictError, DatabaseUnavailableError, ModelError, NotFoundError
+from agentos.run.events import RunContent, RunEvent
+from agentos.run.owner import ANYONE
+from agentos.run.records import RunInput, RunStatus
+from agentos.run.runnable import RunContext
+from agentos.runner import execute
+from agentos.runner.accept import RunArguments, accept
+from agentos.runner.live import LiveRuns, launch
+from agentos.runner.settings import RunSettings
+from tests.runner.script import Script
+
+
+async def hello(context: RunContext) -> AsyncGenerator[RunEvent]:
+    for piece in ("Hel", "lo"):
+        yield RunContent(content=piece)
+    context.run.content = "Hello"
+
+
+async def leak(context: RunContext) -> AsyncGenerator[RunEvent]:
+    yield RunContent(content="so far")
+    raise RuntimeError("password=hunter2 at /etc/secret")
+
+
+async def refuse(context: RunContext) -> AsyncGenerator[RunEvent]:
+    yield RunContent(content="")
+    raise ModelError("The model is busy.", code="model_rate_limited")
+
+
+def ask(text: str = "hi", **rest: object) -> RunArguments:
+    return RunArguments(input=RunInput(input_content=text), **rest)  # type: ignore[arg-type]
+
+
+def names(events: list[RunEvent]) -> list[str]:
+    return [event.event for event in events]
+
+
+async def test_a_run_ends_with_exactly_one_final_event() -> None:
+    events = [event async for event in Script(hello).arun("hi", stream=True, stream_events=True)]
+    assert names(events) == ["RunStarted", "RunContent", "RunContent", "RunCompleted"]
+    assert [event.seq for event in events] == [1, 2, 3, 4]
+    assert [event.is_final for event in events].count(True) == 1
+
+
+async def test_without_stream_events_only_pieces_of_the_answer_come() -> None:
+    events = [event async for event in Script(hello).arun("hi", stream=True)]
+    assert names(events) == ["RunContent", "RunContent"]
+
+
+def test_a_caller_without_a_loop_gets_the_same() -> None:
+    assert Script(hello).run("hi").content == "Hello"
+    assert (
+        "".join(e.content for e in Script(hello).run("hi", stream=True) if e.event == "RunContent") == "Hello"
+    )
+
+
+async def test_inside_a_loop_the_sync_door_says_which_to_take() -> None:
+    with pytest.raises(RuntimeError, match="arun"):
+        Script(hello).run("hi")
+
+
+async def test_a_foreign_exception_never_shows_its_text() -> None:
+    run = await Script(leak).arun("hi")
+    assert run.status is RunStatus.ERROR
+    assert run.error_type == "internal_error"
+    assert "hunter2" not in run.model_dump_json()
+
+
+async def test_our_own_error_keeps_its_code_and_sentence() -> None:
+    run = await Script(refuse).arun("hi")
+    assert (run.status, run.error_type, run.content) == (
+        RunStatus.ERROR, "model_rate_limited", "The model is busy.",
+    )  # fmt: skip
+
+
+async def test_leaving_the_stream_cancels_the_run() -> None:
+    stopped = asyncio.Event()
+
+    async def endless(context: RunContext) -> AsyncGenerator[RunEvent]:
+        try:
+            yield RunContent(content="1")
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    source = Script(endless).arun("hi", stream=True)
+    assert (await anext(source)).event == "RunContent"
+    await source.aclose()
+    assert stopped.is_set()
+
+
+async def test_a_finished_run_is_stored_with_its_state(db: Db) -> None:
+    async def count(context: RunContext) -> AsyncGenerator[RunEvent]:
+        context.session_state["count"] += 1
+        del context.session_state["gone"]
+        yield RunContent(content="ok")
+
+    script = Script(count, RunSettings(db=db, session_state={"count": 0, "gone": True}))
+    first = await script.arun("hi", session_id="s", user_id="alice")
+    second = await script.arun("again", session_id="s", user_id="alice", session_state={"gone": 1})
+    session = await db.get_session("s", owner="alice")
+    assert session is not None
+    assert session.session_state == {"count": 2}
+    assert [run.run_id for run in await db.list_runs("s", owner="alice")] == [first.run_id, second.run_id]
+
+
+@pytest.mark.parametrize("play", [hello, leak, refuse])
+async def test_every_outcome_is_stored(db: Db, play: object) -> None:
+    run = await Script(play, RunSettings(db=db)).arun("hi", session_id="s")  # type: ignore[arg-type]
+    stored = await db.get_run(run.run_id, owner=ANYONE)
+    assert stored is not None
+    assert (stored.status, stored.content, stored.error_type) == (run.status, run.content, run.error_type)
+
+
+async def test_a_cancelled_run_is_stored_as_cancelled(db: Db) -> None:
+    async def endless(context: RunContext) -> AsyncGenerator[RunEvent]:
+        context.run.content = "half"
+        yield RunContent(content="half")
+        await asyncio.Event().wait()
+
+    source = Script(endless, RunSettings(db=db)).arun("hi", stream=True, run_id="r")
+    await anext(source)
+    await source.aclose()
+    stored = await db.get_run("r", owner=ANYONE)
+    assert stored is not None
+    assert (stored.status, stored.content) == (RunStatus.CANCELLED, "half")
+
+
+async def test_somebody_elses_session_is_refused_and_unchanged(db: Db) -> None:
+    script = Script(hello, RunSettings(db=db))
+    await script.arun("hi", session_id="s", user_id="bob")
+    with pytest.raises(NotFoundError, match="Session"):
+        await script.arun("mine now", session_id="s", user_id="alice")
+    assert len(await db.list_runs("s", owner=ANYONE)) == 1
+    assert (await script.arun("hi again", session_id="s", user_id="bob")).status is RunStatus.COMPLETED
+    admin = await accept(script, ask(session_id="s", user_id="root"), owner=ANYONE)
+    assert admin.user_id == "bob"
+
+
+async def test_a_taken_run_id_is_a_conflict(db: Db) -> None:
+    script = Script(hello, RunSettings(db=db))
+    await script.arun("hi", run_id="r", session_id="s")
+    with pytest.raises(ConflictError):
+        await script.arun("hi", run_id="r", session_id="s")
+
+
+async def test_an_outcome_that_cant_be_stored_is_a_failure(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execute, "STORE_PAUSES", ())
+    script = Script(hello, RunSettings(db=db))
+    context = await accept(script, ask(), owner=ANYONE)
+
+    async def broken(*_: object, **__: object) -> None:
+        raise DatabaseUnavailableError("The database doesn't answer.")
+
+    monkeypatch.setattr(db, "finish_run", broken)
+    live = launch(script, context, log=False)
+    events = [event async for event in live.journal.follow()]
+    assert events[-1].event == "RunError"
+    assert (await live.finished()).status is RunStatus.ERROR
+
+
+async def test_runs_outlive_whoever_waits_and_end_with_the_server(db: Db) -> None:
+    started, release = asyncio.Event(), asyncio.Event()
+
+    async def gated(context: RunContext) -> AsyncGenerator[RunEvent]:
+        started.set()
+        await release.wait()
+        yield RunContent(content="done")
+
+    runs, script = LiveRuns(), Script(gated, RunSettings(db=db))
+    live = runs.launch(script, await accept(script, ask(), owner=ANYONE), log=False)
+    waiter = asyncio.create_task(live.finished())
+    await started.wait()
+    waiter.cancel()
+    await asyncio.wait([waiter])
+    assert runs.get(live.run.run_id) is live
+    release.set()
+    await runs.close(grace=10)
+    stored = await db.get_run(live.run.run_id, owner=ANYONE)
+    assert stored is not None
+    assert stored.status is RunStatus.COMPLETED
+    assert runs.get(live.run.run_id) is None
