@@ -23,6 +23,7 @@ CONSTRUCTOR_PARAMETERS = 40
 
 BROAD_EXCEPTS = {
     "agentos/runner/execute.py": 2,  # the run's boundary: while it executes, and while its outcome is stored
+    "agentos/tools/tool.py": 1,  # the call of a user's function: its failure is an answer to the model
 }
 """How many handlers for everything a file holds."""
 
