@@ -1,0 +1,173 @@
+"""Whether a caller may do what it asks: a pure function of scopes, method and path.
+
+The operator's map is asked first, the defaults after it; in each the most specific pattern decides, and what
+no rule speaks about is denied. Reading tokens, answering over HTTP and whose rows a caller sees are left to
+others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from agentos.errors import ConfigurationError
+from agentos.os.rules import DefaultMap, Layer, Rule, ScopeMap, Segments, split
+from agentos.os.scopes import FAMILIES, Scope
+
+Unmapped = Literal["deny", "allow"]
+"""What a valid token gets where no rule speaks."""
+
+Reason = Literal[
+    "no_rule",  # denied: nothing speaks about the request
+    "missing_scope",  # denied: a rule does, and wants more than is held
+    "bad_path",  # denied: a spelling that no rule may be asked about
+    "public",
+    "preflight",  # OPTIONS
+    "admin",
+    "granted",
+    "any_token",  # a rule that wants no scope
+    "unmapped",  # nothing speaks about the request, and the operator lets that pass
+]
+
+ADMIN_SCOPE: Final = "agent_os:admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided, and everything that explains it. The zero value is a denial."""
+
+    allowed: bool = False
+    reason: Reason = "no_rule"
+    layer: str | None = None
+    """`operator`, `default` or `public`: which map the rule is from."""
+    rule: str | None = None
+    """The deciding entry's key, as it was written."""
+    rank: int | None = None
+    """The rule's place among its layer's, the most specific being 0."""
+    wanted: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
+    """The caller's scopes that met a wanted one."""
+    missing: tuple[str, ...] = ()
+    """Holding these too would turn the denial into a grant."""
+    ids: frozenset[str] | None = None
+    """A listing shows these ids only; None: it isn't narrowed."""
+
+
+class Policy:
+    """A scope map made ready: `decide` is all there is to ask.
+
+    `public` are paths in the map's own language, with a method before them or for any. `admin_scope` passes
+    every rule; a custom one leaves `agent_os:admin` an ordinary scope. Raises ConfigurationError for a key, a
+    path or a scope that can't work.
+    """
+
+    def __init__(
+        self,
+        *,
+        operator: ScopeMap | None = None,
+        defaults: DefaultMap | None = None,
+        public: Iterable[str] = (),
+        admin_scope: str = ADMIN_SCOPE,
+        unmapped: Unmapped = "deny",
+    ) -> None:
+        if not admin_scope or any(character.isspace() for character in admin_scope):
+            raise ConfigurationError("admin_scope must be one scope, without spaces.")
+        if unmapped not in ("deny", "allow"):
+            raise ConfigurationError("unmapped must be 'deny' or 'allow'.")
+        self.admin_scope = admin_scope
+        self.unmapped = unmapped
+        self.layers = (Layer("operator", operator or {}), Layer("default", defaults or {}))
+        self._public = Layer("public", {_public_key(path): () for path in public})
+
+    @property
+    def enforces(self) -> bool:
+        """Whether a valid token alone can be refused anything."""
+        return self.unmapped == "deny" or any(layer.rules for layer in self.layers)
+
+    def open_to_all(self, method: str, path: str) -> Decision | None:
+        """The grant for a request that needs no token, or None.
+
+        The operator's own entry closes a public path again, if it is as specific as the one that opens it.
+        """
+        if method == "OPTIONS":
+            return _PREFLIGHT
+        method = "GET" if method == "HEAD" else method
+        segments = split(path)
+        rule = None if segments is None else self._public.find(method, segments)
+        if segments is None or rule is None:
+            return None
+        operators = self.layers[0].find(method, segments)
+        if operators is not None and operators.order <= rule.order:
+            return None
+        return Decision(allowed=True, reason="public", layer=rule.layer, rule=rule.key, rank=rule.rank)
+
+    def decide(self, scopes: Set[str], method: str, path: str) -> Decision:
+        """Judges `method` on `path`, the path as the router sees it, for a caller who holds `scopes`."""
+        public = self.open_to_all(method, path)
+        if public is not None:
+            return public
+        segments = split(path)
+        if segments is None:
+            return _BAD_PATH
+        if self.admin_scope in scopes:
+            return _ADMIN
+        return self._judge(scopes, "GET" if method == "HEAD" else method, segments)
+
+    def _judge(self, scopes: Set[str], method: str, segments: Segments) -> Decision:
+        for layer in self.layers:
+            rule = layer.find(method, segments)
+            if rule is None:
+                continue
+            if rule.as_if is not None:
+                return self._judge(scopes, rule.as_if.method, segments[: rule.as_if.depth])
+            return _weigh(rule, scopes, method, segments)
+        return _UNMAPPED if self.unmapped == "allow" else _NO_RULE
+
+
+_NO_RULE: Final = Decision()
+_BAD_PATH: Final = Decision(reason="bad_path")
+_ADMIN: Final = Decision(allowed=True, reason="admin")
+_PREFLIGHT: Final = Decision(allowed=True, reason="preflight")
+_UNMAPPED: Final = Decision(allowed=True, reason="unmapped")
+
+
+def _public_key(path: str) -> str:
+    return f"* {path}" if path.startswith("/") else path
+
+
+def _weigh(rule: Rule, scopes: Set[str], method: str, segments: Segments) -> Decision:
+    is_ours = rule.layer == "default"
+    held: list[str] = []
+    missing: list[str] = []
+    ids: frozenset[str] | None = None
+    for wanted in rule.wanted:
+        met = wanted.held_in(scopes, segments, is_ours=is_ours)
+        if met is not None:
+            held.append(met)
+        elif _lists(wanted, method, segments) and (some := wanted.ids_in(scopes)):
+            held.extend(sorted(f"{wanted.resource}:{id_}:{wanted.action}" for id_ in some))
+            ids = some if ids is None else ids & some
+        else:
+            missing.append(wanted.text)
+    return Decision(
+        allowed=not missing,
+        reason="missing_scope" if missing else "granted" if held else "any_token",
+        layer=rule.layer,
+        rule=rule.key,
+        rank=rule.rank,
+        wanted=tuple(wanted.text for wanted in rule.wanted),
+        held=tuple(held),
+        missing=tuple(missing),
+        ids=None if missing else ids,
+    )
+
+
+def _lists(wanted: Scope, method: str, segments: Segments) -> bool:
+    """Whether the request lists what `wanted` is about, so that holding it for some ids shows those."""
+    return (
+        method == "GET"
+        and wanted.id is None
+        and segments == (wanted.resource,)
+        and wanted.resource in FAMILIES
+    )

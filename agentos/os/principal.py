@@ -1,0 +1,150 @@
+"""Who is asking and what was decided about it: the values that middleware, routes and errors share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import uuid4
+
+from agentos.errors import AgentOSError
+from agentos.os.policy import Decision, Policy
+from agentos.run.owner import ANYONE, Owner
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who a token speaks for. All empty: nobody in particular."""
+
+    user_id: str | None = None
+    session_id: str | None = None
+    """The one session that the token confines its caller to."""
+    scopes: frozenset[str] = frozenset()
+    claims: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """The whole verified payload."""
+    token_ref: str | None = None
+    """Names the token in logs: its `jti`, or 12 hex digits of its hash."""
+    dependencies: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Claims for a run's dependencies; they go over what the request sends."""
+    session_state: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Claims for a run's session state; they go over what the request sends."""
+
+
+NOBODY: Final = Principal()
+
+
+class AccessDeniedError(AgentOSError):
+    """The caller is known and may not do this: a 403 with its explanation (RFC 6750)."""
+
+    def __init__(self, message: str, *, code: str, decision: Decision) -> None:
+        super().__init__(message)
+        self.code = code
+        self.decision = decision
+        self.decision_id = uuid4().hex
+        """Stands in the answer and in the log."""
+
+    def body(self) -> dict[str, object]:
+        """The answer's JSON."""
+        return {
+            "detail": str(self),
+            "code": self.code,
+            "missing": list(self.decision.missing),
+            "rule": self.decision.rule,
+            "decision_id": self.decision_id,
+        }
+
+    def headers(self) -> dict[str, str]:
+        """The answer's `WWW-Authenticate`."""
+        wanted = " ".join(self.decision.wanted)
+        is_quotable = wanted.isascii() and wanted.isprintable() and not set(wanted) & {'"', "\\"}
+        scope = f', scope="{wanted}"' if wanted and is_quotable else ""
+        return {"WWW-Authenticate": f'Bearer error="insufficient_scope"{scope}'}
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One request's caller, and what it may see. Routes ask this and judge nothing themselves."""
+
+    principal: Principal
+    decision: Decision
+    policy: Policy
+    is_isolated: bool = True
+    """Whether the caller is kept to its own rows."""
+    all_users_scope: str | None = None
+    """Its holders may read everyone's rows."""
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the caller holds the admin scope."""
+        return self.policy.admin_scope in self.principal.scopes
+
+    def owner(self, *, write: bool) -> Owner:
+        """Whose rows the caller may read, or write. No identity where one is needed: AccessDeniedError."""
+        if not self.is_isolated or self.is_admin:
+            return ANYONE
+        if not write and self.all_users_scope in self.principal.scopes:
+            return ANYONE
+        return self._identity()
+
+    def user(self, requested: str | None) -> str | None:
+        """Whom new rows belong to: the token's user, whatever the request says; admins may name another."""
+        if self.is_admin:
+            return requested or self.principal.user_id
+        if self.is_isolated:
+            return self._identity()
+        return self.principal.user_id or requested
+
+    def narrowed_to(self, requested: str | None) -> str | None:
+        """The user that a read may be narrowed to: whoever the request names, for those who see everyone."""
+        return requested if self.owner(write=False) is ANYONE else None
+
+    def session(self, requested: str | None) -> str | None:
+        """The session to work in: the token's, if it names one, whatever the request says."""
+        return self.principal.session_id or requested
+
+    def listed(self, family: str) -> frozenset[str] | None:
+        """The ids of `agents`, `teams` or `workflows` that the caller may list; None: all of them."""
+        decision = self.policy.decide(self.principal.scopes, "GET", f"/{family}")
+        return decision.ids if decision.allowed else frozenset()
+
+    def _identity(self) -> str:
+        if not self.principal.user_id:
+            raise AccessDeniedError(
+                "Authenticated request is missing a user identity", code="no_identity", decision=self.decision
+            )
+        return self.principal.user_id
+
+
+OPEN: Final = Access(
+    principal=NOBODY,
+    decision=Decision(allowed=True, reason="unmapped"),
+    policy=Policy(unmapped="allow"),
+    is_isolated=False,
+)
+"""The access of every caller of a server without authentication: everyone's rows, acting for anyone."""
+
+_KEY: Final = "access"
+
+
+def access_of(scope: MutableMapping[str, Any]) -> Access:
+    """The access that the middleware gave this ASGI request; `OPEN` where there is no middleware."""
+    access = scope.get("state", {}).get(_KEY)
+    return access if isinstance(access, Access) else OPEN
+
+
+def grant(scope: MutableMapping[str, Any], access: Access) -> None:
+    """Gives this ASGI request its access.
+
+    Routes of one's own find it on `request.state` as `access`, and its parts as `user_id`, `session_id`,
+    `scopes`, `claims` and `authenticated`.
+    """
+    principal = access.principal
+    scope["state"] = {
+        **scope.get("state", {}),
+        _KEY: access,
+        "authenticated": principal is not NOBODY,
+        "user_id": principal.user_id,
+        "session_id": principal.session_id,
+        "scopes": list(principal.scopes),
+        "claims": principal.claims,
+    }
