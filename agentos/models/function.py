@@ -1,0 +1,87 @@
+"""A model that is a plain function: for tests, and for answers that need no language model."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from contextlib import aclosing
+from dataclasses import replace
+from inspect import isawaitable
+from time import perf_counter
+
+from agentos.models.base import ModelDelta, ModelRequest, ModelResponse
+
+Piece = str | ModelDelta | ModelResponse
+Answer = ModelResponse | str | Iterable[Piece] | AsyncIterable[Piece]
+
+
+class FunctionModel:
+    """Answers with what `function(request)` returns, directly or awaited.
+
+    A text or a ModelResponse is the whole answer. Of an iterable, or what an (async) generator yields,
+    texts and deltas are pieces; a ModelResponse ends it, otherwise the pieces make the answer. What the
+    function raises, the run gets. It runs in the event loop, so it must not block.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[ModelRequest], Answer | Awaitable[Answer]],
+        id: str = "function",  # noqa: A002 - the protocol's word
+        *,
+        name: str = "FunctionModel",
+        provider: str = "agentos",
+    ) -> None:
+        self.id = id
+        self.name = name
+        self.provider = provider
+        self._function = function
+
+    async def respond(self, request: ModelRequest) -> AsyncGenerator[ModelDelta | ModelResponse]:
+        """See `Model.respond`."""
+        started = perf_counter()
+        first: float | None = None
+        said: list[ModelDelta] = []
+        response: ModelResponse | None = None
+        answer = self._function(request)
+        async with aclosing(_pieces(await answer if isawaitable(answer) else answer)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, ModelResponse):
+                    response = piece
+                    break
+                said.append(piece)
+                if request.stream:
+                    first = perf_counter() - started if first is None else first
+                    yield piece
+        response = response or _joined(said)
+        if request.stream and not said and (response.content or response.reasoning_content):
+            yield ModelDelta(response.content or "", response.reasoning_content or "")
+        timing = {"time_to_first_token": first, "duration": perf_counter() - started}
+        yield replace(response, metrics=response.metrics.model_copy(update=timing))
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+async def _pieces(answer: Answer) -> AsyncGenerator[ModelDelta | ModelResponse]:
+    if isinstance(answer, str | ModelResponse):
+        yield _piece(answer)
+    elif isinstance(answer, AsyncIterable):
+        try:
+            async for piece in answer:
+                yield _piece(piece)
+        finally:
+            if isinstance(answer, AsyncGenerator):
+                await answer.aclose()
+    else:
+        for piece in answer:
+            yield _piece(piece)
+
+
+def _piece(piece: Piece) -> ModelDelta | ModelResponse:
+    return ModelDelta(piece) if isinstance(piece, str) else piece
+
+
+def _joined(pieces: list[ModelDelta]) -> ModelResponse:
+    return ModelResponse(
+        content="".join(piece.content for piece in pieces),
+        reasoning_content="".join(piece.reasoning_content for piece in pieces) or None,
+    )

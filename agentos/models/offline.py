@@ -1,0 +1,132 @@
+"""A model that needs no key and no network, for a first try, demos and tests."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from time import perf_counter
+
+from agentos.models.base import ModelDelta, ModelRequest, ModelResponse
+from agentos.models.example import example
+from agentos.models.offline_calls import Planned, alluded, named, plan
+from agentos.models.tool_choice import chosen_tool
+from agentos.run.messages import FunctionCall, Message, Metrics, ToolCall
+
+_INTRODUCTION = (
+    "I am the offline model of agentos: no language model and no network stand behind me, only fixed rules. "
+    "I call the tools you name and tell you what they answer."
+)
+_QUOTED = 300
+"""Characters of a message or a tool's answer that are repeated."""
+
+
+@dataclass(frozen=True)
+class OfflineModel:
+    """Answers by rules, the same way every time:
+
+    1. Tools that the user's message names are called, all at once, with the JSON that follows the name
+       (`use add with {"a": 1, "b": 2}`). Without a name, the tool that shares most words with the message
+       is called. What is required and not given is made up from the message.
+    2. When tools have answered, their answers are repeated, shortened.
+    3. If an answer must fit a JSON schema, it is the smallest that does, with strings from the message.
+    4. Otherwise it repeats what was said, also before. Its first answer in a conversation says what it is.
+
+    A token is a word.
+    """
+
+    id: str = "offline"
+    name: str = "OfflineModel"
+    provider: str = "agentos"
+
+    async def respond(self, request: ModelRequest) -> AsyncGenerator[ModelDelta | ModelResponse]:
+        """See `Model.respond`."""
+        started = perf_counter()
+        turn = _Turn(request)
+        calls = turn.calls()
+        text = None if calls else turn.text()
+        words = re.findall(r"\s*\S+|\s+$", text or "")
+        first: float | None = None
+        for word in words if request.stream else ():
+            first = perf_counter() - started if first is None else first
+            yield ModelDelta(word)
+        read = sum(len((message.content or "").split()) for message in request.messages)
+        written = len(words) + sum(len(call.function.arguments.split()) + 1 for call in calls)
+        metrics = Metrics(
+            input_tokens=read,
+            output_tokens=written,
+            total_tokens=read + written,
+            time_to_first_token=first,
+            duration=perf_counter() - started,
+        )
+        yield ModelResponse(content=text, tool_calls=calls, metrics=metrics)
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+class _Turn:
+    """A request, cut at the last thing the user said."""
+
+    def __init__(self, request: ModelRequest) -> None:
+        messages = request.messages
+        last = max((n for n, message in enumerate(messages) if message.role == "user"), default=-1)
+        self._request = request
+        self._before = messages[: max(last, 0)]
+        self._since = messages[last + 1 :]
+        self._asked = messages[last] if last >= 0 else Message(role="user")
+        self._said = (self._asked.content or "").strip()
+
+    def calls(self) -> list[ToolCall]:
+        """The tools to call now; none once tools have answered."""
+        if self._request.tool_choice == "none" or any(message.role == "tool" for message in self._since):
+            return []
+        head = f"call_{self._asked.id.replace('-', '')[:12]}"
+        return [
+            ToolCall(id=f"{head}_{n}", function=FunctionCall(name=name, arguments=json.dumps(arguments)))
+            for n, (name, arguments) in enumerate(self._planned(), 1)
+        ]
+
+    def _planned(self) -> list[Planned]:
+        tools = self._request.tools
+        only = chosen_tool(self._request.tool_choice)
+        if only is not None:
+            return [plan(tool, self._said) for tool in tools if tool.name == only]
+        found = named(self._said, tools) or alluded(self._said, tools)
+        if not found and self._request.tool_choice == "required":
+            return [plan(tool, self._said) for tool in tools[:1]]
+        return found
+
+    def text(self) -> str:
+        """What to say."""
+        wanted = self._request.response_format
+        if wanted:
+            return json.dumps(example(wanted.schema, self._said), ensure_ascii=False)
+        results = [message for message in self._since if message.role == "tool"]
+        told = [_told(result) for result in results] or self._small_talk()
+        new = not any(message.role == "assistant" for message in self._before)
+        return "\n\n".join([*self._introduction(), *told] if new else told)
+
+    def _introduction(self) -> list[str]:
+        names = ", ".join(tool.name for tool in self._request.tools)
+        return [f"{_INTRODUCTION} Here I have: {names}." if names else _INTRODUCTION]
+
+    def _small_talk(self) -> list[str]:
+        earlier = [message.content for message in self._before if message.role == "user" and message.content]
+        told = [f"You said: {_quote(self._said)}"] if self._said else ["You said nothing."]
+        return [*told, f"Before that you said: {_quote(earlier[-1])}"] if earlier else told
+
+
+def _told(result: Message) -> str:
+    verb = "failed" if result.tool_call_error else "answered"
+    return f"{result.tool_name or 'The tool'} {verb}: {_short(result.content or 'nothing')}"
+
+
+def _quote(text: str) -> str:
+    return f'"{_short(text)}"'
+
+
+def _short(text: str) -> str:
+    plain = " ".join(text.split())
+    return plain if len(plain) <= _QUOTED else plain[:_QUOTED] + "…"

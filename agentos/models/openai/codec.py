@@ -1,0 +1,97 @@
+"""What chat completions and responses have in common on the wire."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from mimetypes import guess_type
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from agentos.models.base import ResponseFormat
+from agentos.models.openai.schema import strict_schema
+from agentos.run.media import Media
+from agentos.run.messages import FunctionCall, Metrics, ToolCall
+
+Json = dict[str, Any]
+
+_NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+class Received(BaseModel):
+    """A piece of an answer: checked, read leniently, and silent about its content when it doesn't fit."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+
+
+def dump(body: Mapping[str, Any]) -> bytes:
+    """The request's JSON. A lone surrogate, which UTF-8 can't carry, becomes `?`."""
+    try:
+        return to_json(body)
+    except PydanticSerializationError:
+        return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def given(**options: object) -> Json:
+    """The options that somebody set."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def data_url(media: Media, fallback: str) -> str:
+    """The bytes of `media` as a `data:` URL, by its own type or else the one its file name suggests."""
+    assert media.content is not None, "only bytes make a data URL"
+    kind = media.mime_type or guess_type(media.filename or "")[0] or fallback
+    return f"data:{kind};base64,{b64encode(media.content).decode()}"
+
+
+def schema_format(wanted: ResponseFormat) -> Json:
+    """Name, schema and strictness of a structured answer."""
+    strict = strict_schema(wanted.schema)
+    return {
+        "name": _NOT_IN_NAMES.sub("_", wanted.name)[:64] or "answer",
+        "schema": dict(wanted.schema) if strict is None else strict,
+        "strict": strict is not None,
+    }
+
+
+def sendable(arguments: str) -> str:
+    """A call's arguments as they may be sent back: some servers refuse a history with broken JSON.
+
+    Nothing is lost: the tool's answer, next in the history, says what was broken.
+    """
+    try:
+        return arguments if isinstance(from_json(arguments), dict) else "{}"
+    except ValueError:
+        return "{}"
+
+
+def tool_call(id: str, name: str, arguments: str) -> ToolCall:  # noqa: A002 - the wire's word
+    """A call as the agent gets it; a tool without parameters may come without arguments."""
+    return ToolCall(id=id, function=FunctionCall(name=name, arguments=arguments or "{}"))
+
+
+class TokenDetails(Received):
+    """The finer counts, by whatever name the API has them."""
+
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+def metrics(
+    read: int | None, written: int | None, total: int | None, *details: TokenDetails | None
+) -> Metrics:
+    """The provider's counts; what it doesn't report is 0."""
+    known = [detail for detail in details if detail is not None]
+    return Metrics(
+        input_tokens=read or 0,
+        output_tokens=written or 0,
+        total_tokens=total or (read or 0) + (written or 0),
+        reasoning_tokens=sum(detail.reasoning_tokens or 0 for detail in known),
+        cache_read_tokens=sum(detail.cached_tokens or 0 for detail in known),
+        cache_write_tokens=sum(detail.cache_write_tokens or 0 for detail in known),
+    )

@@ -1,0 +1,124 @@
+"""What went wrong at the provider, as a `ModelError` in our own words."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from traceback import format_exception
+
+from pydantic import ValidationError
+
+from agentos.errors import ModelError
+
+_LONGEST_PLAIN = 7
+"""Header values up to this length ("1", "true") are no secrets, and occur in any text."""
+
+
+@contextmanager
+def translated(model_id: str, secrets: tuple[str, ...]) -> Generator[None]:
+    """Turns whatever the SDK raises inside into a ModelError.
+
+    The SDK's exception stays its cause, so a log can show it, unless its text quotes one of `secrets`.
+    """
+    import httpx2
+    import openai
+
+    try:
+        yield
+    except (openai.OpenAIError, httpx2.HTTPError, ValueError) as error:
+        raise _explain(error, model_id) from (None if _quotes(error, secrets) else error)
+
+
+def _quotes(error: Exception, secrets: tuple[str, ...]) -> bool:
+    text = "".join(format_exception(error))
+    return any(len(secret) > _LONGEST_PLAIN and secret in text for secret in secrets)
+
+
+def _explain(error: Exception, model_id: str) -> ModelError:
+    import httpx2
+    import openai
+
+    match error:
+        case ValidationError():
+            return nonsense("its answer has not the shape that the API promises")
+        case ValueError():
+            return nonsense("its answer is not JSON")
+        case openai.APITimeoutError() | httpx2.TimeoutException():
+            return ModelError("The model's provider did not answer in time.", code="model_timeout")
+        case openai.APIConnectionError() | httpx2.HTTPError():
+            return broken_off()
+        case openai.APIStatusError():
+            return _status(error.status_code, error.code, model_id)
+        case openai.APIError():
+            return failure(error.code)
+        case _:
+            return failure(None)
+
+
+def _status(status: int, code: str | None, model_id: str) -> ModelError:
+    if code == "insufficient_quota":
+        return ModelError("The quota at the model's provider is used up.", code="model_rate_limited")
+    if code == "context_length_exceeded":
+        return ModelError(
+            f"The conversation is longer than the model {model_id!r} can read.", code="model_rejected"
+        )
+    match status:
+        case 401 | 403:
+            return ModelError(
+                f"The model's provider refused the API key (HTTP {status}): "
+                "check OPENAI_API_KEY or api_key=, and what that key may use.",
+                code="model_unauthorized",
+            )
+        case 404:
+            return ModelError(
+                f"The model's provider has no model {model_id!r} (HTTP 404): check id= and base_url=.",
+                code="model_rejected",
+            )
+        case 408:
+            return ModelError("The model's provider gave up waiting (HTTP 408).", code="model_timeout")
+        case 429:
+            return ModelError(
+                "The model's provider limits the rate of requests (HTTP 429): try again later.",
+                code="model_rate_limited",
+            )
+        case _ if status >= 500:
+            return ModelError(f"The model's provider failed (HTTP {status}).", code="model_unavailable")
+        case _:
+            return ModelError(
+                f"The model's provider rejected the request (HTTP {status}).", code="model_rejected"
+            )
+
+
+_FAILURES = {
+    "rate_limit_exceeded": ("limits the rate of requests: try again later", "model_rate_limited"),
+    "insufficient_quota": ("reports that the quota is used up", "model_rate_limited"),
+    "server_error": ("failed while it answered", "model_unavailable"),
+    "invalid_prompt": ("rejected the request", "model_rejected"),
+    "content_filter": ("filtered the answer out", "model_rejected"),
+}
+
+
+def failure(code: str | None) -> ModelError:
+    """A failure that the provider reports inside an answer, by its own code."""
+    sentence, ours = _FAILURES.get(code or "", ("reported an error", "model_error"))
+    return ModelError(f"The model's provider {sentence}.", code=ours)
+
+
+def broken_off() -> ModelError:
+    """The connection could not be made, or ended before the answer did."""
+    return ModelError(
+        "The model's provider could not be reached, or broke off its answer.", code="model_unavailable"
+    )
+
+
+def nonsense(why: str) -> ModelError:
+    """An answer that can't be used."""
+    return ModelError(f"The model's provider made no sense: {why}.", code="model_bad_response")
+
+
+def used_up() -> ModelError:
+    """The token limit was reached before there was anything to show."""
+    return ModelError(
+        "The model used up its token limit before it answered: raise the limit or lower reasoning_effort.",
+        code="model_bad_response",
+    )
