@@ -7,8 +7,8 @@ others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from agentos.errors import ConfigurationError
@@ -79,6 +79,11 @@ class Policy:
         self.unmapped = unmapped
         self.layers = (Layer("operator", operator or {}), Layer("default", defaults or {}))
         self._public = Layer("public", {_public_key(path): () for path in public})
+        self._grants = {
+            (rule.layer, rule.rank): _granted(rule)
+            for layer in (*self.layers, self._public)
+            for rule in layer.rules
+        }
 
     @property
     def enforces(self) -> bool:
@@ -86,42 +91,44 @@ class Policy:
         return self.unmapped == "deny" or any(layer.rules for layer in self.layers)
 
     def open_to_all(self, method: str, path: str) -> Decision | None:
-        """The grant for a request that needs no token, or None.
-
-        The operator's own entry closes a public path again, if it is as specific as the one that opens it.
-        """
+        """The grant for a request that needs no token, or None."""
+        segments = split(path)
         if method == "OPTIONS":
             return _PREFLIGHT
-        method = "GET" if method == "HEAD" else method
-        segments = split(path)
-        rule = None if segments is None else self._public.find(method, segments)
-        if segments is None or rule is None:
-            return None
-        operators = self.layers[0].find(method, segments)
-        if operators is not None and operators.order <= rule.order:
-            return None
-        return Decision(allowed=True, reason="public", layer=rule.layer, rule=rule.key, rank=rule.rank)
+        return None if segments is None else self._open(_judged(method), segments)
 
-    def decide(self, scopes: Set[str], method: str, path: str) -> Decision:
+    def decide(self, scopes: frozenset[str], method: str, path: str) -> Decision:
         """Judges `method` on `path`, the path as the router sees it, for a caller who holds `scopes`."""
-        public = self.open_to_all(method, path)
-        if public is not None:
-            return public
         segments = split(path)
+        if method == "OPTIONS":
+            return _PREFLIGHT
         if segments is None:
             return _BAD_PATH
-        if self.admin_scope in scopes:
-            return _ADMIN
-        return self._judge(scopes, "GET" if method == "HEAD" else method, segments)
+        method = _judged(method)
+        opened = self._open(method, segments)
+        if opened is not None:
+            return opened
+        return _ADMIN if self.admin_scope in scopes else self._judge(scopes, method, segments)
 
-    def _judge(self, scopes: Set[str], method: str, segments: Segments) -> Decision:
+    def _open(self, method: str, segments: Segments) -> Decision | None:
+        """Whether the path is public; an entry of the operator's that is as specific closes it again."""
+        rule = self._public.find(method, segments)
+        if rule is None:
+            return None
+        operators = self.layers[0].find(method, segments)
+        if operators is not None and operators.path_order <= rule.path_order:
+            return None
+        return self._grants[rule.layer, rule.rank]
+
+    def _judge(self, scopes: frozenset[str], method: str, segments: Segments) -> Decision:
         for layer in self.layers:
             rule = layer.find(method, segments)
             if rule is None:
                 continue
             if rule.as_if is not None:
                 return self._judge(scopes, rule.as_if.method, segments[: rule.as_if.depth])
-            return _weigh(rule, scopes, method, segments)
+            grant = self._grants[rule.layer, rule.rank]
+            return grant if scopes.issuperset(grant.wanted) else _weigh(rule, grant, scopes, method, segments)
         return _UNMAPPED if self.unmapped == "allow" else _NO_RULE
 
 
@@ -136,7 +143,25 @@ def _public_key(path: str) -> str:
     return f"* {path}" if path.startswith("/") else path
 
 
-def _weigh(rule: Rule, scopes: Set[str], method: str, segments: Segments) -> Decision:
+def _judged(method: str) -> str:
+    return "GET" if method == "HEAD" else method
+
+
+def _granted(rule: Rule) -> Decision:
+    """The decision for whoever holds everything that `rule` wants, word for word."""
+    wanted = tuple(scope.text for scope in rule.wanted)
+    return Decision(
+        allowed=True,
+        reason="public" if rule.layer == "public" else "granted" if wanted else "any_token",
+        layer=rule.layer,
+        rule=rule.key,
+        rank=rule.rank,
+        wanted=wanted,
+        held=wanted,
+    )
+
+
+def _weigh(rule: Rule, grant: Decision, scopes: frozenset[str], method: str, segments: Segments) -> Decision:
     is_ours = rule.layer == "default"
     held: list[str] = []
     missing: list[str] = []
@@ -150,13 +175,10 @@ def _weigh(rule: Rule, scopes: Set[str], method: str, segments: Segments) -> Dec
             ids = some if ids is None else ids & some
         else:
             missing.append(wanted.text)
-    return Decision(
+    return replace(
+        grant,
         allowed=not missing,
-        reason="missing_scope" if missing else "granted" if held else "any_token",
-        layer=rule.layer,
-        rule=rule.key,
-        rank=rule.rank,
-        wanted=tuple(wanted.text for wanted in rule.wanted),
+        reason="missing_scope" if missing else "granted",
         held=tuple(held),
         missing=tuple(missing),
         ids=None if missing else ids,

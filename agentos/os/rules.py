@@ -56,24 +56,32 @@ class Rule:
     """Its place among its layer's rules, the most specific being 0."""
 
     @property
-    def order(self) -> tuple[tuple[int, ...], bool, tuple[str, ...], str]:
-        """Sorts the more specific rule first.
+    def path_order(self) -> tuple[int, ...]:
+        """Smaller for the more specific path.
 
         Segment by segment a literal comes before a wildcard and one segment before many; then the longer
-        path, then the exact method. What follows only makes the order total.
+        path.
         """
         kinds = [int(segment is None) for segment in self.segments]
         if self.is_open:
             kinds[-1] = 2
+        return (*kinds, 3)
+
+    @property
+    def order(self) -> tuple[tuple[int, ...], bool, tuple[str, ...], str]:
+        """Smaller for the more specific rule: by path, then the exact method; the rest makes it total."""
         texts = tuple(segment or "" for segment in self.segments)
-        return (*kinds, 3), self.method == "*", texts, self.method
+        return self.path_order, self.method == "*", texts, self.method
 
     def matches(self, segments: Segments) -> bool:
         """Whether this rule's path speaks about the path `segments`."""
         mine = self.segments
         if len(segments) != len(mine) and not (self.is_open and len(segments) > len(mine)):
             return False
-        return all(want is None or want == have for want, have in zip(mine, segments, strict=False))
+        for want, have in zip(mine, segments, strict=False):  # a loop takes half the time of all()
+            if want is not None and want != have:
+                return False
+        return True
 
 
 class Layer:
@@ -89,8 +97,10 @@ class Layer:
     def find(self, method: str, segments: Segments) -> Rule | None:
         """The most specific rule that speaks about the request, if any does."""
         by_first = self._index.get(method) or self._index["*"]
-        candidates = by_first.get(segments[0] if segments else "") or by_first[None]
-        return next((rule for rule in candidates if rule.matches(segments)), None)
+        for rule in by_first.get(segments[0] if segments else "") or by_first[None]:
+            if rule.matches(segments):
+                return rule
+        return None
 
 
 def split(path: str) -> Segments | None:

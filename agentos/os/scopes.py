@@ -7,7 +7,6 @@ rules.
 from __future__ import annotations
 
 import re
-from collections.abc import Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,7 +26,7 @@ class Scope:
     """None: the scope is about every id."""
     action: str
 
-    def held_in(self, scopes: Set[str], segments: tuple[str, ...], *, is_ours: bool) -> str | None:
+    def held_in(self, scopes: frozenset[str], segments: tuple[str, ...], *, is_ours: bool) -> str | None:
         """The scope among `scopes` that meets this one on the path `segments`, or None.
 
         Only a scope of the default vocabulary (`is_ours`) or of the path's own family has other spellings
@@ -44,7 +43,7 @@ class Scope:
             return self._first_in(scopes, ("*", segments[1]))
         return self._first_in(scopes, ("*",))
 
-    def ids_in(self, scopes: Set[str]) -> frozenset[str]:
+    def ids_in(self, scopes: frozenset[str]) -> frozenset[str]:
         """The ids for which `scopes` hold this scope, one by one."""
         start, end = f"{self.resource}:", f":{self.action}"
         return frozenset(
@@ -53,7 +52,7 @@ class Scope:
             if text.count(":") == 2 and text.startswith(start) and text.endswith(end)
         ) - {"", "*"}
 
-    def _first_in(self, scopes: Set[str], ids: tuple[str | None, ...]) -> str | None:
+    def _first_in(self, scopes: frozenset[str], ids: tuple[str | None, ...]) -> str | None:
         for id_ in ids:
             middle = "" if id_ is None else f":{id_}"
             text = f"{self.resource}{middle}:{self.action}"

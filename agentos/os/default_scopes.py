@@ -1,0 +1,57 @@
+"""The scopes that each route wants unless the operator's map says otherwise, and what needs no token."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from agentos.os.rules import AsIf, DefaultMap
+
+_AS_STARTING_THE_RUN: Final = AsIf("POST", depth=3)
+"""`/agents/<id>/runs`: whoever may start a run can follow it to its end, whichever scope starting needs."""
+
+
+def _runnables(family: str) -> DefaultMap:
+    return {
+        f"GET /{family}": [f"{family}:read"],
+        f"GET /{family}/{{id}}": [f"{family}:read"],
+        f"GET /{family}/*/runs": [f"{family}:read"],
+        f"POST /{family}/*/runs": [f"{family}:run"],
+        f"GET /{family}/*/runs/{{run_id}}": _AS_STARTING_THE_RUN,
+        f"GET /{family}/*/runs/*/events": _AS_STARTING_THE_RUN,
+    }
+
+
+DEFAULT_SCOPES: Final[DefaultMap] = {
+    "GET /info": ["config:read"],
+    "GET /config": ["config:read"],
+    **_runnables("agents"),
+    "GET /sessions": ["sessions:read"],
+    "GET /sessions/{session_id}": ["sessions:read"],
+    "GET /sessions/*/runs": ["sessions:read"],
+    "GET /sessions/*/runs/{run_id}": ["sessions:read"],
+    "GET /sessions/*/run-previews": ["sessions:read"],
+    "POST /sessions": ["sessions:write"],
+    "POST /sessions/*/rename": ["sessions:write"],
+    "PATCH /sessions/{session_id}": ["sessions:write"],
+    "DELETE /sessions": ["sessions:delete"],
+    "DELETE /sessions/{session_id}": ["sessions:delete"],
+    "GET /memories": ["memories:read"],
+    "GET /memories/{memory_id}": ["memories:read"],
+    "GET /memory_topics": ["memories:read"],
+    "GET /user_memory_stats": ["memories:read"],
+    "POST /memories": ["memories:write"],
+    "PATCH /memories/{memory_id}": ["memories:write"],
+    "DELETE /memories": ["memories:delete"],
+    "DELETE /memories/{memory_id}": ["memories:delete"],
+}
+"""Exactly the server's routes: a new one is denied until it has its line here."""
+
+PUBLIC_PATHS: Final = (
+    "GET /",
+    "GET /health",
+    "GET /docs",
+    "GET /redoc",
+    "GET /openapi.json",
+    "GET /docs/oauth2-redirect",
+)
+"""What everybody may read without a token."""
