@@ -1,0 +1,109 @@
+"""The one door to the tables: a pool per event loop, and a `Reach` that knows whose call it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from select import POLLIN, poll
+from typing import Any
+
+from sqlalchemy import ColumnElement, Executable, RowMapping, Table, event, true
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from agentos.db import values
+from agentos.db.conditions import same
+from agentos.db.connection import answering, connect_args
+from agentos.db.schema import Schema
+from agentos.run.owner import ANYONE, Owner
+from agentos.utils.loop import PerLoop
+
+
+class Engine:
+    """Connections to one database. Making it connects to nothing; the first call sees to the tables."""
+
+    def __init__(
+        self,
+        url: URL,
+        schema: Schema,
+        *,
+        create_schema: bool,
+        pool_size: int,
+        pool_timeout: float,
+        query_timeout: float,
+    ) -> None:
+        self._url = url
+        self._schema = schema
+        self._create_schema = create_schema
+        self._pool_size = pool_size
+        self._pool_timeout = pool_timeout
+        self._query_timeout = query_timeout
+        self._engines: PerLoop[AsyncEngine] = PerLoop(self._connect)
+
+    def reach(self, owner: Owner) -> Reach:
+        """The tables as far as `owner` may touch them."""
+        return Reach(self, owner)
+
+    async def ready(self) -> None:
+        """Returns once the tables are there and up to date."""
+        if not self._schema.is_ready:
+            await asyncio.to_thread(self._schema.ensure, create=self._create_schema)
+
+    async def execute(self, statement: Executable) -> Sequence[RowMapping]:
+        """Runs one statement, which is its own transaction, in one round trip."""
+        await self.ready()
+        with answering(self._url):
+            async with asyncio.timeout(self._query_timeout), self._engines.get().connect() as connection:
+                return (await connection.execute(statement)).mappings().all()
+
+    async def close(self) -> None:
+        """Closes the running loop's connections."""
+        engine = self._engines.pop()
+        if engine is not None:
+            await engine.dispose()
+
+    def _connect(self) -> AsyncEngine:
+        engine = create_async_engine(
+            self._url,
+            isolation_level="AUTOCOMMIT",
+            skip_autocommit_rollback=True,
+            use_native_hstore=False,
+            json_serializer=values.dump,
+            json_deserializer=values.load,
+            pool_size=self._pool_size,
+            max_overflow=0,
+            pool_timeout=self._pool_timeout,
+            pool_use_lifo=True,
+            hide_parameters=True,
+            connect_args=connect_args(self._url),
+        )
+        event.listen(engine.sync_engine, "checkout", _refuse_dead)
+        return engine
+
+
+class Reach:
+    """What one owner can reach; every statement on rows that have an owner goes through one."""
+
+    def __init__(self, engine: Engine, owner: Owner) -> None:
+        self._engine = engine
+        self._owner = owner
+
+    def covers(self, table: Table) -> ColumnElement[bool]:
+        """The condition that a row of `table` is the owner's."""
+        return true() if self._owner is ANYONE else same(table.c.user_id, self._owner)
+
+    async def execute(self, statement: Executable) -> Sequence[RowMapping]:
+        """Runs one statement."""
+        return await self._engine.execute(statement)
+
+
+def _refuse_dead(connection: Any, *_: object) -> None:
+    """Replaces a connection that the server has closed while it lay in the pool.
+
+    Such a socket is readable, a healthy idle one isn't: that costs no round trip.
+    """
+    poller = poll()
+    poller.register(connection.driver_connection.pgconn.socket, POLLIN)
+    if poller.poll(0):
+        raise DisconnectionError

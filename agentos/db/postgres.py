@@ -1,0 +1,95 @@
+"""`PostgresDb`: all of storage in one Postgres database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+from uuid import NAMESPACE_URL, uuid5
+
+from sqlalchemy.engine import URL
+
+from agentos.db.connection import parse_url
+from agentos.db.engine import Engine
+from agentos.db.events import EventStore
+from agentos.db.memories import MemoryStore
+from agentos.db.runs import RunStore
+from agentos.db.schema import Schema
+from agentos.db.sessions import SessionStore
+from agentos.db.tables import TableNames, Tables
+
+if TYPE_CHECKING:
+    from agentos.db.base import Db
+
+
+class PostgresDb(SessionStore, RunStore, EventStore, MemoryStore):
+    """The database at `db_url`, as in `postgresql+psycopg://user:password@host:5432/database`.
+
+    Making one connects to nothing. The first call, or `start`, creates the tables or upgrades them; with
+    `create_schema=False` it only checks that `agentos db upgrade` has been run. Several may share a database
+    and a schema under different table names.
+
+    Each event loop has up to `pool_size` connections; a call waits at most `pool_timeout` seconds for one and
+    `query_timeout` seconds in all, then it fails with DatabaseUnavailableError.
+    """
+
+    def __init__(
+        self,
+        db_url: str | None = None,
+        *,
+        db_schema: str = "ai",
+        session_table: str = "agentos_sessions",
+        runs_table: str = "agentos_runs",
+        event_table: str = "agentos_run_events",
+        memory_table: str = "agentos_memories",
+        id: str | None = None,  # noqa: A002 - the wire's word
+        create_schema: bool = True,
+        pool_size: int = 10,
+        pool_timeout: float = 5,
+        query_timeout: float = 30,
+    ) -> None:
+        url = parse_url(db_url)
+        names = TableNames(db_schema, session_table, runs_table, event_table, memory_table)
+        self._id = id or _derived_id(url, db_schema)
+        self.schema = Schema(url, names)
+        """The tables' revision: `schema.status()`, `schema.upgrade()`; both block."""
+        engine = Engine(
+            url,
+            self.schema,
+            create_schema=create_schema,
+            pool_size=pool_size,
+            pool_timeout=pool_timeout,
+            query_timeout=query_timeout,
+        )
+        super().__init__(engine, Tables(names))
+
+    @property
+    def id(self) -> str:
+        """Stable for one database and schema; the wire's `db_id`."""
+        return self._id
+
+    @property
+    def tables(self) -> Mapping[Literal["sessions", "runs", "events", "memories"], str]:
+        """The table names in use."""
+        names = self._tables.names
+        return {
+            "sessions": names.sessions,
+            "runs": names.runs,
+            "events": names.events,
+            "memories": names.memories,
+        }
+
+    async def start(self) -> None:
+        """Sees to the tables now instead of at the first call. Safe to call again."""
+        await self._engine.ready()
+
+    async def close(self) -> None:
+        """Gives back every connection of the running loop."""
+        await self._engine.close()
+
+
+def _derived_id(url: URL, schema: str) -> str:
+    return str(uuid5(NAMESPACE_URL, f"postgresql://{url.host}:{url.port or 5432}/{url.database}#{schema}"))
+
+
+if TYPE_CHECKING:
+    _is_all_of_storage: type[Db] = PostgresDb

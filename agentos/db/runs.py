@@ -1,0 +1,89 @@
+"""Runs in Postgres. Each of the two writes of a run is one statement: one round trip, all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import BigInteger, ColumnElement, literal, select
+from sqlalchemy.exc import IntegrityError
+
+from agentos.db.accept import acceptance, accepted
+from agentos.db.base import Accepted, RunRequest, StateChange
+from agentos.db.conditions import among, bounded, same
+from agentos.db.finish import outcome
+from agentos.db.rows import run_of
+from agentos.db.store import Store, check_owner
+from agentos.db.values import check_ids
+from agentos.errors import ConflictError, NotFoundError
+from agentos.run.owner import Owner
+from agentos.run.records import RunOutput, RunStatus
+
+
+class RunStore(Store):
+    """The `Runs` of `db.base`."""
+
+    async def accept_run(self, request: RunRequest, *, owner: Owner) -> Accepted:
+        """Finds or makes the session and commits the run row, in one round trip.
+
+        NotFoundError("Session") if the session is another user's, or another runnable's. ConflictError if
+        the run's id is taken, by whomever. Memories are the newest `accept.MAX_MEMORIES`.
+        """
+        run = request.run
+        check_owner(owner, run.user_id)
+        check_ids(
+            run_id=run.run_id,
+            session_id=run.session_id,
+            runnable_id=run.runnable_id,
+            user_id=run.user_id,
+            parent_run_id=run.parent_run_id,
+        )
+        reach = self._reach(owner)
+        try:
+            rows = await reach.execute(acceptance(self._tables, request, reach))
+        except IntegrityError as error:
+            raise ConflictError("There is a run with this run_id already.") from error
+        if not rows:
+            raise NotFoundError("Session", run.session_id)
+        return accepted(rows[0])
+
+    async def finish_run(self, run: RunOutput, change: StateChange, *, owner: Owner) -> None:
+        """Stores the run's outcome, its session's state and its sums, in one round trip.
+
+        A run that has ended already stays as it is, so this may be tried again. NotFoundError("Run") if
+        there is no such run any more.
+        """
+        reach = self._reach(owner)
+        if not await reach.execute(outcome(self._tables, run, change, reach)):
+            raise NotFoundError("Run", run.run_id)
+
+    async def get_run(self, run_id: str, *, owner: Owner, session_id: str | None = None) -> RunOutput | None:
+        """One run in full."""
+        table = self._tables.runs
+        reach = self._reach(owner)
+        statement = select(table).where(same(table.c.run_id, run_id), reach.covers(table))
+        if session_id is not None:
+            statement = statement.where(same(table.c.session_id, session_id))
+        rows = await reach.execute(statement)
+        return run_of(rows[0]) if rows else None
+
+    async def list_runs(
+        self,
+        session_id: str,
+        *,
+        owner: Owner,
+        statuses: Sequence[RunStatus] = (),
+        created_after: int | None = None,
+        created_before: int | None = None,
+    ) -> list[RunOutput]:
+        """A session's runs in full, oldest first; times are epoch seconds, inclusive."""
+        table = self._tables.runs
+        reach = self._reach(owner)
+        conditions: list[ColumnElement[bool]] = [same(table.c.session_id, session_id), reach.covers(table)]
+        if statuses:
+            conditions.append(among(table.c.status, [status.value for status in statuses]))
+        if created_after is not None:
+            conditions.append(table.c.created_at >= literal(bounded(created_after), BigInteger))
+        if created_before is not None:
+            conditions.append(table.c.created_at <= literal(bounded(created_before), BigInteger))
+        statement = select(table).where(*conditions).order_by(table.c.position)
+        return [run_of(row) for row in await reach.execute(statement)]

@@ -1,0 +1,201 @@
+"""The schema, once: what is stored, where, and which indexes serve which question.
+
+Lists read `sessions` and `memories` only. A run is a row of its own, so that a session costs the same however
+long it grows, and its events go with it. `migrations/` makes the same tables; a test compares them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, get_args
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from agentos.db.values import mended
+from agentos.errors import ConfigurationError
+from agentos.run.events import Kind
+from agentos.run.records import RunStatus
+
+MAX_NAME = 40
+"""Characters in a table's name; Postgres allows 63, and indexes are named after their table."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableNames:
+    """Where a `PostgresDb` keeps things."""
+
+    schema: str = "ai"
+    sessions: str = "agentos_sessions"
+    runs: str = "agentos_runs"
+    events: str = "agentos_run_events"
+    memories: str = "agentos_memories"
+
+    def __post_init__(self) -> None:
+        names = {
+            "db_schema": self.schema,
+            "session_table": self.sessions,
+            "runs_table": self.runs,
+            "event_table": self.events,
+            "memory_table": self.memories,
+        }
+        for parameter, name in names.items():
+            if not name.isascii() or not name.isprintable() or not 0 < len(name) <= MAX_NAME:
+                raise ConfigurationError(f"{parameter}={name!r} must be 1 to {MAX_NAME} ASCII characters.")
+        if len(set(names.values()) - {self.schema}) < len(names) - 1:
+            raise ConfigurationError("session_table, runs_table, event_table and memory_table must differ.")
+
+    @property
+    def version_table(self) -> str:
+        """Where the revision is kept; each set of tables has its own."""
+        if self == TableNames(schema=self.schema):
+            return "agentos_schema_version"
+        tables = f"{self.sessions}/{self.runs}/{self.events}/{self.memories}"
+        return f"agentos_schema_version_{sha256(tables.encode()).hexdigest()[:8]}"
+
+
+class Instant(TypeDecorator[datetime]):
+    """A point in time, UTC in Python; one without a zone is taken as UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Never lets Postgres guess the zone."""
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        """UTC, whatever the connection's zone is."""
+        return None if value is None else value.astimezone(UTC)
+
+
+class Content(TypeDecorator[str]):
+    """Text that somebody wrote, mended so that Postgres can hold it."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """See `values.mended`."""
+        return None if value is None else mended(value)
+
+
+OBJECT = JSONB(none_as_null=True)
+"""An object that is merged or searched in the database."""
+PAYLOAD = JSON(none_as_null=True)
+"""A value that comes back as it was stored: order of keys, digits of numbers."""
+
+
+class Tables:
+    """The four tables under their configured names."""
+
+    def __init__(self, names: TableNames) -> None:
+        self.names = names
+        self.metadata = MetaData(schema=names.schema)
+        self.sessions = _sessions(names, self.metadata)
+        self.runs = _runs(names, self.metadata)
+        self.events = _events(names, self.metadata)
+        self.memories = _memories(names, self.metadata)
+
+
+def _sessions(names: TableNames, metadata: MetaData) -> Table:
+    name = names.sessions
+    return Table(
+        name,
+        metadata,
+        Column("session_id", Text, primary_key=True),
+        Column("kind", Text, _one_of("kind", get_args(Kind), name), nullable=False),
+        Column("runnable_id", Text),
+        Column("user_id", Text),
+        Column("session_name", Content),
+        Column("title", Content),
+        Column("session_state", OBJECT, nullable=False, server_default=text("'{}'")),
+        Column("metadata", OBJECT),
+        Column("summary", OBJECT),
+        Column("metrics", OBJECT, nullable=False, server_default=text("'{}'")),
+        Column("created_at", Instant, nullable=False, server_default=text("now()")),
+        Column("updated_at", Instant, nullable=False, server_default=text("now()")),
+        Index(f"{name}_created", "created_at"),
+        Index(f"{name}_user_created", "user_id", "created_at"),
+        Index(f"{name}_user_updated", "user_id", "updated_at"),
+        Index(f"{name}_runnable_updated", "runnable_id", "updated_at"),
+    )
+
+
+def _runs(names: TableNames, metadata: MetaData) -> Table:
+    name = names.runs
+    return Table(
+        name,
+        metadata,
+        Column("run_id", Text, primary_key=True),
+        Column("session_id", Text, _inside(names.sessions, "session_id", names), nullable=False),
+        Column("position", BigInteger, Identity(always=True), nullable=False),
+        Column("kind", Text, _one_of("kind", get_args(Kind), name), nullable=False),
+        Column("runnable_id", Text, nullable=False),
+        Column("user_id", Text),
+        Column("parent_run_id", Text),
+        Column("status", Text, _one_of("status", list(RunStatus), name), nullable=False),
+        Column("created_at", BigInteger, nullable=False),
+        Column("updated_at", Instant, nullable=False, server_default=text("now()")),
+        Column("input", PAYLOAD),
+        Column("messages", PAYLOAD, nullable=False),
+        Column("details", PAYLOAD, nullable=False),
+        Index(f"{name}_session", "session_id", "position"),
+    )
+
+
+def _events(names: TableNames, metadata: MetaData) -> Table:
+    return Table(
+        names.events,
+        metadata,
+        Column("run_id", Text, _inside(names.runs, "run_id", names), primary_key=True),
+        Column("seq", Integer, primary_key=True, autoincrement=False),
+        Column("name", Text, nullable=False),
+        Column("text", Text, nullable=False),
+    )
+
+
+def _memories(names: TableNames, metadata: MetaData) -> Table:
+    name = names.memories
+    return Table(
+        name,
+        metadata,
+        Column("memory_id", Text, primary_key=True),
+        Column("memory", Content, nullable=False),
+        Column("topics", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+        Column("user_id", Text, nullable=False),
+        Column("agent_id", Text),
+        Column("team_id", Text),
+        Column("created_at", Instant, nullable=False, server_default=text("now()")),
+        Column("updated_at", Instant, nullable=False, server_default=text("now()")),
+        Index(f"{name}_updated", "updated_at"),
+        Index(f"{name}_user_updated", "user_id", "updated_at"),
+        Index(f"{name}_topics", "topics", postgresql_using="gin"),
+    )
+
+
+def _inside(table: str, column: str, names: TableNames) -> ForeignKey:
+    return ForeignKey(f"{names.schema}.{table}.{column}", ondelete="CASCADE")
+
+
+def _one_of(column: str, values: list[Any] | tuple[Any, ...], table: str) -> CheckConstraint:
+    choices = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({choices})", name=f"{table}_{column}_check")

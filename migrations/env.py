@@ -1,0 +1,17 @@
+"""Runs the revisions on the connection, and under the table names, that `agentos.db.schema` gives."""
+
+from alembic import context
+from sqlalchemy import Connection
+
+from agentos.db.tables import TableNames
+
+connection: Connection = context.config.attributes["connection"]
+names: TableNames = context.config.attributes["names"]
+
+context.configure(
+    connection=connection,
+    version_table=names.version_table,
+    version_table_schema=names.schema,
+)
+with context.begin_transaction():
+    context.run_migrations()

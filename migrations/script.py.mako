@@ -1,0 +1,16 @@
+"""${message}.
+
+Revises: ${down_revision or "nothing"}
+"""
+
+from alembic import context, op
+
+from agentos.db.tables import TableNames
+
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+
+
+def upgrade() -> None:
+    names: TableNames = context.config.attributes["names"]
+    ${upgrades or "op.execute('SELECT 1')"}

@@ -1,0 +1,113 @@
+"""What every test stands on: one real Postgres for the whole run, a database per test, no way out.
+
+`database` is the URL of a database of the test's own that has the tables already, `db` a started `PostgresDb`
+on it. The server is the embedded one, or the one that `AGENTOS_TEST_DB_URL` names, whose role may create
+databases. Workers of pytest-xdist share it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from agentos.db.embedded import EmbeddedPostgres
+from agentos.db.postgres import PostgresDb
+
+FOLDER = "AGENTOS_TEST_POSTGRES"
+TEMPLATE = "agentos_template"
+
+
+def pytest_configure(config):
+    # The workers inherit the folder, so they find the same server. It isn't pytest's own: nobody may not go there.
+    if FOLDER not in os.environ:
+        os.environ[FOLDER] = tempfile.mkdtemp(prefix="agentos-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(FOLDER), ignore_errors=True))
+
+
+def only_this_machine(event: str, arguments: tuple) -> None:
+    """Lets no Python code connect, or look up a name, anywhere else."""
+    if event == "socket.connect" and arguments[0].family in (socket.AF_INET, socket.AF_INET6):
+        host = arguments[1][0]
+    elif event == "socket.getaddrinfo":
+        host = arguments[0]
+    else:
+        return
+    if isinstance(host, bytes):
+        host = host.decode()
+    if host not in (None, "", "localhost") and not is_loopback(host):
+        raise OSError(errno.ENETUNREACH, "tests may only reach this machine", host)
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback or ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+sys.addaudithook(only_this_machine)
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """A database on the server, to create others from."""
+    given = os.environ.get("AGENTOS_TEST_DB_URL")
+    if given:
+        yield given
+        return
+    with EmbeddedPostgres(os.environ[FOLDER], fsync=False) as server:
+        yield server.url()
+
+
+@pytest.fixture(scope="session")
+def template(server_url) -> str:
+    """The name of a database that has the tables; whoever comes first makes it."""
+    name = f"{TEMPLATE}_{Path(os.environ[FOLDER]).name.rpartition('-')[2]}"
+    with administering(server_url) as connection:
+        connection.execute("SELECT pg_advisory_lock(4711)")
+        if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone():
+            connection.execute(f'CREATE DATABASE "{name}"')
+            PostgresDb(database_url(server_url, name)).schema.upgrade()
+    return name
+
+
+@pytest.fixture
+def database(server_url, template) -> Iterator[str]:
+    """The URL of a database that has the tables and nothing in them."""
+    name = f"test_{uuid4().hex}"
+    with administering(server_url) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    yield database_url(server_url, name)
+    with administering(server_url) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+async def db(database) -> AsyncIterator[PostgresDb]:
+    """A started `PostgresDb`."""
+    started = PostgresDb(database, pool_size=5)
+    await started.start()
+    yield started
+    await started.close()
+
+
+@contextmanager
+def administering(url: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        yield connection
+
+
+def database_url(url: str, name: str) -> str:
+    return f"{url.rpartition('/')[0]}/{name}"
