@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 _SECTION = re.compile(
     r"(Args|Arguments|Parameters|Params|Keyword Args|Keyword Arguments|Returns?|Yields?|Raises|Examples?"
-    r"|Notes?|Attributes|See Also|Warnings?|Todo|References):\s*$"
+    r"|Notes?|Attributes|See Also|Warnings?|References):\s*$"
 )
 _PARAMETER_SECTIONS = {"Args", "Arguments", "Parameters", "Params", "Keyword Args", "Keyword Arguments"}
 _ENTRY = re.compile(r"\*{0,2}(\w+)(?:\s*\(.*?\))?\s*:(?:\s+(.*))?$")
@@ -38,7 +38,10 @@ def parse(text: str | None) -> Docstring:
         elif depth == 0 and (rest := _FIELD.match(line)):
             section, parameter = "", _field_parameter(rest)
             _add(doc, parameter, rest[3])
-        elif section in _PARAMETER_SECTIONS and depth and depth <= (indent or depth):
+        elif depth == 0:
+            if line:
+                section, parameter = "", ""
+        elif section in _PARAMETER_SECTIONS and depth <= (indent or depth):
             indent = depth
             entry = _ENTRY.match(line.strip())
             parameter = entry[1] if entry else parameter

@@ -9,7 +9,7 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping
 from types import FunctionType, MethodType, SimpleNamespace
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError
@@ -36,44 +36,24 @@ def arguments(function: Callable[..., Any], texts: Mapping[str, str]) -> Argumen
     hints = {name: _hint(function, parameter) for name, parameter in signature.items()}
     contexts = [name for name, hint in hints.items() if _is_context(hint)]
     agent = "agent" in hints and _is_runnable(hints["agent"])
-    hidden = {*contexts, "agent"} if agent else set(contexts)
-    fields: dict[str, Any] = {}
-    extra: Any = None
-    for name, parameter in signature.items():
-        if parameter.kind in _POSITIONAL:
-            raise _refusal(function, name, "is positional, but a model gives arguments by name")
-        if parameter.kind is parameter.VAR_KEYWORD:
-            extra = hints[name]
-        elif name not in hidden:
-            fields[name] = _field(function, parameter, hints[name], texts.get(name))
-    aliases = {name: f"p{index}" for index, name in enumerate(fields)}
-    model = create_model(
-        "Arguments", __base__=_base(extra), **{aliases[name]: fields[name] for name in fields}
-    )
-    return Arguments(_json_schema(model), model, aliases, tuple(contexts), agent, takes_self)
+    shown = [p for name, p in signature.items() if name not in contexts and not (agent and name == "agent")]
+    for parameter in signature.values():
+        _check(function, parameter, hints[parameter.name] if parameter in shown else Any)
+    extra = next((hints[p.name] for p in shown if p.kind is p.VAR_KEYWORD), None)
+    names = [p.name for p in shown if p.kind is not p.VAR_KEYWORD]
+    fields = {name: f"p{index}" for index, name in enumerate(names)}
+    definitions = {fields[name]: _field(signature[name], hints[name], texts.get(name)) for name in names}
+    model = create_model("Arguments", __base__=_base(extra), **cast("dict[str, Any]", definitions))
+    return Arguments(_json_schema(model), model, fields, tuple(contexts), agent, takes_self)
 
 
-def strict(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema in the subset that providers enforce: every property required, none besides them.
-
-    ValueError if it has an object with keys of the caller's choice, which the subset can't say.
-    """
-    if "$ref" in schema:
-        return {"$ref": schema["$ref"]}
-    result = {key: value for key, value in schema.items() if key != "default"}
-    for key in ("properties", "$defs"):
-        if key in schema:
-            result[key] = {name: strict(value) for name, value in schema[key].items()}
-    for key in ("anyOf", "oneOf", "allOf", "prefixItems"):
-        if key in schema:
-            result[key] = [strict(value) for value in schema[key]]
-    if isinstance(schema.get("items"), dict):
-        result["items"] = strict(schema["items"])
-    if schema.get("type") == "object":
-        if "properties" not in schema or schema.get("additionalProperties"):
-            raise ValueError("an object whose keys aren't known")
-        result |= {"required": list(schema["properties"]), "additionalProperties": False}
-    return result
+def _check(function: Callable[..., Any], parameter: inspect.Parameter, hint: Any) -> None:
+    if parameter.kind in _POSITIONAL:
+        raise _refusal(function, parameter.name, "is positional, but a model gives arguments by name")
+    try:
+        TypeAdapter(hint).json_schema(schema_generator=_PlainSchema)
+    except (PydanticUserError, PydanticUndefinedAnnotation) as error:
+        raise _refusal(function, parameter.name, "has a type that JSON can't carry") from error
 
 
 def _hint(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
@@ -104,9 +84,7 @@ def _is_runnable(hint: Any) -> bool:
     return False
 
 
-def _field(
-    function: Callable[..., Any], parameter: inspect.Parameter, hint: Any, text: str | None
-) -> tuple[Any, Any]:
+def _field(parameter: inspect.Parameter, hint: Any, text: str | None) -> tuple[Any, Any]:
     options: dict[str, Any] = {"alias": parameter.name}
     if text:
         options["description"] = text
@@ -116,10 +94,6 @@ def _field(
         options["default"] = parameter.default
         if parameter.default is None and hint is not Any:
             hint = hint | None
-    try:
-        TypeAdapter(hint).json_schema(schema_generator=_PlainSchema)
-    except (PydanticUserError, PydanticUndefinedAnnotation) as error:
-        raise _refusal(function, parameter.name, "has a type that JSON can't carry") from error
     return hint, Field(**options)
 
 

@@ -45,13 +45,13 @@ class Tool:
     timeout: float | None = None
     """Seconds one call may take, DEFAULT_TIMEOUT if None.
 
-    An async function is cancelled then. A sync one runs on in its thread, which can't be stopped: only its
-    answer is dropped.
+    An async function is cancelled then. A sync one runs on in its thread, which nothing can stop: its answer
+    is dropped, and the process ends only after it.
     """
     stop_after_tool_call: bool = False
     """The run ends after this call; its answer is the run's."""
     strict: bool = False
-    """The provider enforces the schema; the model then gives every parameter, defaults or not."""
+    """The provider is asked to enforce the schema; the model then gives every parameter, defaults or not."""
     instructions: str | None = None
     """How to use it, for the system message."""
     add_instructions: bool = True
@@ -66,8 +66,6 @@ class Tool:
             raise ConfigurationError(
                 f"The tool {self.name!r} needs a timeout of more than 0 seconds, or None."
             )
-        if self.strict:
-            self._strict_schema()
 
     @classmethod
     def of(
@@ -92,8 +90,7 @@ class Tool:
     @property
     def spec(self) -> ToolSpec:
         """The tool as a model is told of it."""
-        parameters = self._strict_schema() if self.strict else self.arguments.schema
-        return ToolSpec(self.name, self.description, parameters, self.strict)
+        return ToolSpec(self.name, self.description, self.arguments.schema, self.strict)
 
     @property
     def is_bound(self) -> bool:
@@ -132,14 +129,6 @@ class Tool:
             async with aclosing(result):
                 return await join_async(result)
         return result
-
-    def _strict_schema(self) -> dict[str, Any]:
-        try:
-            return schema.strict(self.arguments.schema)
-        except ValueError as error:
-            raise ConfigurationError(
-                f"The tool {self.name!r} can't be strict: it takes an object whose keys aren't known."
-            ) from error
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Calls the function itself, as if it were no tool."""
