@@ -28,6 +28,8 @@ class TokenError(AgentOSError):
     def __init__(self, message: str, *, code: str = "invalid_token") -> None:
         super().__init__(message)
         self.code = code
+        self.token_ref: str | None = None
+        """Names the token in logs: 12 hex digits of its hash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,10 +94,6 @@ class Access:
             return self._identity()
         return self.principal.user_id or requested
 
-    def narrowed_to(self, requested: str | None) -> str | None:
-        """The user that a read may be narrowed to: whoever the request names, for those who see everyone."""
-        return requested if self.owner(write=False) is ANYONE else None
-
     def session(self, requested: str | None) -> str | None:
         """The session to work in: the token's, if it names one, whatever the request says."""
         return self.principal.session_id or requested

@@ -33,6 +33,15 @@ class Verifier:
 
     async def verify(self, token: str) -> Principal:
         """The principal that the token proves. TokenError if it proves none."""
+        token_hash = sha256(token.encode(errors="replace")).hexdigest()
+        try:
+            claims = await self._claims(token)
+            return read(claims, self._expected, now=time(), token_hash=token_hash)
+        except TokenError as error:
+            error.token_ref = token_hash[:12]
+            raise
+
+    async def _claims(self, token: str) -> dict[str, Any]:
         if len(token) > LONGEST_TOKEN:
             raise TokenError("Invalid token: longer than 16 KiB")
         try:
@@ -43,8 +52,7 @@ class Verifier:
             raise TokenError("Invalid token: malformed") from None
         if not isinstance(claims, dict):
             raise TokenError("Invalid token: malformed")
-        token_hash = sha256(token.encode()).hexdigest()
-        return read(cast("dict[str, Any]", claims), self._expected, now=time(), token_hash=token_hash)
+        return cast("dict[str, Any]", claims)
 
     def _opened(self, token: str, keys: tuple[Key, ...]) -> bytes:
         """The payload that one of `keys` signed."""

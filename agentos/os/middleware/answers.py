@@ -1,0 +1,65 @@
+"""What the middleware answers by itself, and the line it logs about it."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+
+from agentos.os.claims import TokenError
+from agentos.os.middleware.origins import readable
+from agentos.os.middleware.routes import Found
+from agentos.os.policy import Decision
+from agentos.os.principal import AccessDeniedError, Principal
+from agentos.os.rules import METHODS
+
+logger = logging.getLogger("agentos.auth")
+
+
+async def send_refusal(refusal: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers an HTTP request; closes a WebSocket before it is accepted, as a policy violation (1008)."""
+    if scope["type"] == "websocket":
+        await WebSocketClose(code=1008)(scope, receive, send)
+    else:
+        await readable(scope, refusal)(scope, receive, send)
+
+
+def unauthorized(error: TokenError) -> Response:
+    """401: there is no token, or a bad one."""
+    logger.warning("Denied (%s): token %s", error.code, error.token_ref)
+    challenge = "Bearer"
+    if error.code != "missing_token":
+        challenge = f'Bearer error="invalid_token", error_description="{error}"'
+    return JSONResponse({"detail": str(error), "code": error.code}, 401, {"WWW-Authenticate": challenge})
+
+
+def refused(decision: Decision, method: str, found: Found, principal: Principal) -> Response:
+    """403 with its reasons; but 404 where there is no route, and 405 where it has other methods."""
+    if found.match is Match.NONE or decision.reason == "bad_path":
+        return JSONResponse({"detail": "Not Found"}, 404)
+    if found.match is Match.PARTIAL:
+        allow = {"Allow": ", ".join(sorted(found.methods))}
+        return JSONResponse({"detail": "Method Not Allowed"}, 405, allow)
+    message = f"Required scope(s): {', '.join(decision.wanted)}"
+    if decision.reason == "no_rule":
+        line = f'"{method if method in METHODS else "*"} {found.pattern}": ["resource:action"]'
+        message = f"No rule covers this route: add {line} to scope_mappings."
+    error = AccessDeniedError(f"Insufficient permissions. {message}", code=decision.reason, decision=decision)
+    return forbidden(error, principal)
+
+
+def forbidden(error: AccessDeniedError, principal: Principal) -> Response:
+    """403: the caller is known, and may not do this."""
+    logger.warning(
+        "Denied (%s): rule %r, missing %s, user %r, token %s, decision_id %s",
+        error.code,
+        error.decision.rule,
+        list(error.decision.missing),
+        principal.user_id,
+        principal.token_ref,
+        error.decision_id,
+    )
+    return JSONResponse(error.body(), 403, error.headers())
