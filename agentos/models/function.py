@@ -46,14 +46,15 @@ class FunctionModel:
             async for piece in pieces:
                 if isinstance(piece, ModelResponse):
                     response = piece
+                    piece = ModelDelta() if said else _delta(piece)
+                if piece.content or piece.reasoning_content:
+                    said.append(piece)
+                    if request.stream:
+                        first = perf_counter() - started if first is None else first
+                        yield piece
+                if response:
                     break
-                said.append(piece)
-                if request.stream:
-                    first = perf_counter() - started if first is None else first
-                    yield piece
         response = response or _joined(said)
-        if request.stream and not said and (response.content or response.reasoning_content):
-            yield ModelDelta(response.content or "", response.reasoning_content or "")
         timing = {"time_to_first_token": first, "duration": perf_counter() - started}
         yield replace(response, metrics=response.metrics.model_copy(update=timing))
 
@@ -78,6 +79,10 @@ async def _pieces(answer: Answer) -> AsyncGenerator[ModelDelta | ModelResponse]:
 
 def _piece(piece: Piece) -> ModelDelta | ModelResponse:
     return ModelDelta(piece) if isinstance(piece, str) else piece
+
+
+def _delta(response: ModelResponse) -> ModelDelta:
+    return ModelDelta(response.content or "", response.reasoning_content or "")
 
 
 def _joined(pieces: list[ModelDelta]) -> ModelResponse:

@@ -43,9 +43,7 @@ def sse(data: object, event: str | None = None) -> bytes:
 
 def chat(text: str | None, calls: Sequence[Call] = (), *, finish: str | None = None) -> dict:
     tools = [_chat_call(call) for call in calls]
-    message = {"role": "assistant", "content": text, "refusal": None} | (
-        {"tool_calls": tools} if tools else {}
-    )
+    message = {"role": "assistant", "content": text} | ({"tool_calls": tools} if tools else {})
     choice = {"index": 0, "message": message, "finish_reason": finish or ("tool_calls" if calls else "stop")}
     return _chat_head("chat.completion") | {"choices": [choice], "usage": CHAT_USAGE}
 
@@ -122,13 +120,10 @@ def _item_deltas(item: dict) -> Iterator[dict]:
                 yield {"type": "response.function_call_arguments.delta", "delta": half}
         case "reasoning":
             for index, part in enumerate(item["summary"]):
-                yield {"type": "response.reasoning_summary_part.added", "summary_index": index, "part": part}
+                where = {"summary_index": index}
+                yield {"type": "response.reasoning_summary_part.added", "part": part} | where
                 for word in words(part["text"]):
-                    yield {
-                        "type": "response.reasoning_summary_text.delta",
-                        "summary_index": index,
-                        "delta": word,
-                    }
+                    yield {"type": "response.reasoning_summary_text.delta", "delta": word} | where
 
 
 def _chat_head(kind: str) -> dict:

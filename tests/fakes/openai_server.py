@@ -1,7 +1,7 @@
 """A small, fast server that speaks OpenAI's chat completions and responses, the same way every time.
 
 In a test: `async with FakeOpenAI() as server: OpenAIChat(base_url=server.url, api_key="…")`.
-As a process: `python tests/fakes/openai_server.py --port 0` prints its URL for OPENAI_BASE_URL.
+As a process: `python -m tests.fakes.openai_server --port 0` prints its URL, for OPENAI_BASE_URL.
 
 What the last user message says decides the answer:
 
@@ -11,138 +11,19 @@ What the last user message says decides the answer:
     fail with 429                answers that HTTP status
     break off                    ends the connection in the middle of the answer
     hang                         begins a stream and never ends it; a plain answer never comes
-    anything else                answers a sentence of `words` words
+    anything else                answers a sentence of `words` words, or the smallest JSON that fits
+                                 the schema asked for
 """
 
 import argparse
 import asyncio
-import json
-import re
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal
+from time import monotonic
 
-from tests.fakes import openai_payloads as payloads
-from tests.fakes.openai_payloads import Call
-
-Ending = Literal["whole", "broken", "open"]
-SCRIPTED = re.compile(r"use the tool|say |fail with|break off|hang", re.IGNORECASE)
-USE_TOOL = re.compile(r"use the tool (\w+)(?: with (\{[^{}]*\}))?", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One HTTP request as it came."""
-
-    path: str
-    headers: dict[str, str]
-    content: bytes
-    connection: int
-    """1, 2, 3 … for each connection the server took."""
-
-    @property
-    def body(self) -> dict:
-        return json.loads(self.content)
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What goes back: `content` whole, or `events` as a chunked stream."""
-
-    status: int = 200
-    content: bytes = b""
-    events: tuple[bytes, ...] | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-    ending: Ending = "whole"
-
-
-def json_reply(data: object, status: int = 200, **headers: str) -> Reply:
-    pairs = tuple((name.replace("_", "-"), value) for name, value in headers.items())
-    return Reply(status, json.dumps(data).encode(), headers=pairs)
-
-
-def error_reply(status: int, message: str = "The fake was told to fail.", **headers: str) -> Reply:
-    return json_reply({"error": {"message": message, "type": "fake", "code": "fake"}}, status, **headers)
-
-
-def stream_reply(events: list[bytes], ending: Ending = "whole") -> Reply:
-    return Reply(events=tuple(events), ending=ending)
-
-
-@lru_cache(maxsize=512)
-def answer(chat: bool, stream: bool, text: str | None, calls: tuple[Call, ...], usage: bool) -> Reply:
-    """The reply that carries `text` and `calls` in the dialect asked for."""
-    if chat:
-        if stream:
-            return stream_reply(payloads.chat_stream(payloads.chat_chunks(text, calls, usage=usage)))
-        return json_reply(payloads.chat(text, calls))
-    items = [payloads.call_item(call) for call in calls] if calls else [payloads.message_item(text or "")]
-    if stream:
-        return stream_reply(payloads.response_stream(payloads.response_events(items)))
-    return json_reply(payloads.response(items))
-
-
-@dataclass
-class Script:
-    """Answers by what the last user message says."""
-
-    words: int = 12
-
-    def __post_init__(self) -> None:
-        self._sentence = " ".join(f"word{n}" for n in range(1, self.words + 1))
-
-    def __call__(self, request: Request) -> Reply:
-        body = request.body
-        chat = request.path.endswith("/chat/completions")
-        if not chat and not request.path.endswith("/responses"):
-            return error_reply(404, "No such route.")
-        stream = bool(body.get("stream"))
-        usage = bool((body.get("stream_options") or {}).get("include_usage"))
-        text, answered = _last_words(body["messages"] if chat else body["input"])
-
-        def say(text: str | None, calls: tuple[Call, ...] = ()) -> Reply:
-            return answer(chat, stream, text, calls, usage)
-
-        if not SCRIPTED.search(text):
-            return say(self._sentence)
-        if not answered and (calls := _calls(text, body)):
-            return say(None, calls)
-        if found := re.search(r"fail with (\d{3})", text, re.IGNORECASE):
-            return error_reply(int(found[1]), retry_after_ms="1")
-        if found := re.search(r"\bsay (.+)", text, re.IGNORECASE | re.DOTALL):
-            return say(found[1])
-        if found := re.search(r"\b(break off|hang)\b", text, re.IGNORECASE):
-            whole = say(self._sentence)
-            ending: Ending = "open" if found[1].lower() == "hang" else "broken"
-            events = whole.events and whole.events[: len(whole.events) // 2]
-            return Reply(content=whole.content, events=events, ending=ending)
-        return say(self._sentence)
-
-
-def _last_words(messages: str | list[dict]) -> tuple[str, bool]:
-    """What the user said last, and whether a tool has answered since."""
-    if isinstance(messages, str):
-        return messages, False
-    answered = False
-    for message in reversed(messages):
-        answered = answered or message.get("role") == "tool" or message.get("type") == "function_call_output"
-        if message.get("role") == "user":
-            content = message["content"]
-            return content if isinstance(content, str) else _text(content), answered
-    return "", answered
-
-
-def _text(parts: list[dict]) -> str:
-    return " ".join(part["text"] for part in parts if "text" in part)
-
-
-def _calls(text: str, body: dict) -> tuple[Call, ...]:
-    offered = {
-        tool["function"]["name"] if "function" in tool else tool["name"] for tool in body.get("tools", ())
-    }
-    found = [(name, arguments) for name, arguments in USE_TOOL.findall(text) if name in offered]
-    return tuple(Call(f"call_{n}", name, arguments or "{}") for n, (name, arguments) in enumerate(found, 1))
+from tests.fakes.openai_script import Ending, Reply, Request, Script
 
 
 @lru_cache(maxsize=512)
@@ -154,8 +35,7 @@ def _encode(reply: Reply) -> tuple[bytes, tuple[bytes, ...]]:
     more = "".join(f"{name}: {value}\r\n" for name, value in reply.headers)
     head = f"HTTP/1.1 {reply.status} Fake\r\ncontent-type: {kind}\r\n{length}\r\n{more}\r\n".encode()
     if plain:
-        body = reply.content if reply.ending == "whole" else reply.content[: len(reply.content) // 2]
-        return head + body, ()
+        return head + (reply.content if reply.ending == "whole" else reply.content[:20]), ()
     return head, tuple(b"%x\r\n%b\r\n" % (len(event), event) for event in reply.events or ())
 
 
@@ -191,7 +71,9 @@ class _Connection(asyncio.Protocol):
         if len(rest) < length:
             return
         self._received = rest[length:]
-        self._reply(self._server.reply(Request(first.split(" ")[1], headers, rest[:length], self._number)))
+        path, _, query = first.split(" ")[1].partition("?")
+        request = Request(path, query, headers, rest[:length], self._number, monotonic())
+        self._reply(self._server.reply(request))
 
     def _reply(self, reply: Reply) -> None:
         head, chunks = _encode(reply)
@@ -201,30 +83,31 @@ class _Connection(asyncio.Protocol):
             self._slow = asyncio.ensure_future(self._trickle(head, chunks, reply.ending))
             return
         self._transport.write(head + b"".join(chunks))
-        self._end(reply)
+        self._end(reply.ending, streamed=reply.events is not None)
 
     async def _trickle(self, head: bytes, chunks: tuple[bytes, ...], ending: Ending) -> None:
         self._transport.write(head)
         for chunk in chunks:
             await asyncio.sleep(self._server.delay)
             self._transport.write(chunk)
-        self._end(Reply(events=chunks, ending=ending))
+        self._end(ending, streamed=True)
 
-    def _end(self, reply: Reply) -> None:
-        if reply.ending == "broken":
+    def _end(self, ending: Ending, *, streamed: bool) -> None:
+        if ending == "broken":
             self._transport.close()
-        elif reply.ending == "whole" and reply.events is not None:
+        elif ending == "whole" and streamed:
             self._transport.write(b"0\r\n\r\n")
 
 
 @dataclass
 class FakeOpenAI:
-    """The server; `respond` decides every reply, `delay` is the seconds before each streamed event."""
+    """The server: `respond` decides every reply, `delay` is the seconds before each streamed event."""
 
     respond: Callable[[Request], Reply] = field(default_factory=Script)
     port: int = 0
     delay: float = 0
     record: bool = True
+    """Whether `requests` keeps what came."""
     requests: list[Request] = field(default_factory=list)
 
     async def __aenter__(self) -> "FakeOpenAI":
@@ -278,17 +161,14 @@ async def serve(port: int, words: int, delay: float) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    keep_lines = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=keep_lines)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--words", type=int, default=12, help="length of the usual answer")
     parser.add_argument("--delay", type=float, default=0, help="seconds before each streamed event")
     arguments = parser.parse_args()
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve(arguments.port, arguments.words, arguments.delay))
-    except KeyboardInterrupt:
-        pass
 
 
 if __name__ == "__main__":

@@ -83,20 +83,20 @@ class ChatAnswer:
         self._calls: list[_Call] = []
         self._usage = _Usage()
         self._finish_reason: str | None = None
-        self._streamed = False
+        self._whole = False
 
     def whole(self, content: bytes) -> None:
         """See `Answer.whole`."""
+        self._whole = True
         self._take(_Completion.model_validate_json(content))
 
     def piece(self, event: object) -> ModelDelta | None:
         """See `Answer.piece`."""
-        self._streamed = True
         return self._take(_Completion.model_validate(event))
 
     def finish(self) -> ModelResponse:
         """See `Answer.finish`."""
-        if self._streamed and self._finish_reason is None:
+        if not self._whole and self._finish_reason is None:
             raise broken_off()
         if not self._calls and not self._text:
             match self._finish_reason:

@@ -84,6 +84,8 @@ class OpenAIModel(ABC):
             raise ConfigurationError(f"{kind}(timeout={self.timeout!r}) must be more than 0 seconds.")
         if self.max_retries is not None and self.max_retries < 0:
             raise ConfigurationError(f"{kind}(max_retries={self.max_retries!r}) must be 0 or more.")
+        if self.base_url is not None and not self.base_url.startswith(("http://", "https://")):
+            raise ConfigurationError(f"{kind}(base_url=…) must begin with http:// or https://.")
         for name, value in (self.extra_headers or {}).items():
             if not http.is_plain(name + value):
                 raise ConfigurationError(f"{kind}(extra_headers=…): {name!r} must hold printable ASCII only.")
