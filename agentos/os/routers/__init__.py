@@ -1,1 +1,24 @@
-"""One module per resource."""
+"""Every route of the server."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+
+from agentos.os.registry import Server
+from agentos.os.routers import about, memories, session_runs, sessions
+from agentos.os.routers.agents import AgentRoutes
+from agentos.os.routers.runs import RunRoutes
+
+
+def routes_of(server: Server) -> list[APIRoute]:
+    """The routes of one server, the most used first: a router looks for them in this order."""
+    routers: list[APIRouter] = [
+        AgentRoutes(server.registry).router(),
+        RunRoutes("agent").router(),
+        sessions.router,
+        session_runs.router,
+        memories.router,
+        about.router,
+    ]
+    return [route for router in routers for route in router.routes if isinstance(route, APIRoute)]

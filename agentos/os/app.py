@@ -1,0 +1,229 @@
+"""`AgentOS`: agents served over HTTP as one FastAPI app."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, cast
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Match
+from starlette.types import Lifespan
+
+from agentos.db.base import Db
+from agentos.errors import ConfigurationError, DatabaseUnavailableError
+from agentos.os import serving
+from agentos.os.authorization import AuthorizationConfig, middleware_options
+from agentos.os.config import AgentOSConfig
+from agentos.os.middleware import JWTMiddleware, TrailingSlash
+from agentos.os.middleware.limit import BodyLimit
+from agentos.os.middleware.routes import find
+from agentos.os.problems import install
+from agentos.os.registry import Registry, Served, Server
+from agentos.os.routers import routes_of
+from agentos.utils.slug import slug
+
+logger = logging.getLogger("agentos.os")
+
+DEFAULT_ORIGINS = ("http://localhost:3000", "http://127.0.0.1:3000")
+"""Pages on the same machine; name any other in `cors_allowed_origins`."""
+MAX_BODY_BYTES = 64 * 1024 * 1024
+
+
+class AgentOS:
+    """Serves agents, their sessions and memories.
+
+    At least one of `agents` and `db` is needed. Agents without a database of their own get `db`. An `id` left
+    out is made from `name`, or is `agentos`. `config` is an AgentOSConfig or the path of a YAML file.
+
+    `authorization=True` puts every route behind JWTs and scopes, as `authorization_config` says; giving the
+    latter alone is refused. `JWTMiddleware` may be added to the finished app instead.
+
+    With `base_app` the routes are added to an app of one's own. What it serves already, it goes on serving: a
+    route of ours that it hides is left out, with a warning. Its middleware, handlers and lifespan stay. The
+    body limit and the rule that a trailing slash is nothing then hold for its routes too.
+
+    `lifespan` runs once the databases are up, and ends before they go. At shutdown, runs get
+    `shutdown_grace` seconds to end by themselves. `max_body_bytes` limits request bodies.
+    """
+
+    def __init__(
+        self,
+        *,
+        id: str | None = None,  # noqa: A002 - the peer's name
+        name: str | None = None,
+        description: str | None = None,
+        version: str | None = None,
+        agents: Sequence[Served] | None = None,
+        db: Db | None = None,
+        base_app: FastAPI | None = None,
+        lifespan: Lifespan[FastAPI] | None = None,
+        config: AgentOSConfig | str | os.PathLike[str] | None = None,
+        cors_allowed_origins: Sequence[str] | None = None,
+        authorization: bool = False,
+        authorization_config: AuthorizationConfig | None = None,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        shutdown_grace: float = 10.0,
+    ) -> None:
+        if not agents and db is None:
+            raise ConfigurationError("AgentOS has nothing to serve: pass agents=[…], or db=…")
+        if authorization_config is not None and not authorization:
+            raise ConfigurationError(
+                "authorization_config protects nothing by itself: pass authorization=True too."
+            )
+        if base_app is not None and cors_allowed_origins is not None and _has_cors(base_app):
+            raise ConfigurationError(
+                "base_app has a CORSMiddleware already: name the origins there, not in cors_allowed_origins."
+            )
+        if max_body_bytes < 1:
+            raise ConfigurationError(f"max_body_bytes={max_body_bytes!r} can't work: give 1 or more.")
+        self.id = id or slug(name or "") or "agentos"
+        self.name = name
+        self.description = description
+        self.version = version or "1.0.0"
+        self.agents = list(agents or ())
+        self.db = db
+        self.base_app = base_app
+        self.lifespan = lifespan
+        self.config = config if isinstance(config, AgentOSConfig) else _loaded(config)
+        self.cors_allowed_origins = cors_allowed_origins
+        self.authorization = authorization
+        self.authorization_config = authorization_config
+        self.max_body_bytes = max_body_bytes
+        self.shutdown_grace = shutdown_grace
+        self._registry = Registry(self.agents, db=db)
+
+    def get_app(self) -> FastAPI:
+        """The app. Each call makes an independent one; with `base_app`, every call returns that."""
+        if self.base_app is None:
+            title, description = self.name or "AgentOS", self.description or ""
+            app = FastAPI(title=title, version=self.version, description=description)
+            install(app, crashes=True)
+        elif (served := _served_by(self.base_app)) is None:
+            app = self.base_app
+            install(app, crashes=False)
+        elif served.registry is self._registry:
+            return self.base_app
+        else:
+            raise ConfigurationError("base_app belongs to another AgentOS already: give each its own.")
+        server = Server(
+            id=self.id,
+            registry=self._registry,
+            config=self.config,
+            name=self.name,
+            description=self.description,
+            version=self.version,
+        )
+        app.state.agentos = server
+        _add_routes(app, server)
+        self._add_middleware(app)
+        before = [app.router.lifespan_context, *([self.lifespan] if self.lifespan else [])]
+        app.router.lifespan_context = _lifespan(server, before, grace=self.shutdown_grace)
+        return app
+
+    def serve(
+        self,
+        app: str | FastAPI,
+        *,
+        host: str = "localhost",
+        port: int = 7777,
+        reload: bool = False,
+        workers: int | None = None,
+        access_log: bool = False,
+        **uvicorn_options: Any,
+    ) -> None:
+        """Runs `app` under uvicorn until it is stopped. `AGENT_OS_HOST` and `AGENT_OS_PORT` go first.
+
+        `reload` and more than one of `workers` need `app` as `"module:attribute"`: other processes import it.
+        Connections that are still open at the end are closed after `shutdown_grace` seconds.
+        """
+        serving.serve(
+            app,
+            title=self.name or self.id,
+            host=host,
+            port=port,
+            reload=reload,
+            workers=workers,
+            access_log=access_log,
+            **{"lifespan": "on", "timeout_graceful_shutdown": int(self.shutdown_grace), **uvicorn_options},
+        )
+
+    def _add_middleware(self, app: FastAPI) -> None:
+        """The last one added sees a request first."""
+        app.add_middleware(TrailingSlash)
+        app.add_middleware(BodyLimit, max_bytes=self.max_body_bytes)
+        if self.authorization:
+            app.add_middleware(JWTMiddleware, **middleware_options(self.authorization_config, os_id=self.id))
+        if not _has_cors(app):
+            origins = DEFAULT_ORIGINS if self.cors_allowed_origins is None else self.cors_allowed_origins
+            app.add_middleware(CORSMiddleware, **_cors(origins))
+
+
+def _served_by(app: FastAPI) -> Server | None:
+    return app.state.agentos if "agentos" in app.state else None
+
+
+def _add_routes(app: FastAPI, server: Server) -> None:
+    """Adds our routes behind those that the app has, but for the ones that these would answer."""
+    routes = routes_of(server)
+    hidden = [route for route in routes if _is_served(app, route)]
+    if hidden:
+        names = ", ".join(f"{'/'.join(route.methods or ())} {route.path}" for route in hidden)
+        logger.warning("base_app serves these itself, so the routes of AgentOS are left out: %s", names)
+    app.router.routes.extend(route for route in routes if route not in hidden)
+    app.openapi_schema = None
+
+
+def _is_served(app: FastAPI, route: APIRoute) -> bool:
+    scope: dict[str, Any] = {"type": "http", "app": app, "headers": [], "query_string": b""}
+    return any(
+        find({**scope, "method": method}, route.path).match is Match.FULL for method in route.methods or ()
+    )
+
+
+def _lifespan(server: Server, inner: Sequence[Lifespan[FastAPI]], *, grace: float) -> Lifespan[FastAPI]:
+    """A lifespan that brings the databases up around `inner`, and lets the runs end before they go."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[Mapping[str, Any] | None]:
+        async with AsyncExitStack() as stack:
+            for db in server.registry.dbs:
+                stack.push_async_callback(db.close)
+                await _start(db)
+            stack.push_async_callback(server.live.close, grace)
+            state: dict[str, Any] = {}
+            for each in inner:
+                state.update(await stack.enter_async_context(each(app)) or {})
+            yield state or None
+
+    return cast("Lifespan[FastAPI]", lifespan)
+
+
+async def _start(db: Db) -> None:
+    try:
+        await db.start()
+    except DatabaseUnavailableError as error:
+        logger.warning("Database %s: %s Requests that need it are answered 503 until it is.", db.id, error)
+
+
+def _has_cors(app: FastAPI) -> bool:
+    return any(middleware.cls is CORSMiddleware for middleware in app.user_middleware)
+
+
+def _cors(origins: Sequence[str]) -> dict[str, Any]:
+    """Credentials go to named origins only: `*` may read, but without anybody's cookies."""
+    return {
+        "allow_origins": list(origins),
+        "allow_credentials": "*" not in origins,
+        "allow_methods": ["*"],
+        "allow_headers": ["*"],
+        "expose_headers": ["Retry-After", "WWW-Authenticate"],
+    }
+
+
+def _loaded(config: str | os.PathLike[str] | None) -> AgentOSConfig:
+    return AgentOSConfig() if config is None else AgentOSConfig.load(config)

@@ -1,0 +1,98 @@
+"""What a deployment tells user interfaces about itself: `AgentOS(config=…)`, an object or a YAML file."""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from agentos.errors import ConfigurationError
+from agentos.os.authorization import AuthorizationConfig
+
+__all__ = [
+    "AgentOSConfig",
+    "AuthorizationConfig",
+    "ChatConfig",
+    "DatabaseConfig",
+    "DomainConfig",
+    "DomainSection",
+    "Manifest",
+]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ChatConfig(_Section):
+    """What a chat page offers."""
+
+    quick_prompts: dict[str, list[str]] = Field(default_factory=dict[str, list[str]])
+    """By agent id."""
+
+
+class Manifest(_Section):
+    """How one agent is presented."""
+
+    description: str | None = None
+    labels: list[str] | None = None
+    quick_prompts: list[str] | None = None
+
+
+class DomainConfig(_Section):
+    """How one database is presented."""
+
+    display_name: str | None = None
+
+
+class DatabaseConfig(_Section):
+    """One database of a section."""
+
+    db_id: str
+    domain_config: DomainConfig | None = None
+    tables: list[str] | None = None
+
+
+class DomainSection(_Section):
+    """A page about rows of one sort: its name, and the databases it shows first."""
+
+    display_name: str | None = None
+    dbs: list[DatabaseConfig] = Field(default_factory=list[DatabaseConfig])
+
+
+class AgentOSConfig(_Section):
+    """Shown by `GET /config`; nothing here changes how agents run. Unknown fields are refused."""
+
+    available_models: list[str] | None = None
+    """`provider:model-id`; without it, the models of the agents."""
+    chat: ChatConfig | None = None
+    manifest: dict[str, Manifest] | None = None
+    """By agent id."""
+    session: DomainSection | None = None
+    memory: DomainSection | None = None
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> AgentOSConfig:
+        """Reads a YAML file; ConfigurationError says which field can't be used."""
+        name = fspath(path)
+        try:
+            data: Any = yaml.safe_load(Path(path).read_bytes())
+        except OSError as error:
+            raise ConfigurationError(f"config={name!r} can't be read: {error.strerror}.") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"config={name!r} isn't YAML{_line(error)}.") from error
+        try:
+            return cls.model_validate({} if data is None else data)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            field = ".".join(str(part) for part in first["loc"]) or "the document"
+            raise ConfigurationError(f"config={name!r}: {field}: {first['msg']}.") from error
+
+
+def _line(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f": look at line {error.problem_mark.line + 1}"
+    return ""

@@ -1,0 +1,98 @@
+"""What routes ask of a request: the server, whose rows, which database."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import Depends, HTTPException, Query, Request
+
+from agentos.db.base import Db
+from agentos.errors import NotFoundError
+from agentos.os.principal import Access, access_of
+from agentos.os.registry import Server
+from agentos.run.events import Kind
+from agentos.run.owner import ANYONE, Owner
+from agentos.run.records import Session
+
+Rows = Literal["sessions", "memories"]
+
+
+def server_of(request: Request) -> Server:
+    """The server that this app belongs to."""
+    server: Server = request.app.state.agentos
+    return server
+
+
+def owner_of(access: Access, requested: str | None, *, write: bool) -> Owner:
+    """Whose rows the request may touch. Those who may touch everyone's can name one user."""
+    owner = access.owner(write=write)
+    return requested if requested and owner is ANYONE else owner
+
+
+def acting_for(access: Access, requested: str | None) -> tuple[Owner, str | None]:
+    """Whose rows a request that makes new ones may touch, and whose the new ones are."""
+    user_id = access.user(requested)
+    owner = access.owner(write=True)
+    acts_for_another = owner is ANYONE and requested and user_id == requested
+    return (user_id if acts_for_another and user_id else owner), user_id
+
+
+async def reader(request: Request, user_id: str | None = None) -> Owner:
+    """Whose rows the request reads."""
+    return owner_of(access_of(request.scope), user_id, write=False)
+
+
+async def writer(request: Request, user_id: str | None = None) -> Owner:
+    """Whose rows the request changes."""
+    return owner_of(access_of(request.scope), user_id, write=True)
+
+
+async def sessions_db(
+    request: Request,
+    db_id: Annotated[str | None, Query(description="Which database; without it, the server's own.")] = None,
+    table: Annotated[str | None, Query(description="Which of its tables.")] = None,
+) -> Db:
+    """The database that a request about sessions means."""
+    return _db(server_of(request), "sessions", db_id, table)
+
+
+async def memories_db(
+    request: Request,
+    db_id: Annotated[str | None, Query(description="Which database; without it, the server's own.")] = None,
+    table: Annotated[str | None, Query(description="Which of its tables.")] = None,
+) -> Db:
+    """The database that a request about memories means."""
+    return _db(server_of(request), "memories", db_id, table)
+
+
+def _db(server: Server, rows: Rows, db_id: str | None, table: str | None) -> Db:
+    registry = server.registry
+    if registry.default_db is None:
+        raise HTTPException(400, "No database is configured on this AgentOS")
+    if db_id is None and table is None:
+        return registry.default_db
+    wanted = registry.default_db.id if db_id is None else db_id
+    dbs = [db for db in registry.dbs if db.id == wanted]
+    if not dbs:
+        raise HTTPException(404, f"No database found with id {wanted!r}")
+    if table is None:
+        return dbs[0]
+    for db in dbs:
+        if db.tables[rows] == table:
+            return db
+    raise HTTPException(404, f"No database with id {wanted!r} has table {table!r}")
+
+
+async def find_session(db: Db, session_id: str, owner: Owner, kind: Kind | None) -> Session:
+    """The session, if it is the owner's and of that kind; NotFoundError otherwise."""
+    session = await db.get_session(session_id, owner=owner)
+    if session is None or kind not in {None, session.kind}:
+        raise NotFoundError("Session" if kind is None else f"{kind.capitalize()} Session", session_id)
+    return session
+
+
+Reader = Annotated[Owner, Depends(reader)]
+Writer = Annotated[Owner, Depends(writer)]
+SessionsDb = Annotated[Db, Depends(sessions_db)]
+MemoriesDb = Annotated[Db, Depends(memories_db)]
+Type = Annotated[Kind | None, Query(description="Of which kind the session is; others are then not found.")]

@@ -1,0 +1,63 @@
+"""Refuses request bodies that are too large, announced or not, before they fill the memory."""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class BodyLimit:
+    """413 as soon as a body is known to exceed `max_bytes`, by its header or while it is read."""
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif _announced(scope) > self._max_bytes:
+            await self._refuse(scope, receive, send)
+        else:
+            await self._counted(scope, receive, send)
+
+    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        size = 0
+        is_answered = False
+
+        async def counting() -> Message:
+            nonlocal size
+            message = await receive()
+            if message["type"] == "http.request":
+                size += len(message.get("body", b""))
+                if size > self._max_bytes:
+                    raise HTTPException(413)
+            return message
+
+        async def answering(message: Message) -> None:
+            """Passes on an answer that was begun in time; one to a body that is too large is ours to give."""
+            nonlocal is_answered
+            if is_answered or size <= self._max_bytes:
+                is_answered = True
+                await send(message)
+
+        try:
+            await self._app(scope, counting, answering)
+        except HTTPException:
+            if size <= self._max_bytes:
+                raise
+        if size > self._max_bytes and not is_answered:
+            await self._refuse(scope, receive, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        detail = f"The body is larger than {self._max_bytes} bytes"
+        response = JSONResponse({"detail": detail, "code": "payload_too_large"}, 413)
+        await response(scope, receive, send)
+
+
+def _announced(scope: Scope) -> int:
+    length = Headers(scope=scope).get("content-length", "")
+    return int(length[:19]) if length.isascii() and length.isdecimal() else 0

@@ -1,0 +1,70 @@
+"""What one server serves: its runnables, its databases, the runs it is executing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from agentos.db.base import Db
+from agentos.errors import ConfigurationError, NotFoundError
+from agentos.os.config import AgentOSConfig
+from agentos.run.events import Kind
+from agentos.runner.live import LiveRuns
+from agentos.runner.settings import Configured
+
+
+class Served(Configured, Protocol):
+    """A runnable that `AgentOS` takes: one whose runs are stored in `db`, which may be set later."""
+
+    db: Db | None
+
+
+class Registry:
+    """Runnables by kind and id, databases by id. Gives its `db` to runnables that have none."""
+
+    def __init__(self, runnables: Sequence[Served], *, db: Db | None) -> None:
+        self._runnables: dict[tuple[Kind, str], Served] = {}
+        for runnable in runnables:
+            self._add(runnable, db)
+        own = [runnable.db for runnable in runnables if runnable.db is not None]
+        self.default_db = db or next(iter(own), None)
+        """Whose sessions and memories are meant when a request names no database."""
+        self.dbs = list({id(each): each for each in ([db] if db else []) + own}.values())
+        """Each database once; several may share an id and differ in their tables."""
+
+    def _add(self, runnable: Served, db: Db | None) -> None:
+        key = (runnable.kind, runnable.id)
+        if not runnable.id or "/" in runnable.id:
+            raise ConfigurationError(f"{runnable.kind}s: the id {runnable.id!r} can't be part of an address.")
+        if key in self._runnables:
+            raise ConfigurationError(f"{runnable.kind}s: two have the id {runnable.id!r}; give one another.")
+        self._runnables[key] = runnable
+        if runnable.db is None:
+            runnable.db = db
+
+    def get(self, kind: Kind, id: str) -> Served:  # noqa: A002 - the wire's word
+        """One; NotFoundError names its kind."""
+        runnable = self._runnables.get((kind, id))
+        if runnable is None:
+            raise NotFoundError(kind.capitalize())
+        return runnable
+
+    def all(self, kind: Kind) -> list[Served]:
+        """In the order given."""
+        return [runnable for (its_kind, _), runnable in self._runnables.items() if its_kind == kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Everything that the routes and the middleware of one app share; at `app.state.agentos`."""
+
+    id: str
+    registry: Registry
+    config: AgentOSConfig
+    name: str | None = None
+    description: str | None = None
+    version: str = "1.0.0"
+    live: LiveRuns = field(default_factory=LiveRuns)
+    instantiated_at: datetime = field(default_factory=lambda: datetime.now(UTC))

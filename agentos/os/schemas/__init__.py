@@ -1,0 +1,1 @@
+"""Rows and runnables as JSON: what each route answers, and what the smaller ones take."""

@@ -1,0 +1,103 @@
+"""Agents as JSON: what they are made of, without what was left at its default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from agentos.agent import Agent
+from agentos.os.registry import Served
+from agentos.tools.toolkit import collect
+
+
+class ModelResponse(BaseModel):
+    """An agent's model."""
+
+    name: str | None = None
+    """The adapter."""
+    model: str | None = None
+    """What the provider calls it."""
+    provider: str | None = None
+
+
+class AgentResponse(BaseModel):
+    """One agent. Nulls are left out."""
+
+    id: str
+    name: str | None = None
+    db_id: str | None = None
+    description: str | None = None
+    role: str | None = None
+    model: ModelResponse | None = None
+    tools: dict[str, Any] | None = None
+    """`tools`: name, description and parameters of each."""
+    sessions: dict[str, Any] | None = None
+    """`session_table`, and how much of a session the agent sees."""
+    memory: dict[str, Any] | None = None
+    system_message: dict[str, Any] | None = None
+    response_settings: dict[str, Any] | None = None
+    streaming: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, runnable: Served) -> AgentResponse:
+        """The agent as shown; of a runnable of one's own only what every runnable has."""
+        db = runnable.db
+        shown = cls(
+            id=runnable.id,
+            name=runnable.name,
+            db_id=db.id if db else None,
+            sessions=_set(session_table=db.tables["sessions"] if db else None),
+            metadata=dict(runnable.settings.metadata) or None,
+        )
+        return _with_parts(shown, runnable) if isinstance(runnable, Agent) else shown
+
+
+def _with_parts(shown: AgentResponse, agent: Agent) -> AgentResponse:
+    model = agent.model
+    tools = [
+        {"name": tool.name, "description": tool.description, "parameters": dict(tool.spec.parameters)}
+        for tool in collect(agent.tools).values()
+    ]
+    shown.description = agent.description
+    shown.role = agent.role
+    shown.model = ModelResponse(name=model.name, model=model.id, provider=model.provider)
+    shown.tools = {"tools": tools} if tools else None
+    shown.sessions = _set(
+        **(shown.sessions or {}),
+        add_history_to_context=agent.add_history_to_context or None,
+        num_history_runs=agent.num_history_runs if agent.add_history_to_context else None,
+    )
+    shown.memory = _set(
+        memory_table=agent.db.tables["memories"] if agent.db and agent.add_memories_to_context else None,
+        update_memory_on_run=agent.update_memory_on_run or None,
+        enable_agentic_memory=agent.enable_agentic_memory or None,
+        add_memories_to_context=agent.add_memories_to_context or None,
+    )
+    shown.system_message = _set(
+        description=agent.description,
+        role=agent.role,
+        instructions=None if callable(agent.instructions) else agent.instructions,
+        system_message=None if callable(agent.system_message) else agent.system_message,
+        markdown=agent.markdown or None,
+    )
+    shown.response_settings = _set(output_schema_name=_schema_name(agent))
+    shown.streaming = _set(stream_events=agent.stream_events or None)
+    return shown
+
+
+def _schema_name(agent: Agent) -> str | None:
+    match agent.output_schema:
+        case None:
+            return None
+        case Mapping() as schema:
+            return str(schema.get("title", "object"))
+        case schema:
+            return schema.__name__
+
+
+def _set(**values: Any) -> dict[str, Any] | None:
+    """The values that are set, or None if none is."""
+    return {name: value for name, value in values.items() if value is not None} or None

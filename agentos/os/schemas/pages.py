@@ -1,0 +1,71 @@
+"""Lists in pages, and times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from agentos.db.base import Page
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MAX_LIMIT = 1000
+"""Rows a page may hold."""
+MAX_PAGE = 2**31 - 1
+
+SortOrder = Literal["asc", "desc"]
+Utc = Annotated[datetime, AfterValidator(lambda time: time.astimezone(UTC))]
+"""ISO-8601 with `Z` on the wire."""
+
+
+class PageQuery(BaseModel):
+    """Which page of a list; pages count from 1."""
+
+    limit: int = Field(default=20, ge=1, le=MAX_LIMIT)
+    page: int = Field(default=1, ge=1, le=MAX_PAGE)
+
+
+class PaginationInfo(BaseModel):
+    """Where in the list a page stands."""
+
+    page: int
+    limit: int
+    total_pages: int
+    total_count: int
+    search_time_ms: float
+
+
+class Paginated(BaseModel, Generic[T]):
+    """One page of a list."""
+
+    data: list[T]
+    meta: PaginationInfo
+
+
+class Stopwatch:
+    """Counts from where it was made."""
+
+    def __init__(self) -> None:
+        self._start = perf_counter()
+
+    @property
+    def milliseconds(self) -> float:
+        """Since it was made."""
+        return round((perf_counter() - self._start) * 1000, 3)
+
+
+def paginated(page: Page[R], query: PageQuery, show: Callable[[R], T], *, since: Stopwatch) -> Paginated[T]:
+    """The rows of `page` as shown, with what the reader needs to turn it."""
+    meta = PaginationInfo(
+        page=query.page,
+        limit=query.limit,
+        total_pages=-(-page.total // query.limit),
+        total_count=page.total,
+        search_time_ms=since.milliseconds,
+    )
+    return Paginated(data=[show(row) for row in page.rows], meta=meta)

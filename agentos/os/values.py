@@ -1,0 +1,63 @@
+"""Texts and JSON objects as callers may send them: what a database or a log can't hold is refused here."""
+
+from __future__ import annotations
+
+import re
+from math import isfinite
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, StringConstraints
+from pydantic_core import PydanticCustomError
+
+MAX_ID = 255
+"""Characters."""
+MAX_DEPTH = 64
+"""How deep a caller's JSON may nest."""
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+def _plain(value: str) -> str:
+    if _UNSTORABLE.search(value):
+        raise PydanticCustomError("text_unstorable", "Text can't hold NUL or half of a surrogate pair")
+    return value
+
+
+def _printable(value: str) -> str:
+    if _CONTROL.search(value):
+        raise PydanticCustomError("id_unprintable", "An id can't hold control characters")
+    return value
+
+
+def _storable(value: dict[str, Any]) -> dict[str, Any]:
+    _check(value, 1)
+    return value
+
+
+def _check(value: Any, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise PydanticCustomError("json_depth", "JSON may nest {limit} levels", {"limit": MAX_DEPTH})
+    match value:
+        case str():
+            _plain(value)
+        case float():
+            if not isfinite(value):
+                raise PydanticCustomError("json_number", "JSON numbers must be finite")
+        case dict():
+            for name, item in value.items():  # pyright: ignore[reportUnknownVariableType] - any JSON
+                _check(name, depth)
+                _check(item, depth + 1)
+        case list():
+            for item in value:  # pyright: ignore[reportUnknownVariableType] - any JSON
+                _check(item, depth + 1)
+        case _:
+            pass
+
+
+Text = Annotated[str, AfterValidator(_plain)]
+"""Any text but NUL and lone surrogates."""
+Id = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID), AfterValidator(_printable)]
+"""1 to 255 printable characters."""
+JsonObject = Annotated[dict[str, Any], AfterValidator(_storable)]
+"""A JSON object whose every text and number can be stored and shown again."""
