@@ -30,7 +30,7 @@ TEMPLATE = "agentos_template"
 
 
 def pytest_configure(config):
-    # The workers inherit the folder, so they find the same server. It isn't pytest's own: nobody may not go there.
+    # Workers inherit the folder, so they find the same server. Pytest's own isn't open to the user nobody.
     if FOLDER not in os.environ:
         os.environ[FOLDER] = tempfile.mkdtemp(prefix="agentos-tests-")
         config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(FOLDER), ignore_errors=True))
@@ -77,7 +77,7 @@ def template(server_url) -> str:
     name = f"{TEMPLATE}_{Path(os.environ[FOLDER]).name.rpartition('-')[2]}"
     with administering(server_url) as connection:
         connection.execute("SELECT pg_advisory_lock(4711)")
-        if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone():
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
             connection.execute(f'CREATE DATABASE "{name}"')
             PostgresDb(database_url(server_url, name)).schema.upgrade()
     return name

@@ -1,38 +1,20 @@
 """Accepting a run: one statement that finds or makes its session, writes its row and reads what it needs.
 
-    WITH session AS (INSERT … ON CONFLICT DO UPDATE … WHERE it is the owner's and the runnable's RETURNING …),
-         run AS (INSERT … SELECT … FROM session)
-    SELECT user_id, session_state, history, memories FROM session
-
-No row comes back when the session isn't the owner's or the runnable's, and nothing was written.
+No row comes back, and nothing has been written, when the session isn't the owner's or isn't the runnable's.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import (
-    CTE,
-    ColumnElement,
-    RowMapping,
-    Select,
-    and_,
-    case,
-    func,
-    literal,
-    null,
-    or_,
-    select,
-)
-from sqlalchemy.dialects.postgresql import aggregate_order_by, array, insert
+from sqlalchemy import BigInteger, RowMapping, TextClause
 
 from agentos.db.base import Accepted, RunRequest
 from agentos.db.conditions import bounded
-from agentos.db.engine import Reach
 from agentos.db.rows import run_row
-from agentos.db.tables import OBJECT, PAYLOAD, Tables
+from agentos.db.tables import OBJECT, PAYLOAD, TEXTS, Content, Tables
 from agentos.run.messages import Message
-from agentos.run.records import Memory, RunOutput, RunStatus
+from agentos.run.records import Memory, RunOutput
 
 MAX_MEMORIES: Final = 50
 """How many of a user's memories a run is given, the newest."""
@@ -40,16 +22,84 @@ MAX_MEMORIES: Final = 50
 MAX_TITLE: Final = 80
 """Characters of the first message that make a session's title."""
 
+# The defaults go under the stored state and the caller's values over it. A state that neither changes is left
+# where it is: rewriting a big one costs.
+_ACCEPT: Final = """
+WITH session AS (
+    INSERT INTO $sessions AS s (session_id, kind, runnable_id, user_id, title, session_state)
+    VALUES (:session_id, :kind, :runnable_id, :user_id, :title, :defaults || :state)
+    ON CONFLICT (session_id) DO UPDATE SET
+        runnable_id = excluded.runnable_id,
+        title = coalesce(s.title, excluded.title),
+        session_state = CASE
+            WHEN s.session_state ?& :default_keys AND :state = '{}' THEN s.session_state
+            ELSE :defaults || s.session_state || :state
+        END,
+        updated_at = now()
+    WHERE (:anyone OR s.user_id = :owner)
+        AND s.kind = excluded.kind
+        AND coalesce(s.runnable_id, excluded.runnable_id) = excluded.runnable_id
+    RETURNING user_id, session_state
+), run AS (
+    INSERT INTO $runs (
+        run_id, session_id, kind, runnable_id, user_id, parent_run_id, status, created_at,
+        input, messages, details
+    )
+    SELECT
+        :run_id, :session_id, :kind, :runnable_id, user_id, :parent_run_id, :status, :created_at,
+        :input, :messages, :details
+    FROM session
+)
+SELECT
+    user_id,
+    session_state,
+    (
+        SELECT json_agg(messages ORDER BY position)
+        FROM (
+            SELECT messages, position FROM $runs
+            WHERE session_id = :session_id AND status = 'COMPLETED' AND parent_run_id IS NULL
+            ORDER BY position DESC LIMIT :history_runs
+        ) AS last
+    ) AS history,
+    (
+        SELECT json_agg(newest)
+        FROM (
+            SELECT m.* FROM $memories AS m
+            WHERE m.user_id = session.user_id
+            ORDER BY updated_at DESC LIMIT :memories
+        ) AS newest
+    ) AS memories
+FROM session
+"""
 
-def acceptance(tables: Tables, request: RunRequest, reach: Reach) -> Select[*tuple[Any, ...]]:
-    """The statement. It fails on a `run_id` that is taken."""
-    session = _session(tables, request, reach)
-    return select(
-        session.c.user_id,
-        session.c.session_state,
-        _history(tables, request).label("history"),
-        _memories(tables, request, session).label("memories"),
-    ).add_cte(_run(tables, request.run, session))
+
+def acceptance(tables: Tables) -> TextClause:
+    """The statement; it takes `parameters`, and fails on a `run_id` that is taken."""
+    return tables.sql(
+        _ACCEPT,
+        title=Content(),
+        defaults=OBJECT,
+        default_keys=TEXTS,
+        state=OBJECT,
+        input=PAYLOAD,
+        messages=PAYLOAD,
+        details=PAYLOAD,
+        created_at=BigInteger,
+        history_runs=BigInteger,
+        memories=BigInteger,
+    )
+
+
+def parameters(request: RunRequest) -> dict[str, Any]:
+    """What the statement needs to know of a request."""
+    return run_row(request.run) | {
+        "title": _title(request.run),
+        "defaults": request.session_defaults,
+        "default_keys": list(request.session_defaults),
+        "state": request.session_state,
+        "history_runs": bounded(max(request.history_runs, 0)),
+        "memories": MAX_MEMORIES if request.memories else 0,
+    }
 
 
 def accepted(row: RowMapping) -> Accepted:
@@ -63,90 +113,6 @@ def accepted(row: RowMapping) -> Accepted:
     )
 
 
-def _session(tables: Tables, request: RunRequest, reach: Reach) -> CTE:
-    table, run = tables.sessions, request.run
-    new = insert(table).values(
-        session_id=run.session_id,
-        kind=run.kind,
-        runnable_id=run.runnable_id,
-        user_id=run.user_id,
-        title=_title(run),
-        session_state={**request.session_defaults, **request.session_state},
-    )
-    stored: dict[str, Any] = {
-        "runnable_id": new.excluded.runnable_id,
-        "title": func.coalesce(table.c.title, new.excluded.title),
-        "updated_at": func.now(),
-    }
-    if request.session_defaults or request.session_state:
-        stored["session_state"] = _state(table.c.session_state, request)
-    same_runnable = and_(
-        table.c.kind == new.excluded.kind,
-        or_(table.c.runnable_id.is_(None), table.c.runnable_id == new.excluded.runnable_id),
-    )
-    return (
-        new.on_conflict_do_update(
-            index_elements=[table.c.session_id], set_=stored, where=and_(same_runnable, reach.covers(table))
-        )
-        .returning(table.c.user_id, table.c.session_state)
-        .cte("session")
-    )
-
-
-def _state(state: ColumnElement[Any], request: RunRequest) -> ColumnElement[Any]:
-    """The stored state between the runnable's defaults and the caller's values."""
-    if request.session_defaults:
-        filled = literal(request.session_defaults, OBJECT).concat(state)
-        # A state that has them all is left where it is: rewriting a big one costs.
-        has_all = state.has_all(array(request.session_defaults))
-        state = case((has_all, state), else_=filled)
-    return state.concat(literal(request.session_state, OBJECT)) if request.session_state else state
-
-
 def _title(run: RunOutput) -> str | None:
     beginning = run.input.input_content[: 10 * MAX_TITLE] if run.input else ""
     return " ".join(beginning.split())[:MAX_TITLE] or None
-
-
-def _run(tables: Tables, run: RunOutput, session: CTE) -> CTE:
-    table = tables.runs
-    row: dict[str, ColumnElement[Any]] = {
-        name: literal(value, table.c[name].type) for name, value in run_row(run).items()
-    }
-    row["user_id"] = session.c.user_id
-    return insert(table).from_select(list(row), select(*row.values()).select_from(session)).cte("run")
-
-
-def _history(tables: Tables, request: RunRequest) -> ColumnElement[Any]:
-    """The messages of the last completed runs, a list for each, the oldest first."""
-    if request.history_runs < 1:
-        return null()
-    table = tables.runs
-    last = (
-        select(table.c.messages, table.c.position)
-        .where(
-            table.c.session_id == request.run.session_id,
-            table.c.status == RunStatus.COMPLETED.value,
-            table.c.parent_run_id.is_(None),
-        )
-        .order_by(table.c.position.desc())
-        .limit(bounded(request.history_runs))
-        .subquery()
-    )
-    messages = aggregate_order_by(last.c.messages, last.c.position)
-    return select(func.json_agg(messages, type_=PAYLOAD)).scalar_subquery()
-
-
-def _memories(tables: Tables, request: RunRequest, session: CTE) -> ColumnElement[Any]:
-    if not request.memories:
-        return null()
-    table = tables.memories
-    newest = (
-        select(table)
-        .where(table.c.user_id == session.c.user_id)
-        .order_by(table.c.updated_at.desc())
-        .limit(MAX_MEMORIES)
-        .correlate(session)
-        .subquery()
-    )
-    return select(func.json_agg(newest.table_valued(), type_=PAYLOAD)).scalar_subquery()

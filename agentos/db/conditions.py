@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Text, UnaryExpression, any_, false, literal
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ColumnElement, UnaryExpression, any_, false, literal
 
+from agentos.db.tables import TEXTS
 from agentos.db.values import is_holdable, is_id
 
 _BIGGEST: Final = 2**63 - 1
@@ -30,7 +30,7 @@ def contains(column: ColumnElement[Any], part: str) -> ColumnElement[bool]:
 
 def texts(values: Sequence[str]) -> ColumnElement[Any]:
     """An array of text."""
-    return literal(list(values), ARRAY(Text))
+    return literal(list(values), TEXTS)
 
 
 def ordered(column: ColumnElement[Any], *, descending: bool) -> UnaryExpression[Any]:

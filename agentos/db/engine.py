@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from select import POLLIN, poll
+from collections.abc import Mapping, Sequence
+from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
 from sqlalchemy import ColumnElement, Executable, RowMapping, Table, event, true
@@ -50,12 +50,14 @@ class Engine:
         if not self._schema.is_ready:
             await asyncio.to_thread(self._schema.ensure, create=self._create_schema)
 
-    async def execute(self, statement: Executable) -> Sequence[RowMapping]:
+    async def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None
+    ) -> Sequence[RowMapping]:
         """Runs one statement, which is its own transaction, in one round trip."""
         await self.ready()
         with answering(self._url):
             async with asyncio.timeout(self._query_timeout), self._engines.get().connect() as connection:
-                return (await connection.execute(statement)).mappings().all()
+                return (await connection.execute(statement, parameters)).mappings().all()
 
     async def close(self) -> None:
         """Closes the running loop's connections."""
@@ -93,9 +95,16 @@ class Reach:
         """The condition that a row of `table` is the owner's."""
         return true() if self._owner is ANYONE else same(table.c.user_id, self._owner)
 
-    async def execute(self, statement: Executable) -> Sequence[RowMapping]:
-        """Runs one statement."""
-        return await self._engine.execute(statement)
+    async def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None
+    ) -> Sequence[RowMapping]:
+        """Runs one statement; one that takes parameters says `:anyone OR user_id = :owner` itself."""
+        if parameters is None:
+            return await self._engine.execute(statement)
+        owner = None if self._owner is ANYONE else values.id_or_none(self._owner)
+        return await self._engine.execute(
+            statement, {**parameters, "owner": owner, "anyone": self._owner is ANYONE}
+        )
 
 
 def _refuse_dead(connection: Any, *_: object) -> None:
@@ -103,7 +112,7 @@ def _refuse_dead(connection: Any, *_: object) -> None:
 
     Such a socket is readable, a healthy idle one isn't: that costs no round trip.
     """
-    poller = poll()
-    poller.register(connection.driver_connection.pgconn.socket, POLLIN)
-    if poller.poll(0):
-        raise DisconnectionError
+    with DefaultSelector() as selector:
+        selector.register(connection.driver_connection.pgconn.socket, EVENT_READ)
+        if selector.select(timeout=0):
+            raise DisconnectionError

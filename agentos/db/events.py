@@ -3,43 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
-from sqlalchemy import BigInteger, Integer, func, literal, select, true
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy import BigInteger, Integer
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
 
 from agentos.db.base import LoggedEvent
-from agentos.db.conditions import bounded, same, texts
+from agentos.db.conditions import bounded
+from agentos.db.engine import Engine
 from agentos.db.store import Store
-from agentos.db.values import mended
+from agentos.db.tables import TEXTS, Tables
+from agentos.db.values import id_or_none, mended
 from agentos.errors import NotFoundError
 from agentos.run.owner import Owner
+
+_APPEND: Final = """
+WITH run AS (
+    SELECT run_id FROM $runs WHERE run_id = :run_id AND (:anyone OR user_id = :owner)
+), added AS (
+    INSERT INTO $events (run_id, seq, name, text)
+    SELECT run_id, batch.* FROM run, unnest(:seqs, :names, :texts) AS batch
+    ON CONFLICT DO NOTHING
+)
+SELECT run_id FROM run
+"""
+
+_READ: Final = """
+SELECT e.seq, e.name, e.text
+FROM $events AS e JOIN $runs AS r USING (run_id)
+WHERE run_id = :run_id AND e.seq > :after AND (:anyone OR r.user_id = :owner)
+ORDER BY e.seq
+LIMIT :limit
+"""
 
 
 class EventStore(Store):
     """The `Events` of `db.base`."""
+
+    def __init__(self, engine: Engine, tables: Tables) -> None:
+        super().__init__(engine, tables)
+        self._append = tables.sql(_APPEND, seqs=ARRAY(Integer), names=TEXTS, texts=TEXTS)
+        self._read = tables.sql(_READ, after=BigInteger, limit=BigInteger)
 
     async def append_events(self, run_id: str, events: Sequence[LoggedEvent], *, owner: Owner) -> None:
         """Adds a batch; what is in the log already stays as it is, so a batch may be sent again.
 
         NotFoundError("Run") if there is no such run any more.
         """
-        table, runs = self._tables.events, self._tables.runs
-        reach = self._reach(owner)
-        run = select(runs.c.run_id).where(same(runs.c.run_id, run_id), reach.covers(runs)).cte("run")
-        batch = (
-            func.unnest(
-                literal([event.seq for event in events], ARRAY(Integer)),
-                texts([mended(event.name) for event in events]),
-                texts([mended(event.text) for event in events]),
-            )
-            .table_valued("seq", "name", "text")
-            .render_derived()
-        )
-        lines = select(run.c.run_id, batch).select_from(run.join(batch, true()))
-        added = insert(table).from_select(["run_id", "seq", "name", "text"], lines).on_conflict_do_nothing()
+        batch = {
+            "run_id": id_or_none(run_id),
+            "seqs": [event.seq for event in events],
+            "names": [mended(event.name) for event in events],
+            "texts": [mended(event.text) for event in events],
+        }
         try:
-            found = await reach.execute(select(run.c.run_id).add_cte(added.cte("added")))
+            found = await self._reach(owner).execute(self._append, batch)
         except IntegrityError as error:  # deleted between the look and the write
             raise NotFoundError("Run") from error
         if not found:
@@ -49,17 +68,6 @@ class EventStore(Store):
         self, run_id: str, *, after: int, owner: Owner, limit: int = 1000
     ) -> list[LoggedEvent]:
         """The events with a greater `seq`, in order."""
-        table, runs = self._tables.events, self._tables.runs
-        reach = self._reach(owner)
-        statement = (
-            select(table.c.seq, table.c.name, table.c.text)
-            .join(runs, runs.c.run_id == table.c.run_id)
-            .where(
-                same(table.c.run_id, run_id),
-                reach.covers(runs),
-                table.c.seq > literal(bounded(after), BigInteger),
-            )
-            .order_by(table.c.seq)
-            .limit(bounded(limit))
-        )
-        return [LoggedEvent(row["seq"], row["name"], row["text"]) for row in await reach.execute(statement)]
+        wanted = {"run_id": id_or_none(run_id), "after": bounded(after), "limit": bounded(limit)}
+        rows = await self._reach(owner).execute(self._read, wanted)
+        return [LoggedEvent(**row) for row in rows]

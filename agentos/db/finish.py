@@ -1,92 +1,76 @@
 """Finishing a run: one statement that stores its outcome and adds it to its session.
 
-    WITH held AS (SELECT … FROM sessions … FOR NO KEY UPDATE),
-         run AS (UPDATE runs … FROM held WHERE the run hasn't ended RETURNING …),
-         session AS (UPDATE sessions … FROM run)
-    SELECT run_id FROM runs
-
 State and sums are changed where they are, so runs that end at the same time don't lose each other's.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import CTE, ColumnElement, Numeric, Select, cast, func, literal, select, update
+from sqlalchemy import TextClause
 
 from agentos.db.base import StateChange
-from agentos.db.conditions import same, texts
-from agentos.db.engine import Reach
 from agentos.db.rows import run_row
-from agentos.db.tables import OBJECT, Tables
+from agentos.db.tables import OBJECT, PAYLOAD, TEXTS, Tables
 from agentos.db.values import mended
 from agentos.run.messages import Metrics
-from agentos.run.records import RunOutput, RunStatus
+from agentos.run.records import RunOutput
 
-_FINAL = [status.value for status in RunStatus if status.is_final]
-_ONCE = {"time_to_first_token"}
-"""What isn't summed: the first run's is the session's."""
+# The session is locked before the run, as when a session is deleted: the other way round, finishing and
+# deleting could wait for each other.
+_FINISH: Final = """
+WITH held AS (
+    SELECT session_id FROM $sessions WHERE session_id = :session_id FOR NO KEY UPDATE
+), run AS (
+    UPDATE $runs AS r
+    SET status = :status, input = :input, messages = :messages, details = :details, updated_at = now()
+    FROM held
+    WHERE r.run_id = :run_id
+        AND r.session_id = held.session_id
+        AND r.status NOT IN ('COMPLETED', 'CANCELLED', 'ERROR')
+        AND (:anyone OR r.user_id = :owner)
+    RETURNING r.session_id
+), session AS (
+    UPDATE $sessions AS s
+    SET session_state = CASE
+            WHEN :put = '{}' AND :removed = '{}' THEN s.session_state
+            ELSE (s.session_state - :removed) || :put
+        END,
+        metrics = :first || s.metrics || (
+            SELECT jsonb_object_agg(key, value::numeric + coalesce((s.metrics ->> key)::numeric, 0))
+            FROM jsonb_each_text(:more)
+        ),
+        updated_at = now()
+    FROM run
+    WHERE s.session_id = run.session_id
+)
+SELECT run_id FROM $runs WHERE run_id = :run_id AND (:anyone OR user_id = :owner)
+"""
+
+_ONCE: Final = {"time_to_first_token"}
+"""What isn't summed: the first run's is the session's, as `Metrics` adds up."""
 
 
-def outcome(tables: Tables, run: RunOutput, change: StateChange, reach: Reach) -> Select[*tuple[Any, ...]]:
-    """The statement; it returns a row if there is such a run, ended or not."""
-    runs = tables.runs
-    ended = _run(tables, run, reach)
-    session = _session(tables, run, change, ended)
-    found = select(runs.c.run_id).where(same(runs.c.run_id, run.run_id), reach.covers(runs))
-    return found.add_cte(session)
-
-
-def _run(tables: Tables, run: RunOutput, reach: Reach) -> CTE:
-    table, sessions = tables.runs, tables.sessions
-    # The session first, as whoever deletes it does: the other way round the two could wait for each other.
-    held = (
-        select(sessions.c.session_id)
-        .where(same(sessions.c.session_id, run.session_id))
-        .with_for_update(key_share=True)
-        .cte("held")
+def outcome(tables: Tables) -> TextClause:
+    """The statement; it takes `parameters`, and returns a row if there is such a run, ended or not."""
+    return tables.sql(
+        _FINISH,
+        input=PAYLOAD,
+        messages=PAYLOAD,
+        details=PAYLOAD,
+        put=OBJECT,
+        removed=TEXTS,
+        first=OBJECT,
+        more=OBJECT,
     )
-    row = run_row(run)
-    new = {name: row[name] for name in ("status", "input", "messages", "details")}
-    return (
-        update(table)
-        .where(
-            table.c.session_id == held.c.session_id,
-            same(table.c.run_id, run.run_id),
-            table.c.status.not_in(_FINAL),
-            reach.covers(table),
-        )
-        .values(**new, updated_at=func.now())
-        .returning(table.c.session_id)
-        .cte("run")
-    )
 
 
-def _session(tables: Tables, run: RunOutput, change: StateChange, ended: CTE) -> CTE:
-    table = tables.sessions
-    new: dict[str, Any] = {"updated_at": func.now()}
-    if run.metrics is not None:
-        new["metrics"] = _sum(table.c.metrics, run.metrics)
-    state: ColumnElement[Any] = table.c.session_state
-    if change.removed:
-        state = state.op("-", return_type=OBJECT)(texts([mended(key) for key in change.removed]))
-    if change.put:
-        state = state.op("||", return_type=OBJECT)(literal(dict(change.put), OBJECT))
-    if change.removed or change.put:
-        new["session_state"] = state
-    return update(table).where(table.c.session_id == ended.c.session_id).values(new).cte("session")
-
-
-def _sum(stored: ColumnElement[Any], more: Metrics) -> ColumnElement[Any]:
-    """`stored + more`, as `Metrics` adds up."""
-    parts: list[ColumnElement[Any]] = []
-    for name, value in more:
-        if value is None:
-            continue
-        first = func.coalesce(stored[name], literal(value, OBJECT))
-        parts += [literal(name), first if name in _ONCE else _plus(stored[name].astext, value)]
-    return stored.op("||", return_type=OBJECT)(func.jsonb_build_object(*parts))
-
-
-def _plus(stored: ColumnElement[Any], more: float) -> ColumnElement[Any]:
-    return func.coalesce(cast(stored, Numeric), 0) + literal(more, Numeric)
+def parameters(run: RunOutput, change: StateChange) -> dict[str, Any]:
+    """What the statement needs to know of a run that has ended."""
+    metrics = (run.metrics or Metrics()).model_dump(exclude_none=True)
+    return run_row(run) | {
+        "put": dict(change.put),
+        "removed": [mended(key) for key in change.removed],
+        "first": {name: value for name, value in metrics.items() if name in _ONCE},
+        "more": {name: value for name, value in metrics.items() if name not in _ONCE},
+    }

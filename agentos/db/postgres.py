@@ -16,6 +16,7 @@ from agentos.db.runs import RunStore
 from agentos.db.schema import Schema
 from agentos.db.sessions import SessionStore
 from agentos.db.tables import TableNames, Tables
+from agentos.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from agentos.db.base import Db
@@ -48,6 +49,10 @@ class PostgresDb(SessionStore, RunStore, EventStore, MemoryStore):
         query_timeout: float = 30,
     ) -> None:
         url = parse_url(db_url)
+        limits = {"pool_size": pool_size, "pool_timeout": pool_timeout, "query_timeout": query_timeout}
+        for name, value in limits.items():
+            if value <= 0:
+                raise ConfigurationError(f"{name}={value} must be more than 0.")
         names = TableNames(db_schema, session_table, runs_table, event_table, memory_table)
         self._id = id or _derived_id(url, db_schema)
         self.schema = Schema(url, names)

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from sqlalchemy import BigInteger, ColumnElement, literal, select
 from sqlalchemy.exc import IntegrityError
 
-from agentos.db.accept import acceptance, accepted
+from agentos.db import accept, finish
 from agentos.db.base import Accepted, RunRequest, StateChange
 from agentos.db.conditions import among, bounded, same
-from agentos.db.finish import outcome
+from agentos.db.engine import Engine
 from agentos.db.rows import run_of
 from agentos.db.store import Store, check_owner
+from agentos.db.tables import Tables
 from agentos.db.values import check_ids
 from agentos.errors import ConflictError, NotFoundError
 from agentos.run.owner import Owner
@@ -21,6 +22,11 @@ from agentos.run.records import RunOutput, RunStatus
 
 class RunStore(Store):
     """The `Runs` of `db.base`."""
+
+    def __init__(self, engine: Engine, tables: Tables) -> None:
+        super().__init__(engine, tables)
+        self._accept = accept.acceptance(tables)
+        self._finish = finish.outcome(tables)
 
     async def accept_run(self, request: RunRequest, *, owner: Owner) -> Accepted:
         """Finds or makes the session and commits the run row, in one round trip.
@@ -37,14 +43,13 @@ class RunStore(Store):
             user_id=run.user_id,
             parent_run_id=run.parent_run_id,
         )
-        reach = self._reach(owner)
         try:
-            rows = await reach.execute(acceptance(self._tables, request, reach))
+            rows = await self._reach(owner).execute(self._accept, accept.parameters(request))
         except IntegrityError as error:
             raise ConflictError("There is a run with this run_id already.") from error
         if not rows:
             raise NotFoundError("Session", run.session_id)
-        return accepted(rows[0])
+        return accept.accepted(rows[0])
 
     async def finish_run(self, run: RunOutput, change: StateChange, *, owner: Owner) -> None:
         """Stores the run's outcome, its session's state and its sums, in one round trip.
@@ -52,8 +57,8 @@ class RunStore(Store):
         A run that has ended already stays as it is, so this may be tried again. NotFoundError("Run") if
         there is no such run any more.
         """
-        reach = self._reach(owner)
-        if not await reach.execute(outcome(self._tables, run, change, reach)):
+        check_ids(run_id=run.run_id, session_id=run.session_id)
+        if not await self._reach(owner).execute(self._finish, finish.parameters(run, change)):
             raise NotFoundError("Run", run.run_id)
 
     async def get_run(self, run_id: str, *, owner: Owner, session_id: str | None = None) -> RunOutput | None:

@@ -102,7 +102,7 @@ class Schema:
                 f"The tables in db_schema={schema!r} are at revision {status.current}, which is newer than "
                 "this version of agentos: upgrade agentos."
             )
-        found = "SELECT FROM pg_catalog.pg_namespace WHERE nspname = :schema"
+        found = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = :schema"
         # Looked up first: IF NOT EXISTS asks for the right to create it even if it is there.
         if connection.execute(text(found), {"schema": schema}).first() is None:
             connection.execute(CreateSchema(schema))

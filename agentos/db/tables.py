@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from string import Template
 from typing import Any, get_args
 
 from sqlalchemy import (
@@ -25,10 +26,12 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    TextClause,
     TypeDecorator,
+    bindparam,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, dialect
 
 from agentos.db.values import mended
 from agentos.errors import ConfigurationError
@@ -102,6 +105,9 @@ OBJECT = JSONB(none_as_null=True)
 """An object that is merged or searched in the database."""
 PAYLOAD = JSON(none_as_null=True)
 """A value that comes back as it was stored: order of keys, digits of numbers."""
+TEXTS = ARRAY(Text)
+
+_PREPARER = dialect().identifier_preparer
 
 
 class Tables:
@@ -114,6 +120,21 @@ class Tables:
         self.runs = _runs(names, self.metadata)
         self.events = _events(names, self.metadata)
         self.memories = _memories(names, self.metadata)
+
+    def sql(self, template: str, **types: Any) -> TextClause:
+        """A statement in SQL, with `$sessions`, `$runs`, `$events` and `$memories` in place of tables.
+
+        `types` are those of the parameters that Postgres couldn't guess or Python couldn't convert.
+        """
+        tables = {
+            "sessions": self.sessions,
+            "runs": self.runs,
+            "events": self.events,
+            "memories": self.memories,
+        }
+        quoted = {name: _PREPARER.format_table(table) for name, table in tables.items()}
+        statement = text(Template(template).substitute(quoted))
+        return statement.bindparams(*(bindparam(name, type_=type_) for name, type_ in types.items()))
 
 
 def _sessions(names: TableNames, metadata: MetaData) -> Table:
@@ -180,7 +201,7 @@ def _memories(names: TableNames, metadata: MetaData) -> Table:
         metadata,
         Column("memory_id", Text, primary_key=True),
         Column("memory", Content, nullable=False),
-        Column("topics", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+        Column("topics", TEXTS, nullable=False, server_default=text("'{}'")),
         Column("user_id", Text, nullable=False),
         Column("agent_id", Text),
         Column("team_id", Text),

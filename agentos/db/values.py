@@ -52,6 +52,11 @@ def is_id(value: str) -> bool:
     return len(value) <= MAX_ID and is_holdable(value)
 
 
+def id_or_none(value: str) -> str | None:
+    """`value`, or None, which equals no stored id, if it can't be one."""
+    return value if is_id(value) else None
+
+
 def check_ids(**ids: str | None) -> None:
     """InvalidInputError naming the first of them that can't be stored."""
     for name, value in ids.items():
