@@ -1,0 +1,63 @@
+"""Finding what somebody wants served, by its name: `MODULE:ATTRIBUTE`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+
+from starlette.applications import Starlette
+
+from agentos.errors import ConfigurationError
+from agentos.os.app import AgentOS
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An app as uvicorn takes it."""
+
+    path: str
+    is_factory: bool
+
+
+def find(target: str) -> Target:
+    """The app, or the app of the AgentOS, that `target` names.
+
+    ConfigurationError if there is none. What goes wrong inside the module is raised as it is.
+    """
+    name, _, attribute = target.partition(":")
+    if not (name and attribute):
+        raise ConfigurationError(f"{target!r} names no app: give MODULE:ATTRIBUTE, as in main:app.")
+    module = _imported(name)
+    if attribute not in vars(module):
+        raise ConfigurationError(f"The module {name!r} has no {attribute!r}.")
+    match vars(module)[attribute]:
+        case AgentOS() as agent_os:
+            _refuse_bypassing(agent_os, module, target)
+            return Target(f"{target}.get_app", is_factory=True)
+        case Starlette():
+            return Target(target, is_factory=False)
+        case _:
+            raise ConfigurationError(f"{target!r} is neither an AgentOS nor a FastAPI app.")
+
+
+def _imported(name: str) -> ModuleType:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        # Another name is something that the module itself looks for in vain.
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        raise ConfigurationError(
+            f"There is no module {name!r} in this folder or among the packages."
+        ) from error
+
+
+def _refuse_bypassing(agent_os: AgentOS, module: ModuleType, target: str) -> None:
+    """What the module did to the app that it made, a second app would lack: its tokens, for one."""
+    for name, value in vars(module).items():
+        if isinstance(value, Starlette) and value is not agent_os.base_app and "agentos" in value.state:
+            raise ConfigurationError(
+                f"{target!r} would be served by a new app, without the middleware that {name!r} may have: "
+                f"serve {module.__name__}:{name}."
+            )
