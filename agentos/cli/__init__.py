@@ -1,1 +1,48 @@
-"""The `agentos` command."""
+"""The command `agentos`. Each verb imports what it needs when it runs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+import agentos
+from agentos.cli import db, demo, keys, serve, token
+from agentos.errors import AgentOSError
+
+app = typer.Typer(
+    name="agentos",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Serves agents over HTTP.",
+)
+app.command()(demo.demo)
+app.command()(serve.serve)
+app.add_typer(db.app, name="db")
+app.add_typer(keys.app, name="keys")
+app.add_typer(token.app, name="token")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(agentos.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None: ...
+
+
+def main() -> None:
+    """Runs the command; what we raise on purpose is one sentence on standard error and status 1."""
+    try:
+        app()
+    except AgentOSError as error:
+        typer.echo(f"agentos: {error}", err=True)
+        sys.exit(1)

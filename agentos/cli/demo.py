@@ -1,0 +1,130 @@
+"""`agentos demo`: a server with everything it needs, to try in a minute."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from agentos.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+HOST = "127.0.0.1"
+"""Loopback, always: the demo's database has a well-known password."""
+
+_READY = """
+Ready: {url}  (its API: {url}/docs; Ctrl-C stops it)
+
+{exports}
+
+# Basic may read agents,
+curl -H "Authorization: Bearer $BASIC_TOKEN" {url}/agents
+# but not run them.
+curl -H "Authorization: Bearer $BASIC_TOKEN" -F message=hello {url}/agents/research-agent/runs
+# Power may do both. The model, which works offline, calls the tools you allude to or name.
+curl -N -H "Authorization: Bearer $POWER_TOKEN" -F "message=How many words are in this sentence?" \\
+  {url}/agents/research-agent/runs
+curl -H "Authorization: Bearer $POWER_TOKEN" -F 'message=use add_memory with {{"memory": "Likes tea"}}' \\
+  -F stream=false {url}/agents/research-agent/runs
+# Admin may list sessions, and sees its own: none yet.
+curl -H "Authorization: Bearer $ADMIN_TOKEN" {url}/sessions
+# Superadmin sees everyone's.
+curl -H "Authorization: Bearer $SUPERADMIN_TOKEN" {url}/sessions
+curl -H "Authorization: Bearer $SUPERADMIN_TOKEN" {url}/memories
+"""
+
+
+def demo(
+    port: Annotated[int, typer.Option(min=1, max=65535, envvar="AGENT_OS_PORT", help="On 127.0.0.1.")] = 7777,
+    data_dir: Annotated[Path | None, typer.Option(help="Where Postgres keeps its data.")] = None,
+) -> None:
+    """Serves an agent on this machine: Postgres, an offline model and four tokens to try it with."""
+    _check_port(port)
+    for name in ("AGENT_OS_HOST", "AGENT_OS_PORT"):
+        os.environ.pop(name, None)  # they would go before what is said here
+    secret = os.environ.get("JWT_VERIFICATION_KEY") or secrets.token_urlsafe(48)
+    with _terminable(), _progress() as step:
+        step("Loading")
+        from agentos.cli import demo_app
+        from agentos.db.embedded import EmbeddedPostgres
+
+        exports = _exports(demo_app.tokens(secret))
+
+        def ready() -> None:
+            step(None)
+            typer.echo(_READY.format(url=f"http://{HOST}:{port}", exports=exports))
+
+        step("Starting Postgres (the first time takes some seconds)")
+        with EmbeddedPostgres(data_dir) as postgres:
+            step("Creating tables")
+            demo_app.serve(postgres.url(), secret, host=HOST, port=port, ready=ready)
+
+
+def _exports(tokens: dict[str, str]) -> str:
+    return "\n".join(f'export {who}_TOKEN="{token}"' for who, token in tokens.items())
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as probe:
+        # As the server will do: a port whose last connections are still closing is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise ConfigurationError(f"Port {port} on {HOST} can't be had: give another --port.") from error
+
+
+@contextmanager
+def _terminable() -> Generator[None]:
+    """Makes SIGTERM unwind the stack as Ctrl-C does, so that Postgres stops as well."""
+
+    def leave(*_: object) -> NoReturn:
+        sys.exit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _progress() -> Generator[Callable[[str | None], None]]:
+    """A function that shows what is being done, on standard error, until the next step or None."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    status: Status | None = None
+    began, doing = perf_counter(), ""
+
+    def finish() -> None:
+        nonlocal status
+        if status is not None:
+            status.stop()
+            console.print(f"[green]✓[/] {doing} [dim]{perf_counter() - began:.1f} s[/]")
+            status = None
+
+    def step(name: str | None) -> None:
+        nonlocal status, began, doing
+        finish()
+        if name is not None:
+            began, doing = perf_counter(), name
+            status = console.status(name)
+            status.start()
+
+    try:
+        yield step
+    finally:
+        if status is not None:
+            status.stop()

@@ -1,0 +1,41 @@
+"""`agentos serve`: runs an AgentOS, or an app, that a module of one's own has."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agentos.errors import ConfigurationError
+
+
+def serve(
+    target: Annotated[str, typer.Argument(metavar="MODULE:ATTRIBUTE", help="An AgentOS or a FastAPI app.")],
+    host: Annotated[str, typer.Option(help="0.0.0.0 answers on every address.")] = "localhost",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 7777,
+    reload: Annotated[bool, typer.Option("--reload", help="Start again when a file changes.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="How many processes.")] = 1,
+) -> None:
+    """Serves what a module in this folder has, e.g. `agentos serve main:app`.
+
+    The environment's AGENT_OS_HOST and AGENT_OS_PORT go before --host and --port.
+    """
+    if reload and workers > 1:
+        raise ConfigurationError("--reload starts one process: leave out --workers, or --reload.")
+    # A console script's own folder is first on the path, not the one that it is called in.
+    sys.path.insert(0, str(Path.cwd()))
+    from agentos.os import serving, targets
+
+    found = targets.find(target)
+    serving.serve(
+        found.path,
+        title=target,
+        host=host,
+        port=port,
+        reload=reload,
+        workers=workers,
+        factory=found.is_factory,
+        lifespan="on",
+    )

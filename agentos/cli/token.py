@@ -1,0 +1,126 @@
+"""`agentos token`: make a token to try a server with, and look into one."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from agentos.errors import ConfigurationError
+
+app = typer.Typer(no_args_is_help=True, help="Tokens for trying out.")
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_SIZES = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
+_TIMES = ("exp", "nbf", "iat")
+
+KeyFile = Annotated[Path | None, typer.Option(help="A file with the key; else the environment is asked.")]
+
+
+@app.command()
+def mint(
+    sub: Annotated[str, typer.Option(help="Whose token it is: the user's id.")],
+    scopes: Annotated[str, typer.Option(help='What it allows, e.g. "agents:read agents:run".')] = "",
+    ttl: Annotated[str, typer.Option(help="How long it is valid: 90s, 30m, 12h, 7d.")] = "1h",
+    aud: Annotated[str | None, typer.Option(help="The AgentOS id it is for.")] = None,
+    key_file: KeyFile = None,
+    algorithm: Annotated[str | None, typer.Option(help="HS256, RS256, …; the usual one for the key.")] = None,
+) -> None:
+    """Prints a token, signed with the key in JWT_SIGNING_KEY (a secret, or a private key in PEM)."""
+    from agentos.os import minting
+
+    key = _key(key_file, "JWT_SIGNING_KEY")
+    if key is None:
+        raise ConfigurationError("There is no key to sign with: set JWT_SIGNING_KEY or give --key-file.")
+    typer.echo(
+        minting.mint(
+            sub,
+            key=key,
+            algorithm=algorithm,
+            scopes=scopes.split(),
+            audience=aud,
+            ttl=_duration(ttl),
+        )
+    )
+
+
+@app.command()
+def inspect(
+    token: Annotated[str, typer.Argument(help="The token; `-` reads it from standard input.")],
+    key_file: KeyFile = None,
+) -> None:
+    """Shows what a token says. With a key (JWT_VERIFICATION_KEY) its signature is checked too.
+
+    Exits with 1 if the signature is wrong or the token isn't valid now.
+    """
+    from agentos.os import minting
+
+    text = sys.stdin.readline() if token == "-" else token  # noqa: S105 - not a password, a dash
+    found = minting.inspect(text.strip(), key=_key(key_file, "JWT_VERIFICATION_KEY"))
+    now = datetime.now(UTC)
+    for name, value in {**found.header, **found.claims}.items():
+        typer.echo(f"{_plain(name)}: {_shown(name, value, now)}")
+    verdict = {
+        None: "not verified: set JWT_VERIFICATION_KEY or give --key-file",
+        True: "verified",
+        False: "WRONG: this key didn't make it",
+    }
+    typer.echo(f"signature {verdict[found.verified]}")
+    if found.verified is False or not _is_current(found.claims, now):
+        raise typer.Exit(1)
+
+
+def _key(file: Path | None, variable: str) -> str | None:
+    if file is None:
+        return os.environ.get(variable) or None
+    try:
+        return file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"--key-file={str(file)!r} can't be read.") from error
+
+
+def _duration(text: str) -> timedelta:
+    found = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
+    if found is None:
+        raise ConfigurationError(f"--ttl={text!r} isn't a duration: give a number and s, m, h or d.")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def _shown(name: str, value: Any, now: datetime) -> str:
+    text = _plain(value)
+    time = _time(value) if name in _TIMES else None
+    return text if time is None else f"{text} ({time:%Y-%m-%d %H:%M:%S} UTC, {_distance(time - now)})"
+
+
+def _plain(value: Any) -> str:
+    """As JSON, so that whatever a stranger put into a token can't steer the terminal."""
+    return value if isinstance(value, str) and value.isprintable() else json.dumps(value)
+
+
+def _time(value: Any) -> datetime | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _distance(away: timedelta) -> str:
+    seconds = abs(round(away.total_seconds()))
+    unit, size = next(((unit, size) for unit, size in _SIZES if seconds >= size), _SIZES[-1])
+    count = round(seconds / size)
+    words = f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"{words} ago" if away < timedelta(0) else f"in {words}"
+
+
+def _is_current(claims: Mapping[str, Any], now: datetime) -> bool:
+    expires, begins = _time(claims.get("exp")), _time(claims.get("nbf"))
+    return (expires is None or now < expires) and (begins is None or begins <= now)

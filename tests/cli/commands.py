@@ -1,0 +1,36 @@
+"""The command, called in this process."""
+
+from dataclasses import dataclass
+
+from typer.testing import CliRunner
+
+from agentos.cli import app
+from agentos.errors import AgentOSError
+
+
+@dataclass(frozen=True)
+class Called:
+    status: int
+    output: str
+    refusal: str
+    """The sentence of an error of ours, which `main` prints."""
+
+
+def agentos(*arguments: object, env: dict[str, str] | None = None, stdin: str | None = None) -> Called:
+    """Runs `agentos …`; what isn't an error of ours fails the test."""
+    given = {
+        "JWT_SIGNING_KEY": None,
+        "JWT_VERIFICATION_KEY": None,
+        "DATABASE_URL": None,
+        "AGENTOS_DB_URL": None,
+    }
+    result = CliRunner().invoke(
+        app, [str(argument) for argument in arguments], env=given | (env or {}), input=stdin
+    )
+    match result.exception:
+        case None | SystemExit():
+            return Called(result.exit_code, result.output, "")
+        case AgentOSError():
+            return Called(1, result.output, str(result.exception))
+        case _:
+            raise result.exception
