@@ -134,12 +134,17 @@ class Loop:
         schema = self.context.output_schema
         offered = () if self._calls_left() == 0 else tuple(tool.spec for tool in self.tools.values())
         return ModelRequest(
-            messages=[*self.context.history, *self.context.run.messages],
+            messages=self._conversation(),
             tools=offered,
             tool_choice=self.tool_choice if offered else None,
             response_format=response_format(schema) if schema else None,
             stream=self.context.stream,
         )
+
+    def _conversation(self) -> list[Message]:
+        own = self.context.run.messages
+        lead = 1 if own[0].role == "system" else 0
+        return [*own[:lead], *self.context.history, *own[lead:]]
 
     def _calls_left(self) -> int | None:
         if self.tool_call_limit is None:

@@ -1,1 +1,21 @@
 """The values of a run: events, messages, records. Nothing here does I/O."""
+
+from agentos.run.events import RunEvent
+from agentos.run.media import File, Image
+from agentos.run.messages import Message
+from agentos.run.owner import ANYONE, Owner
+from agentos.run.records import RunOutput, RunStatus
+from agentos.run.runnable import RunContext, Runnable
+
+__all__ = [
+    "ANYONE",
+    "File",
+    "Image",
+    "Message",
+    "Owner",
+    "RunContext",
+    "RunEvent",
+    "RunOutput",
+    "RunStatus",
+    "Runnable",
+]

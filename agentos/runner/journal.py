@@ -7,14 +7,16 @@ in the log, so what a client saw, a client that reconnects will find.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from time import time
 
 from agentos.db.base import Db, LoggedEvent
-from agentos.errors import AgentOSError
 from agentos.run.events import Origin, RunContent, RunEvent
 from agentos.run.owner import Owner
 from agentos.run.wire import encode_event
+
+logger = logging.getLogger("agentos.runner")
 
 BATCH_SECONDS = 0.02
 """How long a piece of text may wait for company on its way to the log."""
@@ -35,7 +37,6 @@ class Journal:
         self._waiters: list[asyncio.Future[None]] = []
         self._appended = asyncio.Event()
         self._urgent = asyncio.Event()
-        self._failure: AgentOSError | None = None
         self._writer = None if log is None else asyncio.create_task(self._write(log))
 
     def record(self, event: RunEvent) -> None:
@@ -43,8 +44,8 @@ class Journal:
 
         Raises what the event log raised: a run that can't be followed must not go on as if it could.
         """
-        if self._failure is not None:
-            raise self._failure
+        if self._writer is not None and self._writer.done():
+            self._writer.result()
         nothing_waits = self._shown == len(self._events)
         self._append(event)
         if self._log is None or (nothing_waits and isinstance(event, RunContent)):
@@ -58,7 +59,9 @@ class Journal:
         self._append(final)
         self._urgent.set()
         if self._writer is not None:
-            await self._writer
+            await asyncio.wait([self._writer])
+            if error := self._writer.exception():
+                logger.error("Run %s: its event log is incomplete", self.origin.run_id, exc_info=error)
         self._show(len(self._events))
 
     async def follow(self, after: int = 0) -> AsyncGenerator[RunEvent]:
@@ -112,19 +115,16 @@ class Journal:
                 waiter.set_result(None)
 
     async def _write(self, log: Db) -> None:
-        try:
-            while not self._closed or self._logged < len(self._events):
-                await self._appended.wait()
-                await self._gather_batch()
-                self._appended.clear()
-                self._urgent.clear()
-                stop = len(self._events)
-                batch = self._encoded(stop)[self._logged : stop]
-                await log.append_events(self.origin.run_id, batch, owner=self._owner)
-                self._logged = stop
-                self._show(stop)
-        except AgentOSError as error:
-            self._failure = error
+        while not self._closed or self._logged < len(self._events):
+            await self._appended.wait()
+            await self._gather_batch()
+            self._appended.clear()
+            self._urgent.clear()
+            stop = len(self._events)
+            batch = self._encoded(stop)[self._logged : stop]
+            await log.append_events(self.origin.run_id, batch, owner=self._owner)
+            self._logged = stop
+            self._show(stop)
 
     async def _gather_batch(self) -> None:
         try:

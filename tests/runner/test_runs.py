@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 
+import psycopg
 import pytest
 
 from agentos.db.base import Db
-from agentos.errors import ConflictError, DatabaseUnavailableError, ModelError, NotFoundError
-from agentos.run.events import RunContent, RunEvent
+from agentos.errors import ConflictError, ModelError, NotFoundError
+from agentos.run.events import RunContent, RunContentCompleted, RunEvent
 from agentos.run.owner import ANYONE
 from agentos.run.records import RunInput, RunStatus
 from agentos.run.runnable import RunContext
-from agentos.runner import execute
 from agentos.runner.accept import RunArguments, accept
 from agentos.runner.live import LiveRuns, launch
 from agentos.runner.settings import RunSettings
@@ -153,16 +153,21 @@ async def test_a_taken_run_id_is_a_conflict(db: Db) -> None:
         await script.arun("hi", run_id="r", session_id="s")
 
 
-async def test_an_outcome_that_cant_be_stored_is_a_failure(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execute, "STORE_PAUSES", ())
-    script = Script(hello, RunSettings(db=db))
-    context = await accept(script, ask(), owner=ANYONE)
+@pytest.mark.parametrize("table", ["agentos_runs", "agentos_run_events"])
+async def test_what_cant_be_stored_or_logged_fails_and_ends_every_stream(
+    db: Db, database: str, table: str
+) -> None:
+    async def lose_the_table(context: RunContext) -> AsyncGenerator[RunEvent]:
+        url = database.replace("+psycopg", "")
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+            await connection.execute(f"ALTER TABLE ai.{table} RENAME TO lost")  # type: ignore[arg-type]
+        yield RunContentCompleted()
+        while table == "agentos_run_events":
+            yield RunContent(content="until the log's failure stops this")
+            await asyncio.sleep(0.001)
 
-    async def broken(*_: object, **__: object) -> None:
-        raise DatabaseUnavailableError("The database doesn't answer.")
-
-    monkeypatch.setattr(db, "finish_run", broken)
-    live = launch(script, context, log=False)
+    script = Script(lose_the_table, RunSettings(db=db))
+    live = launch(script, await accept(script, ask(), owner=ANYONE), log=True)
     events = [event async for event in live.journal.follow()]
     assert events[-1].event == "RunError"
     assert (await live.finished()).status is RunStatus.ERROR
