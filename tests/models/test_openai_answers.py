@@ -96,6 +96,22 @@ async def test_calls_that_all_have_the_index_0_stay_apart(chat, replies):
     ]
 
 
+async def test_only_the_first_choice_counts(make, replies):
+    chat = make(OpenAIChat, extra_body={"n": 2})
+    parts = [payloads.chat_chunk({"content": text}) for text in ("one ", "uno ", "two")]
+    parts[1]["choices"][0]["index"] = 1
+    replies(stream_reply(payloads.chat_stream([*parts, payloads.chat_chunk({}, "stop")])))
+    deltas, response = await ask(chat, "hello")
+    assert texts(deltas, "content") == response.content == "one two"
+
+
+async def test_items_count_that_only_their_own_events_carry(responses, replies):
+    *most, last = payloads.response_events([payloads.message_item("Yes.")])
+    last["response"]["output"] = []
+    replies(stream_reply(payloads.response_stream([*most, last])))
+    assert (await answer(responses, "hello")).content == "Yes."
+
+
 async def test_calls_without_ids_get_some(chat, replies):
     call = {"type": "function", "function": {"name": "add", "arguments": "{}"}}
     message = {"role": "assistant", "content": None, "tool_calls": [call, call]}
