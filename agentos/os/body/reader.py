@@ -92,6 +92,8 @@ def _parsed(name: str, value: UploadFile | str) -> Any:
 
 
 async def _attach(body: RunBody, upload: UploadFile | str) -> None:
+    if upload == "":
+        return
     if isinstance(upload, str):
         raise _invalid(("body", "files"), "file_expected", "Send files as parts with a filename")
     if not upload.filename and not upload.size:

@@ -1,0 +1,102 @@
+"""Servers for tests: agents that answer as told, callers with tokens, server-sent events as data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from time import time
+from typing import Any, Literal
+
+import httpx
+import jwt
+from fastapi import FastAPI
+
+from agentos.agent import Agent
+from agentos.db.base import Db
+from agentos.models.function import FunctionModel
+from agentos.os.middleware import JWTMiddleware
+from agentos.run.events import RunEvent
+from agentos.run.runnable import RunContext
+from agentos.runner.settings import RunSettings
+
+SECRET = "a secret that only the tests know, long enough for HS256"
+ADMIN = "agent_os:admin"
+USER_SCOPES = [
+    "agents:read",
+    "agents:run",
+    "sessions:read",
+    "sessions:write",
+    "sessions:delete",
+    "memories:read",
+    "memories:write",
+    "memories:delete",
+    "config:read",
+]
+
+
+def agent(answer: Any = "hello", *, called: str = "web", db: Db | None = None, **settings: Any) -> Agent:
+    """An agent whose model answers with `answer`, or with what it returns if it is a function."""
+    function = answer if callable(answer) else lambda request: answer
+    return Agent(id=called, name=called.title(), model=FunctionModel(function), db=db, **settings)
+
+
+@dataclass
+class Played:
+    """A runnable of one's own: its run is what `play` yields."""
+
+    play: Callable[[RunContext], AsyncGenerator[RunEvent]]
+    id: str = "played"
+    name: str | None = None
+    db: Db | None = None
+    kind: Literal["agent"] = "agent"
+
+    @property
+    def settings(self) -> RunSettings:
+        return RunSettings(db=self.db)
+
+    def events(self, context: RunContext) -> AsyncGenerator[RunEvent]:
+        return self.play(context)
+
+
+def secured(app: FastAPI, **options: Any) -> FastAPI:
+    """The app behind tokens and the default scopes."""
+    app.add_middleware(
+        JWTMiddleware, verification_keys=[SECRET], algorithm="HS256", authorization=True, **options
+    )
+    return app
+
+
+def bearer(sub: str | None, *scopes: str, **claims: Any) -> dict[str, str]:
+    """Headers of a caller; without scopes, one who may do what users may."""
+    payload = {"scopes": list(scopes or USER_SCOPES), "exp": int(time()) + 600, **claims}
+    if sub is not None:
+        payload["sub"] = sub
+    return {"Authorization": f"Bearer {jwt.encode(payload, SECRET, 'HS256')}"}
+
+
+@asynccontextmanager
+async def serving(app: FastAPI, **client: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """The app, started, and a client of it. A crash is an answer, as it is under a real server."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    caller = httpx.AsyncClient(transport=transport, base_url="http://server", **client)
+    async with app.router.lifespan_context(app), caller:
+        yield caller
+
+
+@dataclass
+class Frame:
+    id: int
+    event: str
+    data: dict[str, Any]
+
+
+def frames(text: str) -> list[Frame]:
+    """Server-sent events, comments left out."""
+    found = []
+    for block in text.split("\n\n"):
+        lines = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+        if lines:
+            found.append(Frame(int(lines["id"]), lines["event"], json.loads(lines["data"])))
+    return found

@@ -1,0 +1,19 @@
+"""A database for tests that leave nothing in it."""
+
+import pytest
+
+from agentos.db.postgres import PostgresDb
+from tests.flows.databases import cloned
+
+
+@pytest.fixture(scope="module")
+def empty_database(server_url, template):
+    with cloned(server_url, template) as url:
+        yield url
+
+
+@pytest.fixture
+async def empty_db(empty_database):
+    db = PostgresDb(empty_database, pool_size=2)
+    yield db
+    await db.close()
