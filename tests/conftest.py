@@ -32,8 +32,14 @@ TEMPLATE = "agentos_template"
 def pytest_configure(config):
     # Workers inherit the folder, so they find the same server. Pytest's own isn't open to the user nobody.
     if FOLDER not in os.environ:
-        os.environ[FOLDER] = tempfile.mkdtemp(prefix="agentos-tests-")
+        os.environ[FOLDER] = tempfile.mkdtemp(prefix="agentos-tests-", dir=quick_folder())
         config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(FOLDER), ignore_errors=True))
+
+
+def quick_folder() -> str | None:
+    """Memory, where there is plenty: cloning a database there takes a tenth of the time."""
+    memory = Path("/dev/shm")
+    return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > 4 * 2**30 else None
 
 
 def only_this_machine(event: str, arguments: tuple) -> None:
@@ -88,7 +94,7 @@ def database(server_url, template) -> Iterator[str]:
     """The URL of a database that has the tables and nothing in them."""
     name = f"test_{uuid4().hex}"
     with administering(server_url) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
     yield database_url(server_url, name)
     with administering(server_url) as connection:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

@@ -5,15 +5,16 @@ The revisions are in `migrations/`, next to the package in a checkout and inside
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
 
 from psycopg.errors import InsufficientPrivilege
-from sqlalchemy import Connection, Engine, NullPool, create_engine, text
+from sqlalchemy import Connection, Engine, NullPool, column, create_engine, func, select, table, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.schema import CreateSchema
@@ -21,9 +22,6 @@ from sqlalchemy.schema import CreateSchema
 from agentos.db.connection import answering, connect_args
 from agentos.db.tables import TableNames
 from agentos.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from alembic.config import Config
 
 # Alembic keeps the migration that runs in module globals.
 _alembic = Lock()
@@ -73,31 +71,37 @@ class Schema:
 
     def status(self) -> SchemaStatus:
         """Looks, and changes nothing."""
-        with answering(self._url), self._engine.connect() as connection:
+        with self._permitted(), self._engine.connect() as connection:
             return self._status(connection)
 
     def upgrade(self) -> SchemaStatus:
         """Creates or upgrades the tables, all or nothing; whoever else tries meanwhile waits."""
-        with _alembic, answering(self._url), self._engine.begin() as connection:
-            try:
-                self._upgrade(connection)
-            except ProgrammingError as error:
-                if not isinstance(error.orig, InsufficientPrivilege):
-                    raise
-                raise ConfigurationError(
-                    f"The role in db_url may not make or change tables in db_schema={self._names.schema!r}: "
-                    "grant it CREATE there, or run `agentos db upgrade` with a role that may."
-                ) from error
+        with _alembic, self._permitted(), self._engine.begin() as connection:
+            self._upgrade(connection)
             return self._status(connection)
+
+    @contextmanager
+    def _permitted(self) -> Generator[None]:
+        try:
+            with answering(self._url):
+                yield
+        except ProgrammingError as error:
+            if not isinstance(error.orig, InsufficientPrivilege):
+                raise
+            raise ConfigurationError(
+                f"The role in db_url may not use or change the tables in db_schema={self._names.schema!r}: "
+                "grant it that, or run `agentos db upgrade` with a role that may."
+            ) from error
 
     def _upgrade(self, connection: Connection) -> None:
         from alembic.command import upgrade
+        from alembic.config import Config
 
         schema = self._names.schema
         key = int.from_bytes(sha256(schema.encode()).digest()[:8], signed=True)
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
         status = self._status(connection)
-        if status.current is not None and status.current not in self._revisions:
+        if status.current is not None and status.current not in _revisions():
             raise ConfigurationError(
                 f"The tables in db_schema={schema!r} are at revision {status.current}, which is newer than "
                 "this version of agentos: upgrade agentos."
@@ -106,16 +110,18 @@ class Schema:
         # Looked up first: IF NOT EXISTS asks for the right to create it even if it is there.
         if connection.execute(text(found), {"schema": schema}).first() is None:
             connection.execute(CreateSchema(schema))
-        config = self._config
+        config = Config()
+        config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
         config.attributes.update(connection=connection, names=self._names)
         upgrade(config, "head")
 
     def _status(self, connection: Connection) -> SchemaStatus:
-        from alembic.runtime.migration import MigrationContext
-
-        options = {"version_table": self._names.version_table, "version_table_schema": self._names.schema}
-        context = MigrationContext.configure(connection, opts=options)
-        return SchemaStatus(current=context.get_current_revision(), head=self._revisions[0])
+        head = _revisions()[-1]
+        versions = table(self._names.version_table, column("version_num"), schema=self._names.schema)
+        name = self._engine.dialect.identifier_preparer.format_table(versions)
+        if connection.scalar(select(func.to_regclass(name))) is None:
+            return SchemaStatus(current=None, head=head)
+        return SchemaStatus(current=connection.scalar(select(versions.c.version_num)), head=head)
 
     @cached_property
     def _engine(self) -> Engine:
@@ -123,20 +129,12 @@ class Schema:
             self._url, poolclass=NullPool, connect_args=connect_args(self._url), hide_parameters=True
         )
 
-    @cached_property
-    def _config(self) -> Config:
-        from alembic.config import Config
 
-        config = Config()
-        config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
-        return config
-
-    @cached_property
-    def _revisions(self) -> list[str]:
-        """The newest first."""
-        from alembic.script import ScriptDirectory
-
-        return [script.revision for script in ScriptDirectory.from_config(self._config).walk_revisions()]
+@cache
+def _revisions() -> list[str]:
+    """All there are, the newest last: the numbers that the files' names begin with."""
+    files = (migrations_folder() / "versions").glob("[0-9]*.py")
+    return sorted(file.stem.partition("_")[0] for file in files)
 
 
 def migrations_folder() -> Path:

@@ -1,0 +1,79 @@
+"""A proxy in front of Postgres that counts how often the client makes the server's answer necessary."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy.engine import make_url
+
+STARTUP = (80877103, 80877104, 80877102)
+"""The requests for TLS, for GSSAPI and to cancel: messages without a type, answered by one byte or none."""
+
+
+class Wire:
+    """`url` leads to the same database; `round_trips` are the Sync and Query messages sent so far."""
+
+    def __init__(self, url: str) -> None:
+        self._target = make_url(url)
+        self.url = url
+        self.round_trips = 0
+        self._pipes: set[asyncio.Task[None]] = set()
+
+    async def serve(self) -> asyncio.Server:
+        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        self.url = self._target.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
+        return server
+
+    async def stop(self) -> None:
+        for pipe in self._pipes:
+            pipe.cancel()
+        await asyncio.gather(*self._pipes, return_exceptions=True)
+
+    async def _connected(self, reader, writer) -> None:
+        upstream, upward = await asyncio.open_connection(self._target.host, self._target.port)
+        for pipe in (self._forward(reader, upward), self._back(upstream, writer)):
+            task = asyncio.create_task(pipe)
+            self._pipes.add(task)
+            task.add_done_callback(self._pipes.discard)
+
+    async def _forward(self, client, upward) -> None:
+        try:
+            while True:
+                head = await client.readexactly(8)
+                body = await client.readexactly(int.from_bytes(head[:4]) - 8)
+                upward.write(head + body)
+                if int.from_bytes(head[4:]) not in STARTUP:
+                    break
+            while True:
+                head = await client.readexactly(5)
+                body = await client.readexactly(int.from_bytes(head[1:]) - 4)
+                self.round_trips += head[:1] in (b"S", b"Q")
+                upward.write(head + body)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            upward.close()
+
+    async def _back(self, upstream, writer) -> None:
+        try:
+            while chunk := await upstream.read(65536):
+                writer.write(chunk)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def counting(url: str) -> AsyncIterator[Wire]:
+    """A `Wire` to the database at `url`."""
+    wire = Wire(url)
+    server = await wire.serve()
+    try:
+        yield wire
+    finally:
+        server.close()
+        await wire.stop()
