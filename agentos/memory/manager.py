@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from pydantic_core import from_json
 
 from agentos.db.base import Db
 from agentos.errors import AgentOSError
-from agentos.memory.tools import MemoryTools
+from agentos.memory.tools import memory_tools
 from agentos.models.base import Model, ModelRequest, ModelResponse
 from agentos.run.events import MemoryUpdateCompleted, MemoryUpdateStarted, RunEvent
-from agentos.run.messages import Message, Metrics
+from agentos.run.messages import Message, Metrics, ToolCall
 from agentos.run.runnable import RunContext
-from agentos.tools.toolkit import collect
+from agentos.tools.result import ToolResult
+from agentos.tools.tool import Tool
 
 logger = logging.getLogger("agentos.memory")
 
@@ -51,36 +52,31 @@ class MemoryManager:
         yield MemoryUpdateStarted()
         changed: list[dict[str, Any]] = []
         try:
-            changed = await self._changes(context, self._model or model, MemoryTools(db))
+            changed = await self._changes(context, self._model or model, memory_tools(db))
         except AgentOSError as error:
             logger.warning("Run %s: memories not updated (%s)", context.run_id, error.code)
         yield MemoryUpdateCompleted(memories=changed or None)
 
-    async def _changes(self, context: RunContext, model: Model, toolkit: MemoryTools) -> list[dict[str, Any]]:
-        tools = collect([toolkit])
+    async def _changes(
+        self, context: RunContext, model: Model, tools: Mapping[str, Tool]
+    ) -> list[dict[str, Any]]:
         messages = self._opening(context)
+        specs = [tool.spec for tool in tools.values()]
         changed: list[dict[str, Any]] = []
         for turn in range(1, MAX_TURNS + 1):
-            request = ModelRequest(messages, [tool.spec for tool in tools.values()], stream=False)
-            response: ModelResponse | None = None
-            async for item in context.steps(f"memory-{turn}", lambda sent=request: model.respond(sent)):
-                response = item if isinstance(item, ModelResponse) else response
-            if response is None or not response.tool_calls:
-                break
+            request = ModelRequest(messages, specs, stream=False)
+            step = context.steps(f"memory-{turn}", lambda sent=request: model.respond(sent))
+            *_, response = [item async for item in step]
+            assert isinstance(response, ModelResponse), "a turn ends with its response"
             context.run.metrics = (context.run.metrics or Metrics()) + response.metrics
-            messages.append(
-                Message(role="assistant", content=response.content, tool_calls=list(response.tool_calls))
-            )
+            if not response.tool_calls:
+                break
+            messages.append(Message(role="assistant", tool_calls=list(response.tool_calls)))
             for call in response.tool_calls:
-                tool = tools.get(call.function.name)
-                if tool is None:
-                    content = f"There is no tool {call.function.name!r}."
-                else:
-                    result = await tool.call(call.function.arguments, context)
-                    content = result.content
-                    if not result.error and call.function.name != "get_memories":
-                        changed.append(from_json(content))
-                messages.append(Message(role="tool", tool_call_id=call.id, content=content))
+                result = await _result(call, tools, context)
+                messages.append(Message(role="tool", tool_call_id=call.id, content=result.content))
+                if not result.error and call.function.name != "get_memories":
+                    changed.append(from_json(result.content))
         return changed
 
     def _opening(self, context: RunContext) -> list[Message]:
@@ -91,3 +87,10 @@ class MemoryManager:
             Message(role="system", content=task),
             Message(role="user", content=given.input_content if given else ""),
         ]
+
+
+async def _result(call: ToolCall, tools: Mapping[str, Tool], context: RunContext) -> ToolResult:
+    tool = tools.get(call.function.name)
+    if tool is None:
+        return ToolResult(f"There is no tool {call.function.name!r}.", error=True)
+    return await tool.call(call.function.arguments, context)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from uuid import uuid4
 
 from agentos.db.base import Db, MemoryQuery
 from agentos.run.records import Memory
 from agentos.run.runnable import RunContext
 from agentos.tools.result import ToolError
-from agentos.tools.toolkit import Toolkit
+from agentos.tools.tool import Tool
+from agentos.tools.toolkit import Toolkit, collect
 
 INSTRUCTIONS = (
     "When the user tells you something about themselves that will matter in later conversations, keep it "
@@ -18,6 +21,12 @@ INSTRUCTIONS = (
 )
 MAX_MEMORIES = 200
 """How many of a user's memories get_memories shows, the latest first."""
+
+
+@lru_cache(maxsize=16)
+def memory_tools(db: Db) -> Mapping[str, Tool]:
+    """The tools of `MemoryTools(db)` by name; made once for a database, because making them costs."""
+    return collect([MemoryTools(db)])
 
 
 class MemoryTools(Toolkit):
@@ -29,7 +38,6 @@ class MemoryTools(Toolkit):
             name="memory",
             tools=[self.get_memories, self.add_memory, self.update_memory, self.delete_memory],
             instructions=INSTRUCTIONS,
-            add_instructions=True,
         )
 
     async def get_memories(self, context: RunContext) -> list[dict[str, object]]:

@@ -85,3 +85,7 @@ class Model(Protocol):
         retries of what may pass (429, 5xx, connection) happen inside.
         """
         ...
+
+    async def aclose(self) -> None:
+        """Closes the running loop's connections; the next turn opens new ones."""
+        ...

@@ -194,6 +194,8 @@ def _lifespan(server: Server, inner: Sequence[Lifespan[FastAPI]], *, grace: floa
             for db in server.registry.dbs:
                 stack.push_async_callback(db.close)
                 await _start(db)
+            for runnable in server.registry:
+                stack.push_async_callback(runnable.aclose)
             stack.push_async_callback(server.live.close, grace)
             state: dict[str, Any] = {}
             for each in inner:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -50,6 +50,9 @@ class Registry:
         if runnable is None:
             raise NotFoundError(kind.capitalize())
         return runnable
+
+    def __iter__(self) -> Iterator[Served]:
+        return iter(self._runnables.values())
 
     def all(self, kind: Kind) -> list[Served]:
         """In the order given."""

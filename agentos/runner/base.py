@@ -49,6 +49,9 @@ class RunMethods:
     stream_events: bool = False
     """Whether `stream=True` yields every event when the call doesn't say."""
 
+    async def aclose(self) -> None:
+        """Nothing to give back, unless the runnable says otherwise."""
+
     @overload
     def arun(
         self, input: Input, *, stream: Literal[False] = False, **options: Unpack[RunOptions]

@@ -34,3 +34,7 @@ class Configured(Runnable, Protocol):
     def settings(self) -> RunSettings:
         """Read at the start of every run."""
         ...
+
+    async def aclose(self) -> None:
+        """Gives back what its runs in this loop have opened, but for the db, which others may use."""
+        ...
