@@ -21,7 +21,7 @@ def end_connections(url):
     with administering(url) as admin:
         # Not those with an open transaction, which `nobody_reading` has.
         admin.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND (state = 'idle' OR wait_event_type = 'Lock')"
         )
 
