@@ -17,7 +17,7 @@ from agentos.os.default_scopes import DEFAULT_SCOPES, PUBLIC_PATHS
 from agentos.os.middleware import answers
 from agentos.os.middleware.credentials import Finder, TokenSource
 from agentos.os.middleware.origins import is_foreign
-from agentos.os.middleware.routes import find, path_of, without_slash
+from agentos.os.middleware.routes import path_of, served
 from agentos.os.policy import ADMIN_SCOPE, Decision, Policy, Unmapped
 from agentos.os.principal import NOBODY, Access, AccessDeniedError, Principal, grant
 from agentos.os.rules import ScopeMap
@@ -143,11 +143,7 @@ class JWTMiddleware:
         decision = self._policy.decide(principal.scopes, method, path)
         if decision.allowed:
             return self._access(principal, decision)
-        bare = without_slash(scope)
-        found = find(scope, scope["path"])
-        if bare is not None:
-            found = min(found, find(scope, bare), key=lambda found: found.order)
-        return answers.refused(decision, method, found, principal)
+        return answers.refused(decision, method, served(scope), principal)
 
     async def _known(self, scope: Scope) -> Principal:
         """The principal that the request proves. TokenError, or AccessDeniedError for a forged request."""

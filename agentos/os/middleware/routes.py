@@ -50,6 +50,12 @@ def app_of(scope: Scope) -> Starlette | None:
     return app if isinstance(app, Starlette) else None
 
 
+def served(scope: Scope) -> Found:
+    """What the app would do with the request, whether or not its path ends in a slash."""
+    other = without_slash(scope) or scope["path"] + "/"
+    return min(find(scope, scope["path"]), find(scope, other), key=lambda found: found.order)
+
+
 def find(scope: Scope, path: str) -> Found:
     """What the app would do with the request if its whole path were `path`."""
     app = app_of(scope)
