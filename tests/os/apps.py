@@ -19,6 +19,7 @@ from agentos.models.function import FunctionModel
 from agentos.os.middleware import JWTMiddleware
 from agentos.run.events import RunEvent
 from agentos.run.runnable import RunContext
+from agentos.runner.base import RunMethods
 from agentos.runner.settings import RunSettings
 
 SECRET = "a secret that only the tests know, long enough for HS256"
@@ -43,7 +44,7 @@ def agent(answer: Any = "hello", *, called: str = "web", db: Db | None = None, *
 
 
 @dataclass
-class Played:
+class Played(RunMethods):
     """A runnable of one's own: its run is what `play` yields."""
 
     play: Callable[[RunContext], AsyncGenerator[RunEvent]]
