@@ -1,0 +1,100 @@
+"""`AuthorizationConfig` and the middleware that it makes."""
+
+import pytest
+from pydantic import ValidationError
+
+from agentos.os.authorization import AuthorizationConfig, middleware_options
+from agentos.os.middleware import JWTMiddleware
+from tests.os.auth.minting import SECRET, bearer
+from tests.os.auth.serving import bare_app, client
+
+
+def built(config: AuthorizationConfig | None = None):
+    app = bare_app()
+    app.add_middleware(JWTMiddleware, **middleware_options(config, os_id="my-os"))
+    return client(app)
+
+
+async def test_tokens_must_name_this_server_and_expire():
+    config = AuthorizationConfig(verification_keys=[SECRET], algorithm="HS256")
+    async with built(config) as http:
+        assert (await http.get("/config", headers=bearer("config:read", aud="my-os"))).status_code == 200
+        assert (await http.get("/config", headers=bearer("a:b", aud="my-os"))).status_code == 403
+        assert (await http.get("/config", headers=bearer("config:read", aud="other"))).status_code == 401
+        assert (await http.get("/config", headers=bearer("config:read"))).status_code == 401
+        assert (
+            await http.get("/config", headers=bearer("config:read", aud="my-os", exp=...))
+        ).status_code == 401
+
+
+async def test_both_can_be_turned_off():
+    config = AuthorizationConfig(
+        verification_keys=[SECRET], algorithm="HS256", verify_audience=False, require_exp=False
+    )
+    async with built(config) as http:
+        assert (await http.get("/config", headers=bearer("config:read", exp=...))).status_code == 200
+        assert (await http.get("/config", headers=bearer(exp=...))).status_code == 403
+
+
+async def test_another_audience_may_be_named():
+    config = AuthorizationConfig(verification_keys=[SECRET], algorithm="HS256", audience=["x", "y"])
+    async with built(config) as http:
+        assert (await http.get("/config", headers=bearer("config:read", aud="y"))).status_code == 200
+        assert (await http.get("/config", headers=bearer("config:read", aud="my-os"))).status_code == 401
+
+
+async def test_keys_may_come_from_the_environment_alone(monkeypatch):
+    monkeypatch.setenv("JWT_VERIFICATION_KEY", SECRET)
+    async with built(AuthorizationConfig(algorithm="HS256")) as http:
+        assert (await http.get("/config", headers=bearer("config:read", aud="my-os"))).status_code == 200
+
+
+async def test_everything_else_reaches_the_middleware():
+    config = AuthorizationConfig(
+        verification_keys=[SECRET],
+        algorithm="HS256",
+        audience="my-os",
+        issuer="https://a",
+        leeway=0,
+        strict=True,
+        token_source="cookie",
+        token_header_key="Authorization",
+        cookie_name="jwt",
+        scopes_claim="permissions",
+        user_id_claim="email",
+        session_id_claim="sid",
+        audience_claim="aud",
+        dependencies_claims=["tenant"],
+        session_state_claims=["plan"],
+        scope_mappings={"GET /me": ["my:data"]},
+        admin_scope="my:admin",
+        all_users_scope="all:read",
+        excluded_route_paths=["/agents/*"],
+        unmapped="deny",
+        user_isolation=False,
+    )
+    assert set(middleware_options(config, os_id="my-os")) - {"authorization"} == (
+        set(AuthorizationConfig.model_fields) - {"jwks_file"}
+    )
+    JWTMiddleware(lambda *_: None, **middleware_options(config, os_id="my-os"))
+
+
+def test_every_field_is_a_parameter_of_the_middleware():
+    parameters = set(JWTMiddleware.__init__.__annotations__) - {"app", "return"}
+    assert parameters - {"authorization"} == set(AuthorizationConfig.model_fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"verification_key": [SECRET]},
+        {"verification_keys": SECRET},
+        {"unmapped": "maybe"},
+        {"token_source": "query"},
+    ],
+)
+def test_a_field_that_cant_work_is_named_but_not_repeated(fields):
+    with pytest.raises(ValidationError) as caught:
+        AuthorizationConfig(**fields)
+    assert next(iter(fields)) in str(caught.value)
+    assert SECRET not in str(caught.value)
