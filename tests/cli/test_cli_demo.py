@@ -67,36 +67,32 @@ def test_every_line_that_it_prints_works_when_pasted(data: Path):
     assert [memory["memory"] for memory in memories.json["data"]] == ["Likes tea"]
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_stopping_it_stops_its_postgres_and_keeps_its_data(data: Path, sent: signal.Signals):
-    with demo(data) as (process, _):
-        database = postgres_port(data)
-        assert listens(database)
-        os.kill(process.popen.pid, sent)
-        assert process.wait() in {0, 128 + sent}
-        assert not listens(database)
-    assert "Traceback" not in process.output
-    assert (data / "cluster" / "PG_VERSION").exists()
+def test_each_stop_ends_its_postgres_and_each_start_has_the_data_and_a_secret_of_its_own(data: Path):
+    signatures: list[str] = []
+    for sent in signal.SIGINT, signal.SIGTERM:
+        with demo(data) as (process, port):
+            database = postgres_port(data)
+            assert listens(database)
+            *_, remember, _, everyones, _ = answers(process, port)
+            signatures.append(exports(process)["BASIC_TOKEN"].rpartition(".")[2])
+            os.kill(process.popen.pid, sent)
+            assert process.wait() in {0, 128 + sent}
+            assert not listens(database)
+        assert "Traceback" not in process.output
+    assert len(everyones.json["data"]) == 4
+    assert remember.json["session_id"] in {session["session_id"] for session in everyones.json["data"]}
+    assert signatures[0] != signatures[1]
 
 
-def test_each_start_has_a_secret_of_its_own_unless_one_is_given(data: Path):
-    given = "a secret that somebody has set, long enough for HS256"
-    found: list[str] = []
-    for env in ({}, {}, {"JWT_VERIFICATION_KEY": given}):
-        with demo(data, **env) as (process, _):
-            found.append(exports(process)["BASIC_TOKEN"])
-    assert len({token.rpartition(".")[2] for token in found}) == 3
-    assert jwt.decode(found[2], given, algorithms=["HS256"])["sub"] == "user_123"
-    for token in found[:2]:
-        with pytest.raises(jwt.InvalidSignatureError):
-            jwt.decode(token, given, algorithms=["HS256"])
-
-
-def test_it_answers_on_loopback_whatever_the_environment_says(data: Path):
-    other = str(free_port())
-    with demo(data, AGENT_OS_HOST="0.0.0.0", AGENT_OS_PORT=other) as (process, port):
-        assert paste(f"curl http://127.0.0.1:{port}/health", port=port).status == 200
+def test_it_takes_a_secret_from_the_environment_but_never_another_address(data: Path):
+    secret, other = "a secret that somebody has set, long enough for HS256", str(free_port())
+    env = {"JWT_VERIFICATION_KEY": secret, "AGENT_OS_HOST": "0.0.0.0", "AGENT_OS_PORT": other}
+    with demo(data, **env) as (process, port):
+        token = exports(process)["BASIC_TOKEN"]
+        answer = paste(f'curl -H "Authorization: Bearer {token}" http://127.0.0.1:{port}/agents', port=port)
         listening = re.search(r"Uvicorn running on (\S+)", process.output)
+    assert jwt.decode(token, secret, algorithms=["HS256"])["sub"] == "user_123"
+    assert answer.status == 200
     assert listening
     assert listening[1] == f"http://127.0.0.1:{port}"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.flows.curl import Answer, paste
-from tests.flows.processes import fake_openai, free_port, script
+from tests.flows.processes import free_port, script
 from tests.flows.seeds import curls
 
 FOLDER = Path(__file__).parents[2] / "cookbook" / "05_agent_os"
@@ -36,8 +36,8 @@ class Example:
 
 
 @contextmanager
-def example(name: str, database: str) -> Iterator[Example]:
+def example(name: str, database: str, model: str) -> Iterator[Example]:
     path, port = FOLDER / name, free_port()
-    env = {"DATABASE_URL": database, "OPENAI_API_KEY": "fake"}
-    with fake_openai() as model, script(path, port=port, OPENAI_BASE_URL=model, **env) as process:
+    env = {"DATABASE_URL": database, "OPENAI_API_KEY": "fake", "OPENAI_BASE_URL": model}
+    with script(path, port=port, **env) as process:
         yield Example(port, process.output, curls(process.output))

@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Condition, Thread
 
-READY = "Application startup complete"
+READY = ("Application startup complete", "Uvicorn running on")
+"""What a server prints; which comes first depends on whether it reloads."""
 PATIENCE = 60
 """Seconds: a start takes one or two, but the machine may be busy."""
 
@@ -75,9 +76,9 @@ def environment(**more: str) -> dict[str, str]:
 
 @contextmanager
 def running(
-    command: Sequence[str], *, cwd: Path, env: Mapping[str, str], until: str = READY
+    command: Sequence[str], *, cwd: Path, env: Mapping[str, str], until: Sequence[str] = READY
 ) -> Iterator[Process]:
-    """Starts a program in a process group of its own; at the end nothing of the group is left."""
+    """Starts a program in a process group of its own, of which nothing is left at the end."""
     popen = subprocess.Popen(
         command,
         cwd=cwd,
@@ -90,7 +91,8 @@ def running(
     )
     process = Process(popen)
     try:
-        process.wait_for(until)
+        for text in until:
+            process.wait_for(text)
         yield process
     finally:
         end(popen)
@@ -124,6 +126,6 @@ def free_port() -> int:
 def fake_openai() -> Iterator[str]:
     """The base URL of a fake OpenAI in a process of its own."""
     root = Path(__file__).parents[2]
-    command = [sys.executable, str(root / "tests" / "fakes" / "openai_server.py"), "--port", "0"]
-    with running(command, cwd=root, env=environment(), until="http://127.0.0.1:") as process:
+    command = [sys.executable, "-m", "tests.fakes.openai_server", "--port", "0"]
+    with running(command, cwd=root, env=environment(), until=["http://127.0.0.1:"]) as process:
         yield process.output.strip()

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from tests.fakes.openai_payloads import Call
-from tests.fakes.openai_server import FakeOpenAI, Reply, Request, answer, json_reply
+from tests.fakes.openai_script import Reply, Request, answer, json_reply
+from tests.fakes.openai_server import FakeOpenAI
 from tests.flows.calculator import RUNS, Served, calculator, frames, run, stored
 from tests.flows.databases import cloned
 
