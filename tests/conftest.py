@@ -92,12 +92,15 @@ def template(server_url) -> str:
 @pytest.fixture
 def database(server_url, template) -> Iterator[str]:
     """The URL of a database that has the tables and nothing in them."""
-    name = f"test_{uuid4().hex}"
-    with administering(server_url) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
-    yield database_url(server_url, name)
-    with administering(server_url) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with a_database(server_url, template) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database(server_url) -> Iterator[str]:
+    """The URL of a database without the tables."""
+    with a_database(server_url, "template1") as url:
+        yield url
 
 
 @pytest.fixture
@@ -107,6 +110,16 @@ async def db(database) -> AsyncIterator[PostgresDb]:
     await started.start()
     yield started
     await started.close()
+
+
+@contextmanager
+def a_database(server_url: str, template: str) -> Iterator[str]:
+    name = f"test_{uuid4().hex}"
+    with administering(server_url) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+    yield database_url(server_url, name)
+    with administering(server_url) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @contextmanager
