@@ -67,7 +67,7 @@ def demo(
 
         step("Starting Postgres (the first time takes some seconds)")
         with EmbeddedPostgres(data_dir) as postgres:
-            step("Creating tables")
+            step("Creating tables and starting the server")
             demo_app.serve(postgres.url(), secret, host=HOST, port=port, ready=ready)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -68,12 +69,14 @@ def tokens(secret: str) -> dict[str, str]:
 
 
 def serve(db_url: str, secret: str, *, host: str, port: int, ready: Callable[[], None]) -> None:
-    """Serves until it is told to stop; calls `ready` once the tables are there."""
+    """Serves until it is told to stop; calls `ready` once it answers."""
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncGenerator[None]:
-        ready()
+        announcing = asyncio.create_task(_announce(host, port, ready))
         yield
+        announcing.cancel()
+        await asyncio.wait([announcing])
 
     agent = Agent(
         id="research-agent",
@@ -93,4 +96,16 @@ def serve(db_url: str, secret: str, *, host: str, port: int, ready: Callable[[],
         scope_mappings=SCOPES,
         admin_scope=ADMIN_SCOPE,
     )
-    agent_os.serve(app, host=host, port=port)
+    agent_os.serve(app, host=host, port=port, log_level="warning")
+
+
+async def _announce(host: str, port: int, ready: Callable[[], None]) -> None:
+    """The server listens only after its lifespan has begun, and tells nobody."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            await asyncio.sleep(0.01)
+        else:
+            writer.close()
+            return ready()
