@@ -13,12 +13,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from agentos.errors import ConfigurationError
 from agentos.os import keys
 from agentos.os.claims import Expected, TokenError
-from agentos.os.default_scopes import DEFAULT_SCOPES, PUBLIC_PATHS
+from agentos.os.guard import Guard
 from agentos.os.middleware import answers
 from agentos.os.middleware.credentials import Finder, TokenSource
 from agentos.os.middleware.origins import is_foreign
 from agentos.os.middleware.routes import path_of, served
-from agentos.os.policy import ADMIN_SCOPE, Decision, Policy, Unmapped
+from agentos.os.policy import ADMIN_SCOPE, Decision, Unmapped
 from agentos.os.principal import NOBODY, Access, AccessDeniedError, Principal, grant
 from agentos.os.rules import ScopeMap
 from agentos.os.tokens import Verifier
@@ -99,16 +99,15 @@ class JWTMiddleware:
         algorithms = keys.pinned(algorithm)
         ring = keys.ring(verification_keys, jwks_file, algorithms, strict=strict)
         self._verifier = Verifier(ring, expected)
-        is_enforced = _is_enforced(authorization, scope_mappings)
-        self._policy = Policy(
-            operator=scope_mappings,
-            defaults=DEFAULT_SCOPES if is_enforced else None,
-            public=(*PUBLIC_PATHS, *_names("excluded_route_paths", excluded_route_paths)),
+        self._guard = Guard(
+            authorization=authorization,
+            scope_mappings=scope_mappings,
             admin_scope=admin_scope,
-            unmapped=unmapped if is_enforced else "allow",
+            all_users_scope=all_users_scope,
+            excluded_route_paths=excluded_route_paths,
+            unmapped=unmapped,
+            user_isolation=user_isolation,
         )
-        self._user_isolation = user_isolation
-        self._all_users_scope = all_users_scope
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -129,9 +128,9 @@ class JWTMiddleware:
             return outer
         method = scope["method"] if scope["type"] == "http" else "GET"
         path = path_of(scope)
-        opened = self._policy.open_to_all(method, path)
+        opened = self._guard.policy.open_to_all(method, path)
         if opened is not None:
-            return self._access(NOBODY, opened)
+            return self._guard.access(NOBODY, opened)
         try:
             principal = (
                 outer.principal if outer and outer.principal is not NOBODY else await self._known(scope)
@@ -140,9 +139,9 @@ class JWTMiddleware:
             return answers.unauthorized(error)
         except AccessDeniedError as error:
             return answers.forbidden(error, NOBODY)
-        decision = self._policy.decide(principal.scopes, method, path)
+        decision = self._guard.policy.decide(principal.scopes, method, path)
         if decision.allowed:
-            return self._access(principal, decision)
+            return self._guard.access(principal, decision)
         return answers.refused(decision, method, served(scope), principal)
 
     async def _known(self, scope: Scope) -> Principal:
@@ -159,28 +158,11 @@ class JWTMiddleware:
             )
         return principal
 
-    def _access(self, principal: Principal, decision: Decision) -> Access:
-        return Access(
-            principal=principal,
-            decision=decision,
-            policy=self._policy,
-            is_isolated=self._user_isolation,
-            all_users_scope=self._all_users_scope,
-        )
-
 
 def _outer(scope: Scope) -> Access | None:
     """What a middleware further out decided for this very app; what one around another app did is its own."""
     app, access = scope.get(_JUDGED, (None, None))
     return access if app is scope.get("app") else None
-
-
-def _is_enforced(authorization: bool | None, scope_mappings: ScopeMap | None) -> bool:
-    if authorization is False and scope_mappings is not None:
-        raise ConfigurationError(
-            "scope_mappings turns authorization on and authorization=False off: leave one of them out."
-        )
-    return bool(authorization) or scope_mappings is not None
 
 
 def _audience(audience: str | Sequence[str] | None, verify_audience: bool) -> frozenset[str] | None:

@@ -1,0 +1,57 @@
+"""What judges the requests of an app: its policy, and whose rows a caller may see.
+
+Made of those parameters of `JWTMiddleware` that have nothing to do with keys, so that the same judgement can
+be had where there is no key and no server: to explain it, to lint it, to test it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agentos.errors import ConfigurationError
+from agentos.os.default_scopes import DEFAULT_SCOPES, PUBLIC_PATHS
+from agentos.os.policy import ADMIN_SCOPE, Decision, Policy, Unmapped
+from agentos.os.principal import Access, Principal
+from agentos.os.rules import ScopeMap
+
+
+class Guard:
+    """A policy, and the rule about rows. A parameter that can't work raises ConfigurationError."""
+
+    def __init__(
+        self,
+        *,
+        authorization: bool | None = None,
+        scope_mappings: ScopeMap | None = None,
+        admin_scope: str = ADMIN_SCOPE,
+        all_users_scope: str | None = None,
+        excluded_route_paths: Sequence[str] | None = None,
+        unmapped: Unmapped = "deny",
+        user_isolation: bool = True,
+    ) -> None:
+        if authorization is False and scope_mappings is not None:
+            raise ConfigurationError(
+                "scope_mappings turns authorization on and authorization=False off: leave one of them out."
+            )
+        if isinstance(excluded_route_paths, str):
+            raise ConfigurationError(f"excluded_route_paths must be a list: [{excluded_route_paths!r}].")
+        is_enforced = bool(authorization) or scope_mappings is not None
+        self.policy = Policy(
+            operator=scope_mappings,
+            defaults=DEFAULT_SCOPES if is_enforced else None,
+            public=(*PUBLIC_PATHS, *(excluded_route_paths or ())),
+            admin_scope=admin_scope,
+            unmapped=unmapped if is_enforced else "allow",
+        )
+        self.is_isolated = user_isolation
+        self.all_users_scope = all_users_scope
+
+    def access(self, principal: Principal, decision: Decision) -> Access:
+        """What `principal`, about whom `decision` was made, gets to see."""
+        return Access(
+            principal=principal,
+            decision=decision,
+            policy=self.policy,
+            is_isolated=self.is_isolated,
+            all_users_scope=self.all_users_scope,
+        )

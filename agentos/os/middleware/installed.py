@@ -1,0 +1,41 @@
+"""Finding what judges the requests of an app, without a request and without its keys."""
+
+from __future__ import annotations
+
+from inspect import signature
+from typing import Any, Final, cast
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from agentos.os.guard import Guard
+from agentos.os.middleware.jwt import JWTMiddleware
+from agentos.os.policy import Policy
+
+_OPTIONS: Final = frozenset(signature(Guard).parameters)
+
+
+def policy_of(app: Starlette) -> Policy | None:
+    """The policy that judges the app's requests; None where no `JWTMiddleware` was added."""
+    guard = guard_of(app)
+    return guard and guard.policy
+
+
+def guard_of(app: Starlette) -> Guard | None:
+    """What judges the app's requests: of several `JWTMiddleware`, the outermost that enforces anything."""
+    guards = [_guard(middleware) for middleware in jwt_middleware_of(app)]
+    return next((guard for guard in guards if guard.policy.enforces), guards[-1] if guards else None)
+
+
+def jwt_middleware_of(app: Starlette) -> list[Middleware]:
+    """Every `JWTMiddleware` that was added, with its parameters (`kwargs`), the outermost first."""
+    return [
+        middleware
+        for middleware in app.user_middleware
+        if isinstance(middleware.cls, type) and issubclass(middleware.cls, JWTMiddleware)
+    ]
+
+
+def _guard(middleware: Middleware) -> Guard:
+    given = cast("dict[str, Any]", middleware.kwargs)  # what `JWTMiddleware` takes, checked where it is made
+    return Guard(**{name: value for name, value in given.items() if name in _OPTIONS})
