@@ -33,6 +33,16 @@ class Principal:
 NOBODY: Final = Principal()
 
 
+def challenge(error: str, **parameters: str) -> dict[str, str]:
+    """`WWW-Authenticate` (RFC 6750 §3); a parameter that is empty or that a header can't hold is left out."""
+    given = {
+        name: value
+        for name, value in {"error": error, **parameters}.items()
+        if value and value.isascii() and value.isprintable() and not set(value) & {'"', "\\"}
+    }
+    return {"WWW-Authenticate": "Bearer " + ", ".join(f'{name}="{value}"' for name, value in given.items())}
+
+
 class AccessDeniedError(AgentOSError):
     """The caller is known and may not do this: a 403 with its explanation (RFC 6750)."""
 
@@ -55,10 +65,7 @@ class AccessDeniedError(AgentOSError):
 
     def headers(self) -> dict[str, str]:
         """The answer's `WWW-Authenticate`."""
-        wanted = " ".join(self.decision.wanted)
-        is_quotable = wanted.isascii() and wanted.isprintable() and not set(wanted) & {'"', "\\"}
-        scope = f', scope="{wanted}"' if wanted and is_quotable else ""
-        return {"WWW-Authenticate": f'Bearer error="insufficient_scope"{scope}'}
+        return challenge("insufficient_scope", scope=" ".join(self.decision.wanted))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from agentos.os.claims import TokenError
 from agentos.os.middleware.origins import readable
 from agentos.os.middleware.routes import Found
 from agentos.os.policy import Decision
-from agentos.os.principal import AccessDeniedError, Principal
+from agentos.os.principal import AccessDeniedError, Principal, challenge
 from agentos.os.rules import METHODS
 
 logger = logging.getLogger("agentos.auth")
@@ -30,10 +30,10 @@ async def send_refusal(refusal: Response, scope: Scope, receive: Receive, send: 
 def unauthorized(error: TokenError) -> Response:
     """401: there is no token, or a bad one."""
     logger.warning("Denied (%s): token %s", error.code, error.token_ref)
-    challenge = "Bearer"
+    headers = {"WWW-Authenticate": "Bearer"}
     if error.code != "missing_token":
-        challenge = f'Bearer error="invalid_token", error_description="{error}"'
-    return JSONResponse({"detail": str(error), "code": error.code}, 401, {"WWW-Authenticate": challenge})
+        headers = challenge("invalid_token", error_description=str(error))
+    return JSONResponse({"detail": str(error), "code": error.code}, 401, headers)
 
 
 def refused(decision: Decision, method: str, found: Found, principal: Principal) -> Response:

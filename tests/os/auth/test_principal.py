@@ -5,7 +5,16 @@ import json
 import pytest
 
 from agentos.os.policy import Decision, Policy
-from agentos.os.principal import NOBODY, OPEN, Access, AccessDeniedError, Principal, access_of, grant
+from agentos.os.principal import (
+    NOBODY,
+    OPEN,
+    Access,
+    AccessDeniedError,
+    Principal,
+    access_of,
+    challenge,
+    grant,
+)
 from agentos.run.owner import ANYONE
 
 POLICY = Policy(admin_scope="my:admin")
@@ -115,3 +124,14 @@ def test_a_refusal_can_be_sent():
 def test_a_scope_that_a_header_cant_hold_is_left_out(scope):
     error = AccessDeniedError("No.", code="missing_scope", decision=Decision(wanted=(scope,)))
     assert error.headers() == {"WWW-Authenticate": 'Bearer error="insufficient_scope"'}
+
+
+@pytest.mark.parametrize("text", ["", 'a "quoted" word', "back\\slash", "line\nbreak", "№"])
+def test_a_challenge_never_breaks_the_header(text):
+    whole = challenge("invalid_token", error_description="plain", scope="a:b")
+    assert whole == {
+        "WWW-Authenticate": 'Bearer error="invalid_token", error_description="plain", scope="a:b"'
+    }
+    assert challenge("invalid_token", error_description=text) == {
+        "WWW-Authenticate": 'Bearer error="invalid_token"'
+    }
