@@ -101,7 +101,8 @@ class AgentOS:
         """The app. Each call makes an independent one; with `base_app`, every call returns that."""
         if self.base_app is None:
             title, description = self.name or "AgentOS", self.description or ""
-            app = FastAPI(title=title, version=self.version, description=description)
+            # A trailing slash is nothing here, so there is nothing to redirect.
+            app = FastAPI(title=title, version=self.version, description=description, redirect_slashes=False)
             install(app, crashes=True)
         elif (served := _served_by(self.base_app)) is None:
             app = self.base_app

@@ -50,6 +50,23 @@ class Problem(BaseModel):
     """Stable across releases."""
 
 
+class Finding(BaseModel):
+    """One thing about a request that can't be used."""
+
+    type: str
+    loc: list[str | int]
+    """Where it is: `body`, `query` or `path`, then the field."""
+    msg: str
+    input: str | int | bool | None = None
+    """The value, if it is short."""
+
+
+class InvalidRequest(BaseModel):
+    """422: what to mend, field by field."""
+
+    detail: list[Finding]
+
+
 class ProblemRoute(APIRoute):
     """A route that answers its own refusals, so that it does the same on an app of the user's."""
 
@@ -140,4 +157,4 @@ def _shown(part: str | int) -> str | int:
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What OpenAPI says of a route's refusals."""
-    return {status: {"model": Problem} for status in statuses}
+    return {status: {"model": InvalidRequest if status == 422 else Problem} for status in statuses}

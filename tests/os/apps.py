@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from typing import Any, Literal
 
 import httpx
 import jwt
+import uvicorn
 from fastapi import FastAPI
 
 from agentos.agent import Agent
@@ -101,3 +103,24 @@ def frames(text: str) -> list[Frame]:
         if lines:
             found.append(Frame(int(lines["id"]), lines["event"], json.loads(lines["data"])))
     return found
+
+
+class _Listening(uvicorn.Server):
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__(uvicorn.Config(app, port=0, lifespan="on", log_level="warning"))
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[Any] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
+@asynccontextmanager
+async def listening(app: FastAPI) -> AsyncIterator[int]:
+    """The app on a port of this machine, for what only sockets show."""
+    server = _Listening(app)
+    task = asyncio.create_task(server.serve())
+    await server.ready.wait()
+    yield server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = True
+    await task

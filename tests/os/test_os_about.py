@@ -8,6 +8,7 @@ from pydantic import BaseModel
 import agentos
 from agentos.agent import Agent
 from agentos.db.postgres import PostgresDb
+from agentos.errors import ConfigurationError
 from agentos.models.function import FunctionModel
 from agentos.os import AgentOS
 from agentos.os.config import AgentOSConfig
@@ -130,6 +131,12 @@ async def test_a_runnable_of_ones_own_is_listed_too():
     app = AgentOS(agents=[Played(play, name="Mine"), agent()]).get_app()
     assert (await get(app, "/agents")).json()[0] == {"id": "played", "name": "Mine"}
     assert (await get(app, "/agents/played")).json() == {"id": "played", "name": "Mine"}
+
+
+def test_metadata_that_is_no_json_is_refused_when_the_app_is_made():
+    operating = AgentOS(agents=[agent(metadata={"thing": object()})])
+    with pytest.raises(ConfigurationError, match="'web'"):
+        operating.get_app()
 
 
 async def test_agents_are_listed_as_far_as_scopes_reach():

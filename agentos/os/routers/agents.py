@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
+from pydantic_core import PydanticSerializationError
 from starlette.responses import Response
 
-from agentos.errors import NotFoundError
+from agentos.errors import ConfigurationError, NotFoundError
 from agentos.os.principal import access_of
 from agentos.os.problems import ProblemRoute, responses
-from agentos.os.registry import Registry
+from agentos.os.registry import Registry, Served
 from agentos.os.schemas.agents import AgentResponse
 
 
@@ -16,10 +17,7 @@ class AgentRoutes:
     """`GET /agents` and `GET /agents/{agent_id}`."""
 
     def __init__(self, registry: Registry) -> None:
-        self._shown = {
-            agent.id: AgentResponse.of(agent).model_dump_json(exclude_none=True).encode()
-            for agent in registry.all("agent")
-        }
+        self._shown = {agent.id: _written(agent) for agent in registry.all("agent")}
         self._everything = _array(list(self._shown.values()))
 
     def router(self) -> APIRouter:
@@ -47,6 +45,15 @@ class AgentRoutes:
         if shown is None:
             raise NotFoundError("Agent")
         return _json(shown)
+
+
+def _written(agent: Served) -> bytes:
+    try:
+        return AgentResponse.of(agent).model_dump_json(exclude_none=True).encode()
+    except PydanticSerializationError as error:
+        raise ConfigurationError(
+            f"agents: what {agent.id!r} is made of can't be shown as JSON: look at its metadata."
+        ) from error
 
 
 def _array(items: list[bytes]) -> bytes:

@@ -27,8 +27,11 @@ from agentos.run.records import RunInput, RunOutput, RunStatus
 from agentos.run.wire import run_output
 from agentos.runner.accept import RunArguments
 
+_PROBLEM: dict[str, Any] = {
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+"""A model would be documented in the content type of the stream."""
 _EVENTS: dict[str, Any] = {"text/event-stream": {"schema": {"type": "string"}}}
-_EITHER: dict[str, Any] = {"model": RunRecord, "content": _EVENTS}
 MAX_SEQ = 2**31 - 1
 Seq = Annotated[int, Query(ge=0, le=MAX_SEQ)]
 LastEventId = Annotated[int | None, Header(ge=0, le=MAX_SEQ)]
@@ -73,8 +76,8 @@ class RunRoutes:
         router.post(
             base,
             operation_id=f"create_{kind}_run",
-            response_class=EventStream,
-            responses={**responses(400, 401, 403, 404, 413, 415, 422, 503), 200: _EITHER},
+            response_model=RunRecord,
+            responses={**responses(400, 401, 403, 404, 413, 415, 422, 503), 200: {"content": _EVENTS}},
             openapi_extra={**documented, "requestBody": _request_body()},
         )(self.create)
         router.get(
@@ -95,8 +98,9 @@ class RunRoutes:
         router.get(
             base + "/{run_id}/events",
             operation_id=f"follow_{kind}_run",
+            status_code=200,
             response_class=EventStream,
-            responses={**responses(401, 403, 404, 503), 200: {"content": _EVENTS}},
+            responses={**dict.fromkeys((401, 403, 404, 503), _PROBLEM), 200: {"content": _EVENTS}},
             openapi_extra=documented,
         )(self.follow)
         return router

@@ -1,0 +1,261 @@
+"""Composing apps: what AgentOS takes, adds, keeps and refuses."""
+
+import logging
+from contextlib import asynccontextmanager
+
+import pytest
+from fastapi import FastAPI, HTTPException
+from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.middleware.cors import CORSMiddleware
+
+from agentos.errors import AgentOSError, ConfigurationError
+from agentos.os import AgentOS
+from agentos.os.config import AuthorizationConfig
+from tests.os.apps import SECRET, agent, bearer, serving
+
+PAGE = {"Origin": "http://localhost:3000"}
+STRANGER = {"Origin": "https://evil.example"}
+
+
+@pytest.fixture
+def base():
+    app = FastAPI()
+
+    @app.get("/hello")
+    async def hello():
+        return "hello"
+
+    @app.get("/agents")
+    async def own_agents():
+        return "mine"
+
+    return app
+
+
+WRONG = {
+    "nothing to serve": ({}, "agents"),
+    "empty list": ({"agents": []}, "agents"),
+    "same id twice": ({"agents": [agent(), agent()]}, "'web'"),
+    "id that is no part of an address": ({"agents": [agent(called="a/b")]}, "'a/b'"),
+    "configuration without authorization": (
+        {"agents": [agent()], "authorization_config": AuthorizationConfig()},
+        "authorization=True",
+    ),
+    "no body at all": ({"agents": [agent()], "max_body_bytes": 0}, "max_body_bytes"),
+    "a file that isn't there": ({"agents": [agent()], "config": "nowhere.yaml"}, "nowhere.yaml"),
+}
+
+
+@pytest.mark.parametrize(("options", "named"), WRONG.values(), ids=WRONG)
+def test_a_server_that_cant_work_is_refused_when_it_is_made(options, named):
+    with pytest.raises(ConfigurationError, match=named):
+        AgentOS(**options)
+
+
+@pytest.mark.parametrize(
+    ("named", "id_"),
+    [
+        ({"id": "x", "name": "N"}, "x"),
+        ({"name": "My Server!"}, "my-server"),
+        ({}, "agentos"),
+        ({"name": "!"}, "agentos"),
+    ],
+)
+def test_an_id_is_given_or_made_from_the_name(named, id_):
+    assert AgentOS(agents=[agent()], **named).id == id_
+
+
+def test_agents_without_a_database_get_the_servers(empty_db, empty_database):
+    own = agent(db=type(empty_db)(empty_database, id="own"))
+    without = agent(called="without")
+    AgentOS(agents=[own, without], db=empty_db)
+    assert (own.db.id, without.db) == ("own", empty_db)
+
+
+async def test_each_app_is_independent():
+    operating = AgentOS(agents=[agent()])
+    first, second = operating.get_app(), operating.get_app()
+    first.add_api_route("/extra", lambda: "extra")
+    async with serving(first) as one, serving(second) as two:
+        assert (await one.get("/extra")).status_code == 200
+        assert (await two.get("/extra")).status_code == 404
+        assert (await two.get("/agents")).status_code == 200
+    assert first.state.agentos.live is not second.state.agentos.live
+
+
+async def test_a_base_app_keeps_its_routes(base, caplog):
+    with caplog.at_level(logging.WARNING):
+        app = AgentOS(agents=[agent()], base_app=base).get_app()
+    assert app is base
+    assert "GET /agents" in caplog.text
+    async with serving(app) as client:
+        assert (await client.get("/hello")).json() == "hello"
+        assert (await client.get("/agents")).json() == "mine"
+        assert (await client.get("/agents/web")).json()["id"] == "web"
+        assert (await client.get("/agents/x")).json() == {"detail": "Agent not found", "code": "not_found"}
+        refused = await client.post("/agents/web/runs", json={})
+        assert refused.json()["detail"][0]["loc"] == ["body", "message"]
+        paths = (await client.get("/openapi.json")).json()["paths"]
+        assert {"/hello", "/agents/{agent_id}/runs"} <= paths.keys()
+        assert paths["/agents"]["get"]["operationId"].startswith("own_agents")
+
+
+async def test_a_base_app_keeps_its_handlers(base):
+    @base.exception_handler(AgentOSError)
+    async def ours(request, error):
+        return JSONResponse("theirs", 418)
+
+    @base.get("/broken")
+    async def broken():
+        raise AgentOSError("x")
+
+    @base.exception_handler(HTTPException)
+    async def http(request, error):
+        return JSONResponse("theirs", error.status_code)
+
+    async with serving(AgentOS(agents=[agent()], base_app=base).get_app()) as client:
+        assert (await client.get("/broken")).status_code == 418
+        assert (await client.get("/sessions")).json() == "theirs"
+        assert (await client.get("/agents/x")).json()["code"] == "not_found"
+
+
+def test_composing_twice_is_composing_once(base):
+    operating = AgentOS(agents=[agent()], base_app=base)
+    app = operating.get_app()
+    routes = len(app.routes)
+    assert operating.get_app() is app
+    assert len(app.routes) == routes
+    with pytest.raises(ConfigurationError, match="another AgentOS"):
+        AgentOS(agents=[agent()], base_app=base).get_app()
+
+
+async def test_a_catch_all_that_comes_later_hides_nothing(base, tmp_path):
+    (tmp_path / "page.html").write_text("page")
+    app = AgentOS(agents=[agent()], base_app=base).get_app()
+    app.mount("/", StaticFiles(directory=tmp_path))
+    async with serving(app) as client:
+        assert (await client.get("/agents/web")).status_code == 200
+        assert (await client.get("/page.html")).text == "page"
+
+
+async def test_lifespans_run_inside_each_other_and_share_state(base, empty_db):
+    order = []
+
+    def lifespan(name, **state):
+        @asynccontextmanager
+        async def run(app):
+            await empty_db.start()
+            order.append(f"{name} up")
+            yield state
+            order.append(f"{name} down")
+
+        return run
+
+    base.router.lifespan_context = lifespan("base", a=1)
+    app = AgentOS(agents=[agent()], db=empty_db, base_app=base, lifespan=lifespan("own", b=2)).get_app()
+    async with app.router.lifespan_context(app) as state:
+        assert state == {"a": 1, "b": 2}
+    assert order == ["base up", "own up", "own down", "base down"]
+
+
+async def test_startup_handlers_of_old_still_run(base):
+    called = []
+    base.router.add_event_handler("startup", lambda: called.append("up"))
+    async with serving(AgentOS(agents=[agent()], base_app=base).get_app()):
+        assert called == ["up"]
+
+
+async def test_one_trailing_slash_is_nothing():
+    async with serving(AgentOS(agents=[agent()]).get_app()) as client:
+        for path in ("/agents/", "/config/", "/agents/web/", "/health/"):
+            assert (await client.get(path)).status_code == 200
+        assert (await client.post("/agents/web/runs/", json={"message": "hi"})).status_code == 200
+        assert (await client.get("/agents//")).status_code == 404
+
+
+async def test_what_isnt_served_is_json():
+    async with serving(AgentOS(agents=[agent()]).get_app()) as client:
+        absent = await client.get("/nowhere")
+        assert (absent.status_code, absent.json()) == (404, {"detail": "Not Found"})
+        wrong = await client.put("/agents")
+        assert (wrong.status_code, wrong.json()) == (405, {"detail": "Method Not Allowed"})
+
+
+async def test_a_crash_is_told_apart_in_the_log_only(caplog):
+    app = AgentOS(agents=[agent()]).get_app()
+
+    @app.get("/crash")
+    async def crash():
+        raise RuntimeError("the secret")
+
+    async with serving(app) as client:
+        crashed = await client.get("/crash")
+    assert crashed.status_code == 500
+    body = crashed.json()
+    assert (body["detail"], body["code"]) == ("Internal server error", "internal_error")
+    (record,) = [record for record in caplog.records if record.name == "agentos.os"]
+    assert body["error_id"] in record.getMessage()
+    assert str(record.exc_info[1]) == "the secret"
+
+
+async def test_pages_of_allowed_origins_may_read():
+    async with serving(AgentOS(agents=[agent()]).get_app()) as client:
+        allowed = await client.get("/agents", headers=PAGE)
+        assert allowed.headers["access-control-allow-origin"] == PAGE["Origin"]
+        assert allowed.headers["access-control-allow-credentials"] == "true"
+        refused = await client.get("/agents", headers=STRANGER)
+        assert "access-control-allow-origin" not in refused.headers
+        preflight = {
+            **PAGE,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "authorization",
+        }
+        assert (await client.options("/agents/web/runs", headers=preflight)).status_code == 200
+        preflight |= STRANGER
+        assert (await client.options("/agents/web/runs", headers=preflight)).status_code == 400
+
+
+async def test_origins_are_named_or_everyones_without_credentials():
+    named = AgentOS(agents=[agent()], cors_allowed_origins=["https://ours.example"]).get_app()
+    async with serving(named) as client:
+        assert "access-control-allow-origin" not in (await client.get("/agents", headers=PAGE)).headers
+        ours = await client.get("/agents", headers={"Origin": "https://ours.example"})
+        assert ours.headers["access-control-allow-origin"] == "https://ours.example"
+    async with serving(AgentOS(agents=[agent()], cors_allowed_origins=["*"]).get_app()) as client:
+        anyone = await client.get("/agents", headers=STRANGER)
+        assert anyone.headers["access-control-allow-origin"] == "*"
+        assert "access-control-allow-credentials" not in anyone.headers
+
+
+async def test_a_base_app_keeps_its_cors(base):
+    base.add_middleware(CORSMiddleware, allow_origins=["https://theirs.example"])
+    with pytest.raises(ConfigurationError, match="CORSMiddleware"):
+        AgentOS(agents=[agent()], base_app=base, cors_allowed_origins=["https://ours.example"])
+    async with serving(AgentOS(agents=[agent()], base_app=base).get_app()) as client:
+        theirs = await client.get("/agents/web", headers={"Origin": "https://theirs.example"})
+        assert theirs.headers.get_list("access-control-allow-origin") == ["https://theirs.example"]
+
+
+async def test_authorization_guards_every_route():
+    config = AuthorizationConfig(verification_keys=[SECRET], algorithm="HS256")
+    app = AgentOS(id="ours", agents=[agent()], authorization=True, authorization_config=config).get_app()
+    async with serving(app) as client:
+        for headers, status in [
+            ({}, 401),
+            (bearer("ann"), 401),
+            (bearer("ann", aud="theirs"), 401),
+            (bearer("ann", aud="ours"), 200),
+            (bearer("ann", "sessions:read", aud="ours"), 403),
+        ]:
+            answered = await client.get("/agents", headers={**headers, **PAGE})
+            assert answered.status_code == status
+            assert answered.headers["access-control-allow-origin"] == PAGE["Origin"]
+        assert (await client.get("/health")).status_code == 200
+
+
+async def test_authorization_without_a_key_stops_the_start(monkeypatch):
+    monkeypatch.delenv("JWT_VERIFICATION_KEY", raising=False)
+    app = AgentOS(agents=[agent()], authorization=True).get_app()
+    with pytest.raises(ConfigurationError, match="verification_keys"):
+        app.build_middleware_stack()
