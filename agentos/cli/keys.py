@@ -76,9 +76,7 @@ def _refuse_existing(path: Path) -> None:
 
 
 def _tell(*, signing: Path, checking: Path) -> None:
-    typer.echo(f"Signs tokens:  {signing}  (keep it to yourself)")
-    if checking != signing:
-        typer.echo(f"Checks tokens: {checking}")
-    typer.echo("")
+    """In the shell's language, for `eval "$(agentos keys generate)"`."""
+    typer.echo(f"# {signing} signs tokens: keep it to yourself. {checking} checks them.")
     for name, path in (("JWT_SIGNING_KEY", signing), ("JWT_VERIFICATION_KEY", checking)):
         typer.echo(f'export {name}="$(cat {shlex.quote(str(path))})"')

@@ -10,13 +10,20 @@ from typing import Any
 
 from tests.flows.processes import environment
 
+# Both spellings of the address that texts say; a proxy of the machine's is none of the server's.
 SETTINGS = """
 silent
 show-error
 max-time = 60
-write-out = "\\n%{{http_code}}"
+write-out = "{end}"
 connect-to = "localhost:7777:127.0.0.1:{port}"
+connect-to = "127.0.0.1:7777:127.0.0.1:{port}"
 """
+
+
+def settings(port: int, *, end: str = "") -> str:
+    """A `.curlrc` that sends what is for port 7777 to `port`, and writes `end` after each answer."""
+    return SETTINGS.format(port=port, end=end)
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,7 @@ class Answer:
 def paste(command: str, *, port: int, env: Mapping[str, str] | None = None) -> Answer:
     """Runs a command; its localhost:7777 is `port` here: curl's own settings file sees to that."""
     with TemporaryDirectory() as folder:
-        Path(folder, ".curlrc").write_text(SETTINGS.format(port=port))
+        Path(folder, ".curlrc").write_text(settings(port, end="\\n%{http_code}"))
         done = subprocess.run(
             ["bash", "-c", command],
             env=environment(CURL_HOME=folder, **(env or {})),

@@ -13,6 +13,9 @@ from tests.flows.calculator import RUNS, Served, calculator, frames, run, stored
 from tests.flows.databases import cloned
 
 
+pytestmark = pytest.mark.xdist_group("flow-runs")
+
+
 @pytest.fixture(scope="module")
 def server(server_url: str, template: str) -> Iterator[Served]:
     with cloned(server_url, template) as database, calculator(database) as served:

@@ -1,0 +1,29 @@
+"""The README, cut into the blocks that a reader would type, and what it shows for them."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+@dataclass(frozen=True)
+class Block:
+    language: str
+    title: str
+    text: str
+
+
+def section(heading: str) -> list[Block]:
+    """The fenced blocks under a heading, in order."""
+    found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL)
+    assert found, f"README has no section {heading!r}"
+    fences = re.findall(r"^```(\w+) ?(\S*)\n(.*?)^```$", found[1], re.MULTILINE | re.DOTALL)
+    return [Block(*fence) for fence in fences]
+
+
+def looks_like(shown: str, real: str) -> bool:
+    """Whether `real` is what is shown, where `…` is anything."""
+    pattern = ".*?".join(re.escape(part) for part in shown.strip().split("…"))
+    return re.fullmatch(pattern, real.strip().replace("\r\n", "\n"), re.DOTALL) is not None
