@@ -1,19 +1,9 @@
-"""Models by their short names: `openai:gpt-5.2`."""
+"""Models by their short names: `openai:gpt-5.2`. An adapter is imported when its name is used."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from agentos.errors import ConfigurationError
 from agentos.models.base import Model
-from agentos.models.offline import OfflineModel
-from agentos.models.openai import OpenAIChat, OpenAIResponses
-
-_PROVIDERS: dict[str, Callable[[str], Model]] = {
-    "openai": OpenAIChat,
-    "openai-responses": OpenAIResponses,
-    "offline": OfflineModel,
-}
 
 
 def resolve(model: Model | str) -> Model:
@@ -24,14 +14,25 @@ def resolve(model: Model | str) -> Model:
     if not isinstance(model, str):
         return model
     provider, _, model_id = model.partition(":")
-    make = _PROVIDERS.get(provider)
-    if make is None:
-        known = ", ".join(f"{name}:…" for name in _PROVIDERS)
-        raise ConfigurationError(
-            f"model={model!r} names no known provider; give one of {known}, or an object."
-        )
-    if model_id:
-        return make(model_id)
-    if provider == "offline":
-        return OfflineModel()
-    raise ConfigurationError(f"model={model!r} lacks the model's id: write e.g. '{provider}:gpt-5.4-mini'.")
+    match provider:
+        case "offline":
+            from agentos.models.offline import OfflineModel
+
+            return OfflineModel(model_id) if model_id else OfflineModel()
+        case "openai" | "openai-responses" if not model_id:
+            raise ConfigurationError(
+                f"model={model!r} lacks the model's id: write e.g. '{provider}:gpt-5.4-mini'."
+            )
+        case "openai":
+            from agentos.models.openai import OpenAIChat
+
+            return OpenAIChat(model_id)
+        case "openai-responses":
+            from agentos.models.openai import OpenAIResponses
+
+            return OpenAIResponses(model_id)
+        case _:
+            raise ConfigurationError(
+                f"model={model!r} names no known provider; "
+                "give one of openai:…, openai-responses:…, offline:…, or an object."
+            )

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from time import time
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from agentos.run.messages import Metrics, ToolExecution
+from agentos.run.value import Value
 
 Kind = Literal["agent", "team", "workflow"]
 
@@ -30,7 +31,7 @@ class Origin:
     nested_depth: int = 0
 
 
-class _Event(BaseModel):
+class _Event(Value):
     origin: Origin | None = Field(default=None, exclude=True)
     """Unset until the journal stamps it."""
     seq: int = Field(default=0, exclude=True)

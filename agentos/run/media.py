@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Base64Bytes, ConfigDict, Field, model_validator
+
+from agentos.run.value import Value
 
 
-class Media(BaseModel):
+class Media(Value):
     """Exactly one of `content` and `url`."""
 
     model_config = ConfigDict(extra="ignore")

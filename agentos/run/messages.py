@@ -6,21 +6,22 @@ from time import time
 from typing import Any, Literal
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from agentos.run.media import File, Image
+from agentos.run.value import Value
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 
 
-class FunctionCall(BaseModel):
+class FunctionCall(Value):
     """The function a model asks for; `arguments` is the JSON text as the model wrote it, broken or not."""
 
     name: str
     arguments: str = "{}"
 
 
-class ToolCall(BaseModel):
+class ToolCall(Value):
     """One call a model asks for, in the shape OpenAI made common."""
 
     id: str
@@ -28,7 +29,7 @@ class ToolCall(BaseModel):
     function: FunctionCall
 
 
-class Metrics(BaseModel):
+class Metrics(Value):
     """Tokens and seconds; sums add up with `+`."""
 
     input_tokens: int = 0
@@ -56,7 +57,7 @@ class Metrics(BaseModel):
         )
 
 
-class Message(BaseModel):
+class Message(Value):
     """One entry of a conversation."""
 
     model_config = ConfigDict(extra="ignore")
@@ -81,7 +82,7 @@ class Message(BaseModel):
     created_at: int = Field(default_factory=lambda: int(time()))
 
 
-class ToolExecution(BaseModel):
+class ToolExecution(Value):
     """One tool call of a run, as stored and shown; the field set is the peer's, nulls included."""
 
     tool_call_id: str

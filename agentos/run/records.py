@@ -7,11 +7,12 @@ from enum import StrEnum
 from time import time
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from agentos.run.events import Kind
 from agentos.run.media import File, Image
 from agentos.run.messages import Message, Metrics, ToolExecution
+from agentos.run.value import Value
 
 Json = dict[str, Any]
 
@@ -32,7 +33,7 @@ class RunStatus(StrEnum):
         return self in {RunStatus.COMPLETED, RunStatus.CANCELLED, RunStatus.ERROR}
 
 
-class RunInput(BaseModel):
+class RunInput(Value):
     """What the caller sent."""
 
     input_content: str
@@ -40,7 +41,7 @@ class RunInput(BaseModel):
     files: list[File] | None = None
 
 
-class RunOutput(BaseModel):
+class RunOutput(Value):
     """One run: what was asked, what came of it, what it cost. It grows while the run executes."""
 
     run_id: str
@@ -73,7 +74,7 @@ class RunOutput(BaseModel):
     input: RunInput | None = None
 
 
-class Session(BaseModel):
+class Session(Value):
     """A conversation of one user with one runnable."""
 
     session_id: str
@@ -93,7 +94,7 @@ class Session(BaseModel):
     updated_at: datetime
 
 
-class Memory(BaseModel):
+class Memory(Value):
     """One thing worth knowing about a user."""
 
     memory_id: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 from pydantic_core import from_json, to_json
 
 from agentos.run.events import (
@@ -24,7 +24,7 @@ from agentos.run.events import (
 from agentos.run.records import RunOutput
 
 _PREFIX: dict[Kind, str] = {"agent": "", "team": "Team", "workflow": "Workflow"}
-_EVENTS: TypeAdapter[RunEvent] = TypeAdapter(AnyRunEvent)
+_EVENTS: TypeAdapter[RunEvent] = TypeAdapter(AnyRunEvent, config=ConfigDict(defer_build=True))
 _HEAD = {"event", "created_at", "tool"}
 
 
