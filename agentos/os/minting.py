@@ -80,7 +80,7 @@ def inspect(token: str, *, key: str | None = None) -> Inspection:
     """
     try:
         parts = jwt.decode_complete(token, options={"verify_signature": False})
-    except jwt.InvalidTokenError as error:
+    except (jwt.InvalidTokenError, RecursionError) as error:
         raise InvalidInputError("This isn't a JSON web token.", field="token") from error
     return Inspection(parts["header"], parts["payload"], None if key is None else _is_signed(token, key))
 

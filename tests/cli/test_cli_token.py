@@ -1,6 +1,8 @@
 """`agentos token` makes tokens and tells what one says."""
 
+import json
 import time
+from base64 import urlsafe_b64encode
 from pathlib import Path
 
 import jwt
@@ -10,6 +12,7 @@ from agentos.utils.cryptography import generate_rsa_keys
 from tests.cli.commands import Called, agentos
 
 SECRET = "a secret that is long enough for every hash there is, SHA-512 too, by far"
+NESTED = ".".join(urlsafe_b64encode(part).decode() for part in (b'{"alg":"HS256"}', b"[" * 99_999, b"x"))
 SIGNING, CHECKING = {"JWT_SIGNING_KEY": SECRET}, {"JWT_VERIFICATION_KEY": SECRET}
 
 
@@ -142,10 +145,12 @@ def test_claims_cant_steer_the_terminal():
 
 
 @pytest.mark.parametrize("exp", [True, "soon", 1e300, None, [1]])
-def test_an_expiry_that_is_no_time_is_shown_as_it_is(exp: object):
-    assert "exp: " in agentos("token", "inspect", signed(sub="a", exp=exp)).output
+def test_an_expiry_that_is_no_time_is_shown_as_it_is_and_is_not_valid(exp: object):
+    called = agentos("token", "inspect", signed(sub="a", exp=exp))
+    assert f"exp: {json.dumps(exp) if exp != 'soon' else exp}\n" in called.output
+    assert called.status == 1
 
 
-@pytest.mark.parametrize("text", ["", "x", "a.b.c"])
+@pytest.mark.parametrize("text", ["", "x", "a.b.c", NESTED])
 def test_what_isnt_a_token_is_refused(text: str):
     assert "isn't a JSON web token" in agentos("token", "inspect", text).refusal

@@ -12,7 +12,6 @@ from tests.fakes.openai_server import FakeOpenAI
 from tests.flows.calculator import RUNS, Served, calculator, frames, run, stored
 from tests.flows.databases import cloned
 
-
 pytestmark = pytest.mark.xdist_group("flow-runs")
 
 
