@@ -122,7 +122,7 @@ def _distance(away: timedelta) -> str:
 
 
 def _is_current(claims: Mapping[str, Any], now: datetime) -> bool:
-    """Whether a server would take it now, but for its leeway. A time that is none counts against the token."""
+    """Whether a server would take it now, but for its leeway. A time that is none counts against it."""
     expires, begins = (_time(claims[name]) if name in claims else None for name in ("exp", "nbf"))
     has_expired = "exp" in claims and (expires is None or expires <= now)
     has_begun = "nbf" not in claims or (begins is not None and begins <= now)
