@@ -34,11 +34,6 @@ SHOWN_INPUT = 200
 """Characters that a refused value may have to be sent back."""
 SHOWN_TEXT = 1000
 """Characters of a message, or of a field's name, that are sent back."""
-_STATUS: dict[type[AgentOSError], int] = {
-    NotFoundError: 404,
-    ConflictError: 409,
-    PayloadTooLargeError: 413,
-}
 
 
 class Problem(BaseModel):
@@ -111,8 +106,12 @@ def answer(error: AgentOSError) -> Response:
         case AccessDeniedError():
             denials.warning("Denied (%s), decision_id %s", error.code, error.decision_id)
             return JSONResponse(error.body(), 403, error.headers())
-        case NotFoundError() | ConflictError() | PayloadTooLargeError():
-            return problem(_STATUS[type(error)], error)
+        case NotFoundError():
+            return problem(404, error)
+        case ConflictError():
+            return problem(409, error)
+        case PayloadTooLargeError():
+            return problem(413, error)
         case _:
             return crashed(error)
 

@@ -71,6 +71,13 @@ REFUSED = {
     "multipart without a boundary": (raw(part(b"message", b"hi"), "multipart/form-data"), 422, []),
     "multipart part without a name": (raw(b"--x\r\n\r\nhi\r\n--x--\r\n", MULTIPART), 422, []),
     "multipart that is none": (raw(b"message=hi", MULTIPART), 422, []),
+    "more fields than a form has": (raw(b"a=1&" * 1001, FORM), 422, []),
+    "more fields than multipart has": (
+        raw(part(b"a", b"1") * 1001 + part(b"message", b"hi") + b"--x--\r\n", MULTIPART),
+        422,
+        [],
+    ),
+    "more files than a message carries": ({"files": [("files", ("a.txt", b"a"))] * 101}, 422, []),
     "another content type": (raw(b"message: hi", "application/yaml"), 415, None),
     "no content type": ({"content": b"hi"}, 415, None),
     "background": (json_body(background=True), 422, ["background"]),
@@ -97,6 +104,11 @@ for field in ("session_state", "metadata", "dependencies"):
         f"{field} in a form isn't JSON": ({"data": {"message": "hi", field: "{a"}}, 422, [field]),
         f"{field} holds infinity": (
             raw(f'{{"message":"hi","{field}":{{"a":1e999}}}}'.encode()),
+            422,
+            [field],
+        ),
+        f"{field} nests too deep": (
+            raw(f'{{"message":"hi","{field}":{{"a":{"[" * 100 + "]" * 100}}}}}'),
             422,
             [field],
         ),

@@ -8,7 +8,9 @@ import pytest
 
 from agentos.db.postgres import PostgresDb
 from agentos.errors import ConfigurationError
-from agentos.os import AgentOS
+from agentos.os import AgentOS, service
+from agentos.run.owner import ANYONE
+from agentos.runner.live import LiveRuns
 from tests.os.apps import agent, frames, serving
 
 RUNS = "/agents/web/runs"
@@ -22,9 +24,12 @@ class Door:
         self._target = place.hostname, place.port
         self._server = None
         self._halves = set()
+        self.tried = asyncio.Event()
+        """Set once somebody came."""
 
-    async def open(self, port=0):
-        self._server = await asyncio.start_server(self._pass, "127.0.0.1", port)
+    async def open(self, port=0, *, slam=False):
+        """On a port. `slam`: whoever comes is sent away."""
+        self._server = await asyncio.start_server(self._slam if slam else self._pass, "127.0.0.1", port)
         return self._server.sockets[0].getsockname()[1]
 
     async def shut(self):
@@ -32,6 +37,10 @@ class Door:
         for half in list(self._halves):
             half.close()
         await self._server.wait_closed()
+
+    async def _slam(self, reader, writer):
+        writer.close()
+        self.tried.set()
 
     async def _pass(self, reader, writer):
         far_reader, far_writer = await asyncio.open_connection(*self._target)
@@ -50,14 +59,16 @@ async def pump(reader, writer):
         writer.close()
 
 
+def through(database, port):
+    return database.replace(f":{urlsplit(database).port}/", f":{port}/")
+
+
 @asynccontextmanager
-async def behind(door, database, **options):
+async def behind(door, database):
     """A server whose database is behind the door, which is shut."""
     port = await door.open()
     await door.shut()
-    place = urlsplit(database)
-    url = database.replace(f":{place.port}/", f":{port}/")
-    app = AgentOS(agents=[agent(["hel", "lo"])], db=PostgresDb(url), **options).get_app()
+    app = AgentOS(agents=[agent(["hel", "lo"])], db=PostgresDb(through(database, port))).get_app()
     async with serving(app) as client:
         yield client, port
 
@@ -84,6 +95,27 @@ async def test_a_server_starts_without_its_database_and_recovers(database):
         assert frames(started.text)[-1].event == "RunCompleted"
         assert (await client.get("/sessions")).json()["meta"]["total_count"] == 1
         await door.shut()
+
+
+async def test_a_follower_outlives_an_outage(database, db):
+    async with serving(AgentOS(agents=[agent(db=db)]).get_app()) as client:
+        text = (await client.post(RUNS, json={"message": "hi"})).text
+    run = await db.get_run(frames(text)[0].data["run_id"], owner=ANYONE)
+    door = Door(database)
+    port = await door.open(slam=True)
+    far = PostgresDb(through(database, port))
+    source = service.source_of(LiveRuns(), agent(db=far), run, owner=ANYONE)
+    followed = asyncio.create_task(collected(service.frames(source)))
+    await door.tried.wait()
+    await door.shut()
+    await door.open(port)
+    assert await followed == text.encode()
+    await far.close()
+    await door.shut()
+
+
+async def collected(pieces):
+    return b"".join([piece async for piece in pieces])
 
 
 async def test_tables_that_dont_fit_stop_the_start(database):

@@ -194,3 +194,13 @@ async def test_ending_the_server_ends_its_runs_and_stores_them(app, gated, db):
         await app.state.agentos.live.close(grace=0)
         assert names((await call).text)[-1][1] == "RunCancelled"
         assert (await client.get(f"{RUNS}/{run_id}")).json()["status"] == "CANCELLED"
+
+
+async def test_what_nobody_keeps_cant_be_followed(gated):
+    app = AgentOS(agents=[agent(gated.answer)]).get_app()
+    async with serving(app) as client:
+        call = asyncio.create_task(client.post(RUNS, json={"message": "hi", "stream": False}))
+        await gated.waits.wait()
+        gated.gate.set()
+        run = (await call).json()
+        assert (await client.get(f"{RUNS}/{run['run_id']}/events")).status_code == 404

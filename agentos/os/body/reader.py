@@ -8,7 +8,6 @@ from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from pydantic_core import from_json
-from python_multipart.exceptions import FormParserError
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 
@@ -70,8 +69,6 @@ async def _urlencoded(request: Request) -> FormData:
         ).parse()
     except MultiPartException as error:
         raise _invalid(("body",), "form_invalid", error.message) from error
-    except FormParserError as error:
-        raise _invalid(("body",), "form_invalid", "The form isn't URL-encoded as it should be") from error
     finally:
         await stream.aclose()
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class _TooLargeError(HTTPException):
+    """Ends whoever reads the body; frameworks take it for an answer and don't log it."""
 
 
 class BodyLimit:
@@ -34,7 +40,7 @@ class BodyLimit:
             if message["type"] == "http.request":
                 size += len(message.get("body", b""))
                 if size > self._max_bytes:
-                    raise HTTPException(413)
+                    raise _TooLargeError(413)
             return message
 
         async def answering(message: Message) -> None:
@@ -44,11 +50,8 @@ class BodyLimit:
                 is_answered = True
                 await send(message)
 
-        try:
+        with suppress(_TooLargeError):
             await self._app(scope, counting, answering)
-        except HTTPException:
-            if size <= self._max_bytes:
-                raise
         if size > self._max_bytes and not is_answered:
             await self._refuse(scope, receive, send)
 
