@@ -1,0 +1,178 @@
+"""What is measured, each against its promise. The two sides of a ratio take turns: noise meets both."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from agentos.db.embedded import EmbeddedPostgres
+from benchmarks import imports, machine, sessions
+from benchmarks.load import Wanted, get, once, post, rate
+from benchmarks.proxy import counting
+from benchmarks.table import Row
+
+CONNECTIONS = 16
+WARM_UP = 1.0
+"""Seconds of load before anything counts: pools fill, statements are prepared."""
+WORD_SECONDS = 0.005
+"""What a quick model takes for a word."""
+COUNTED = 20
+"""Requests whose round trips are counted."""
+
+EVENT_LOG = "INSERT INTO ai.agentos_run_events"
+RUNS = "/agents/research-agent/runs"
+AGENT, LIBRARIES = "from agentos.agent import Agent", "import fastapi, sqlalchemy, openai"
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where and how long to measure."""
+
+    postgres: EmbeddedPostgres
+    token: str
+    rounds: int
+    seconds: float
+
+    def database(self) -> str:
+        """The URL of a new database."""
+        return machine.database(self.postgres, f"bench_{uuid4().hex}")
+
+    def run(self, *, stream: bool) -> bytes:
+        """A request for a run."""
+        return post(RUNS, self.token, f"message=hello&stream={str(stream).lower()}")
+
+    async def rates(self, one: int, other: int, wanted: Wanted) -> Rates:
+        """What two servers do; who begins changes from round to round."""
+        for port in (one, other):
+            await rate(port, wanted, connections=CONNECTIONS, seconds=WARM_UP)
+        rates = Rates([], [])
+        for turn in range(self.rounds):
+            sides = [(one, rates.one), (other, rates.other)]
+            for port, found in sides if turn % 2 == 0 else reversed(sides):
+                found.append(await rate(port, wanted, connections=CONNECTIONS, seconds=self.seconds))
+        return rates
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Answers a second of two servers, round by round."""
+
+    one: list[float]
+    other: list[float]
+
+    @property
+    def ratios(self) -> list[float]:
+        """How many times as many answers the one gives."""
+        return [one / other for one, other in zip(self.one, self.other, strict=True)]
+
+    def note(self, unit: str, *, each: int = 1) -> str:
+        """Both figures, if an answer is worth `each`."""
+        return f"{median(self.one) * each:,.0f} and {median(self.other) * each:,.0f} {unit}/s"
+
+
+async def runs(bench: Bench) -> list[Row]:
+    """Whole answers."""
+    with _beside_floor(bench, word_seconds=0) as (ours, floor):
+        rates = await bench.rates(ours, floor, Wanted(bench.run(stream=False)))
+    return [Row("runs/s, to the floor's", "≥", 0.5, rates.ratios, rates.note("runs"))]
+
+
+async def streams(bench: Bench) -> list[Row]:
+    """Streamed answers. Of our events only the words count: the floor has no others."""
+    wanted = Wanted(bench.run(stream=True), b"event: RunContent\n", machine.WORDS)
+    rows: list[Row] = []
+    for name, word_seconds in {
+        "all words at once": 0.0,
+        f"a word every {WORD_SECONDS}s": WORD_SECONDS,
+    }.items():
+        with _beside_floor(bench, word_seconds=word_seconds) as (ours, floor):
+            rates = await bench.rates(ours, floor, wanted)
+        note = rates.note("events", each=machine.WORDS)
+        rows.append(Row(f"streamed events/s, to the floor's: {name}", "≥", 0.5, rates.ratios, note))
+    return rows
+
+
+async def agents(bench: Bench) -> list[Row]:
+    """The list of agents, the same bytes on both sides."""
+    with _beside_floor(bench, word_seconds=0) as (ours, floor):
+        rates = await bench.rates(ours, floor, Wanted(get("/agents", bench.token)))
+    return [Row("GET /agents, to the floor's", "≥", 0.6, rates.ratios, rates.note("answers"))]
+
+
+async def round_trips(bench: Bench) -> list[Row]:
+    """What one request asks of Postgres, for itself."""
+    url = bench.database()
+    asked = {
+        "a run": (2, bench.run(stream=False)),
+        "a streamed run, besides the event log": (2, bench.run(stream=True)),
+        "GET /agents": (0, get("/agents", bench.token)),
+    }
+    rows: list[Row] = []
+    with (
+        counting(urlsplit(url).port or 5432) as proxy,
+        machine.fake_openai(0) as model,
+        machine.server("served", machine.at_port(url, proxy.port), model) as ours,
+    ):
+        for name, (target, request) in asked.items():
+            await once(ours, request)
+            proxy.take()
+            for _ in range(COUNTED):
+                await once(ours, request)
+            trips = [trip for trip in proxy.take() if EVENT_LOG not in trip]
+            rows.append(Row(f"database round trips: {name}", "≤", target, [len(trips) / COUNTED]))
+    return rows
+
+
+async def long_sessions(bench: Bench) -> list[Row]:
+    """A page of conversations, whatever was said in them."""
+    short, long = bench.database(), bench.database()
+    sessions.fill(short, machine.USER)
+    sessions.fill(long, machine.USER)
+    with (
+        machine.fake_openai(0) as model,
+        machine.server("served", short, model) as ours_short,
+        machine.server("served", long, model) as ours_long,
+    ):
+        for port in (ours_short, ours_long):
+            await once(port, bench.run(stream=False))
+        sessions.talk(long)
+        wanted = Wanted(get("/sessions?limit=20", bench.token), b'"session_id":', 20)
+        rates = await bench.rates(ours_short, ours_long, wanted)
+    name = f"GET /sessions?limit=20, {sessions.SESSIONS:,} with {sessions.RUNS} runs each, to empty ones'"
+    return [Row(name, "≤", 1.5, rates.ratios, rates.note("answers"))]
+
+
+async def import_time(bench: Bench) -> list[Row]:
+    """What a script pays before its first line."""
+    for statement in (AGENT, LIBRARIES):
+        imports.seconds(statement)
+    pairs = [(imports.seconds(AGENT), imports.seconds(LIBRARIES)) for _ in range(bench.rounds)]
+    ours, theirs = (median(times) * 1000 for times in zip(*pairs, strict=True))
+    ratios = [agent / libraries for agent, libraries in pairs]
+    return [Row(f"`{AGENT}`, to `{LIBRARIES}`", "≤", 0.25, ratios, f"{ours:.0f} and {theirs:.0f} ms")]
+
+
+MEASURES: Final[Mapping[str, Callable[[Bench], Awaitable[list[Row]]]]] = {
+    "runs": runs,
+    "streams": streams,
+    "agents": agents,
+    "trips": round_trips,
+    "sessions": long_sessions,
+    "imports": import_time,
+}
+
+
+@contextmanager
+def _beside_floor(bench: Bench, *, word_seconds: float) -> Generator[tuple[int, int]]:
+    """The ports of our server and of the floor, with a model and a database in common kinds."""
+    with (
+        machine.fake_openai(word_seconds) as model,
+        machine.server("served", bench.database(), model) as ours,
+        machine.server("floor", bench.database(), model) as floor,
+    ):
+        yield ours, floor
