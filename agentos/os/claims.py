@@ -55,9 +55,8 @@ def read(claims: Mapping[str, Any], expected: Expected, *, now: float, token_has
     _check_times(claims, expected, now)
     _check_audience(claims, expected)
     _check_issuer(claims, expected)
-    _name(claims, "sub")
-    user_id = _name(claims, expected.user_id_claim)
-    if user_id and _RESERVED.match(user_id):
+    subject, user_id = _name(claims, "sub"), _name(claims, expected.user_id_claim)
+    if any(name and _RESERVED.match(name) for name in (subject, user_id)):
         raise TokenError("Invalid token subject")
     jti = claims.get("jti")
     return Principal(

@@ -124,7 +124,11 @@ def test_the_issuer_is_compared_and_never_told(claims):
 @pytest.mark.parametrize("sub", [5, None, True, ["alice"], {"id": "alice"}, 1.5])
 def test_a_subject_is_text(sub):
     assert str(refused({"sub": sub})) == "Invalid token: Subject must be a string"
-    assert principal({"sub": "alice"}).user_id == "alice"
+    assert refused({"sub": sub, "email": "a@example.com"}, user_id_claim="email")
+    assert (
+        principal({"sub": "alice", "email": "a@example.com"}, user_id_claim="email").user_id
+        == "a@example.com"
+    )
 
 
 @pytest.mark.parametrize(
@@ -133,6 +137,7 @@ def test_a_subject_is_text(sub):
 def test_a_subject_is_nobody_reserved_and_can_be_stored(sub):
     assert str(refused({"sub": sub})) == "Invalid token subject"
     assert refused({"email": sub}, user_id_claim="email")
+    assert refused({"sub": sub, "email": "a@example.com"}, user_id_claim="email")
 
 
 @pytest.mark.parametrize(
