@@ -21,6 +21,7 @@ class AuthorizationConfig(BaseModel):
 
     verification_keys: list[str] | None = None
     jwks_file: Path | None = None
+    jwks_url: str | None = None
     algorithm: str | list[str] | None = None
     issuer: str | None = None
     audience: str | list[str] | None = None

@@ -32,7 +32,10 @@ class Verifier:
             self._jws.register_algorithm(name, algorithm)
 
     async def verify(self, token: str) -> Principal:
-        """The principal that the token proves. TokenError if it proves none."""
+        """The principal that the token proves.
+
+        TokenError if it proves none, KeysUnavailableError if that can't be known yet.
+        """
         token_hash = sha256(token.encode(errors="replace")).hexdigest()
         try:
             claims = await self._claims(token)
@@ -46,13 +49,20 @@ class Verifier:
             raise TokenError("Invalid token: longer than 16 KiB")
         try:
             kid = None if self._keys.jwks is None else self._jws.get_unverified_header(token).get("kid")
-            payload = self._opened(token, await self._keys.fitting(kid))
-            claims: Any = json.loads(payload)
+            claims: Any = json.loads(await self._payload(token, kid))
         except (jwt.PyJWTError, ValueError, RecursionError):
             raise TokenError("Invalid token: malformed") from None
         if not isinstance(claims, dict):
             raise TokenError("Invalid token: malformed")
         return cast("dict[str, Any]", claims)
+
+    async def _payload(self, token: str, kid: str | None) -> bytes:
+        keys = await self._keys.fitting(kid)
+        try:
+            return self._opened(token, keys)
+        except TokenError:
+            self._keys.check()
+            raise
 
     def _opened(self, token: str, keys: tuple[Key, ...]) -> bytes:
         """The payload that one of `keys` signed."""

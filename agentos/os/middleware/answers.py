@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from agentos.os.claims import TokenError
+from agentos.os.keys import KeysUnavailableError
 from agentos.os.middleware.origins import readable
 from agentos.os.middleware.routes import Found
 from agentos.os.policy import Decision
@@ -34,6 +35,12 @@ def unauthorized(error: TokenError) -> Response:
     if error.code != "missing_token":
         headers = challenge("invalid_token", error_description=str(error))
     return JSONResponse({"detail": str(error), "code": error.code}, 401, headers)
+
+
+def unavailable(error: KeysUnavailableError) -> Response:
+    """503: nobody can be told from anybody else."""
+    headers = {"Retry-After": str(error.retry_after)}
+    return JSONResponse({"detail": str(error), "code": error.code}, 503, headers)
 
 
 def refused(decision: Decision, method: str, found: Found, principal: Principal) -> Response:

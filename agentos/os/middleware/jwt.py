@@ -33,8 +33,10 @@ class JWTMiddleware:
     """JWT authentication and, where asked for, authorization, for `app.add_middleware`.
 
     Tokens are checked against `verification_keys` (PEM public keys or secrets, tried in order) or the keys of
-    `jwks_file` (chosen by `kid`), with the algorithms of `algorithm` (one name or a list) and no other;
-    `JWT_VERIFICATION_KEY` and `JWT_JWKS_FILE` stand in where neither is given. With `verify_audience`,
+    `jwks_file` or `jwks_url` (chosen by `kid`), with the algorithms of `algorithm` (a name or a list) and no
+    other; `JWT_VERIFICATION_KEY` and `JWT_JWKS_FILE` stand in where none is given. Without any, an `issuer`
+    that is an https:// address is asked for its keys (OpenID discovery). Fetched keys are read again when old
+    and when a token names another; until there are any, a token is answered 503. With `verify_audience`,
     `audience` (one or more) must be in the token's `audience_claim`; `issuer` must be its `iss`.
 
     `scope_mappings` or `authorization=True` turns authorization on: an entry `"POST /agents/*/runs": ["a:b"]`
@@ -56,6 +58,7 @@ class JWTMiddleware:
         verification_keys: Sequence[str | bytes] | None = None,
         *,
         jwks_file: str | Path | None = None,
+        jwks_url: str | None = None,
         algorithm: str | Sequence[str] = "RS256",
         issuer: str | None = None,
         audience: str | Sequence[str] | None = None,
@@ -97,8 +100,10 @@ class JWTMiddleware:
             session_state_claims=_names("session_state_claims", session_state_claims),
         )
         algorithms = keys.pinned(algorithm)
-        ring = keys.ring(verification_keys, jwks_file, algorithms, strict=strict)
-        self._verifier = Verifier(ring, expected)
+        self._keys = keys.ring(
+            verification_keys, jwks_file, algorithms, jwks_url=jwks_url, issuer=issuer, strict=strict
+        )
+        self._verifier = Verifier(self._keys, expected)
         self._guard = Guard(
             authorization=authorization,
             scope_mappings=scope_mappings,
@@ -112,7 +117,8 @@ class JWTMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] not in {"http", "websocket"}:
-            await self._app(scope, receive, send)
+            async with self._keys.open():
+                await self._app(scope, receive, send)
             return
         outcome = await self._judge(scope)
         if isinstance(outcome, Response):
@@ -137,6 +143,8 @@ class JWTMiddleware:
             )
         except TokenError as error:
             return answers.unauthorized(error)
+        except keys.KeysUnavailableError as error:
+            return answers.unavailable(error)
         except AccessDeniedError as error:
             return answers.forbidden(error, NOBODY)
         decision = self._guard.policy.decide(principal.scopes, method, path)

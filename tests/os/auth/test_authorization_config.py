@@ -74,7 +74,7 @@ async def test_everything_else_reaches_the_middleware():
         user_isolation=False,
     )
     assert set(middleware_options(config, os_id="my-os")) - {"authorization"} == (
-        set(AuthorizationConfig.model_fields) - {"jwks_file"}
+        set(AuthorizationConfig.model_fields) - {"jwks_file", "jwks_url"}
     )
     JWTMiddleware(lambda *_: None, **middleware_options(config, os_id="my-os"))
 
