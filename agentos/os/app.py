@@ -21,10 +21,10 @@ from agentos.os.authorization import AuthorizationConfig, middleware_options
 from agentos.os.config import AgentOSConfig
 from agentos.os.middleware import JWTMiddleware, TrailingSlash
 from agentos.os.middleware.limit import BodyLimit
-from agentos.os.middleware.routes import find
 from agentos.os.problems import install
 from agentos.os.registry import Registry, Served, Server
 from agentos.os.routers import routes_of
+from agentos.os.routes import find
 from agentos.utils.slug import slug
 
 logger = logging.getLogger("agentos.os")

@@ -44,6 +44,7 @@ class AuthorizationConfig(BaseModel):
     excluded_route_paths: list[str] | None = None
     unmapped: Literal["deny", "allow"] | None = None
     user_isolation: bool | None = None
+    shadow_scope_mappings: Mapping[str, list[str]] | None = None
 
 
 def middleware_options(config: AuthorizationConfig | None, *, os_id: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from agentos.os.rules import AsIf, DefaultMap
+from agentos.os.rules import AdminOnly, AsIf, DefaultMap
 
 _AS_STARTING_THE_RUN: Final = AsIf("POST", depth=3)
 """`/agents/<id>/runs`: whoever may start a run can follow it to its end, whichever scope starting needs."""
@@ -43,8 +43,19 @@ DEFAULT_SCOPES: Final[DefaultMap] = {
     "PATCH /memories/{memory_id}": ["memories:write"],
     "DELETE /memories": ["memories:delete"],
     "DELETE /memories/{memory_id}": ["memories:delete"],
+    "GET /authz/explain": [],
+    "GET /authz/matrix": AdminOnly(),
+    "GET /authz/shadow": AdminOnly(),
 }
 """Exactly the server's routes: a new one is denied until it has its line here."""
+
+_OWNED = ("/runs", "/sessions", "/memories", "/memory_topics", "/user_memory_stats")
+
+OWNED_ROUTES: Final = tuple(key for key in DEFAULT_SCOPES if any(part in key for part in _OWNED))
+"""Those about rows that belong to somebody."""
+
+ADMIN_ROUTES: Final = {key: value for key, value in DEFAULT_SCOPES.items() if isinstance(value, AdminOnly)}
+"""The admins' alone also where nothing else is asked of a token."""
 
 PUBLIC_PATHS: Final = (
     "GET /",

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agentos.errors import ConfigurationError
-from agentos.os.default_scopes import DEFAULT_SCOPES, PUBLIC_PATHS
+from agentos.os.default_scopes import ADMIN_ROUTES, DEFAULT_SCOPES, PUBLIC_PATHS
 from agentos.os.policy import ADMIN_SCOPE, Decision, Policy, Unmapped
 from agentos.os.principal import Access, Principal
 from agentos.os.rules import ScopeMap
+from agentos.os.shadow import Shadow
 
 
 class Guard:
@@ -28,6 +29,8 @@ class Guard:
         excluded_route_paths: Sequence[str] | None = None,
         unmapped: Unmapped = "deny",
         user_isolation: bool = True,
+        shadow_scope_mappings: ScopeMap | None = None,
+        strict: bool = False,
     ) -> None:
         if authorization is False and scope_mappings is not None:
             raise ConfigurationError(
@@ -35,14 +38,23 @@ class Guard:
             )
         if isinstance(excluded_route_paths, str):
             raise ConfigurationError(f"excluded_route_paths must be a list: [{excluded_route_paths!r}].")
-        is_enforced = bool(authorization) or scope_mappings is not None
-        self.policy = Policy(
-            operator=scope_mappings,
-            defaults=DEFAULT_SCOPES if is_enforced else None,
-            public=(*PUBLIC_PATHS, *(excluded_route_paths or ())),
-            admin_scope=admin_scope,
-            unmapped=unmapped if is_enforced else "allow",
+
+        def policy(operator: ScopeMap | None, *, is_enforced: bool) -> Policy:
+            return Policy(
+                operator=operator,
+                defaults=DEFAULT_SCOPES if is_enforced else ADMIN_ROUTES,
+                public=(*PUBLIC_PATHS, *(excluded_route_paths or ())),
+                admin_scope=admin_scope,
+                unmapped=unmapped if is_enforced else "allow",
+            )
+
+        self.policy = policy(scope_mappings, is_enforced=bool(authorization) or scope_mappings is not None)
+        self.shadow = (
+            None if shadow_scope_mappings is None else Shadow(policy(shadow_scope_mappings, is_enforced=True))
         )
+        """What a second map would change."""
+        self.strict = strict
+        """Whether what the lint finds keeps the server from starting."""
         self.is_isolated = user_isolation
         self.all_users_scope = all_users_scope
 
@@ -54,4 +66,5 @@ class Guard:
             policy=self.policy,
             is_isolated=self.is_isolated,
             all_users_scope=self.all_users_scope,
+            shadow=self.shadow,
         )

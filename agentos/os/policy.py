@@ -77,18 +77,19 @@ class Policy:
             raise ConfigurationError("unmapped must be 'deny' or 'allow'.")
         self.admin_scope = admin_scope
         self.unmapped = unmapped
-        self.layers = (Layer("operator", operator or {}), Layer("default", defaults or {}))
-        self._public = Layer("public", {_public_key(path): () for path in public})
+        self.layers = (
+            Layer("operator", operator or {}),
+            Layer("default", defaults or {}, admin_scope=admin_scope),
+        )
+        rules = [rule for layer in self.layers for rule in layer.rules]
+        self.enforces = unmapped == "deny" or not all(rule.is_for_admins for rule in rules)
+        """Whether a valid token alone can be refused anything but what is the admins' alone."""
+        self.public = Layer("public", {_public_key(path): () for path in public})
         self._grants = {
             (rule.layer, rule.rank): _granted(rule)
-            for layer in (*self.layers, self._public)
+            for layer in (*self.layers, self.public)
             for rule in layer.rules
         }
-
-    @property
-    def enforces(self) -> bool:
-        """Whether a valid token alone can be refused anything."""
-        return self.unmapped == "deny" or any(layer.rules for layer in self.layers)
 
     def open_to_all(self, method: str, path: str) -> Decision | None:
         """The grant for a request that needs no token, or None."""
@@ -112,7 +113,7 @@ class Policy:
 
     def _open(self, method: str, segments: Segments) -> Decision | None:
         """Whether the path is public; an entry of the operator's that is as specific closes it again."""
-        rule = self._public.find(method, segments)
+        rule = self.public.find(method, segments)
         if rule is None:
             return None
         operators = self.layers[0].find(method, segments)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import uuid4
 
 from agentos.errors import AgentOSError
 from agentos.os.policy import Decision, Policy
+from agentos.os.shadow import Shadow
 from agentos.run.owner import ANYONE, Owner
 
 
@@ -79,11 +80,20 @@ class Access:
     """Whether the caller is kept to its own rows."""
     all_users_scope: str | None = None
     """Its holders may read everyone's rows."""
+    shadow: Shadow | None = None
+    """What a second map would change; for admins to see."""
 
     @property
     def is_admin(self) -> bool:
         """Whether the caller holds the admin scope."""
         return self.policy.admin_scope in self.principal.scopes
+
+    def demand_admin(self) -> None:
+        """AccessDeniedError unless the caller is an admin. Without authentication everybody is."""
+        if self.is_admin or self is OPEN:
+            return
+        decision = replace(self.decision, allowed=False, missing=(self.policy.admin_scope,))
+        raise AccessDeniedError("Only admins may ask this.", code="missing_scope", decision=decision)
 
     def owner(self, *, write: bool) -> Owner:
         """Whose rows the caller may read, or write. No identity where one is needed: AccessDeniedError."""

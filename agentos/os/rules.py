@@ -34,8 +34,13 @@ class AsIf:
     depth: int
 
 
-DefaultMap = Mapping[str, Sequence[str] | AsIf]
-"""A scope map in which one request may be judged as another."""
+@dataclass(frozen=True, slots=True)
+class AdminOnly:
+    """In place of a list of scopes: nobody but holders of the admin scope, whatever its name."""
+
+
+DefaultMap = Mapping[str, Sequence[str] | AsIf | AdminOnly]
+"""A scope map in which one request may be judged as another, and some are the admins' alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ class Rule:
     """Whether the last segment stands for one or more."""
     wanted: tuple[scopes.Scope, ...] = ()
     as_if: AsIf | None = None
+    is_for_admins: bool = False
     rank: int = 0
     """Its place among its layer's rules, the most specific being 0."""
 
@@ -87,9 +93,10 @@ class Rule:
 class Layer:
     """A scope map, ready to be asked. `name` tells where a rule came from."""
 
-    def __init__(self, name: str, entries: DefaultMap) -> None:
+    def __init__(self, name: str, entries: DefaultMap, *, admin_scope: str = "") -> None:
         ordered = sorted(
-            (_rule(name, key, value) for key, value in entries.items()), key=lambda rule: rule.order
+            (_rule(name, key, value, admin_scope) for key, value in entries.items()),
+            key=lambda rule: rule.order,
         )
         self.rules = tuple(replace(rule, rank=rank) for rank, rule in enumerate(_distinct(ordered)))
         self._index = {method: _by_first_segment(self.rules, method) for method in (*METHODS, "*")}
@@ -116,11 +123,15 @@ def split(path: str) -> Segments | None:
     return tuple(path.removesuffix("/")[1:].split("/"))
 
 
-def _rule(layer: str, key: str, value: Sequence[str] | AsIf) -> Rule:
-    method, segments, is_open = _pattern(key)
-    if isinstance(value, AsIf):
-        return Rule(layer, key, method, segments, is_open, as_if=value)
-    return Rule(layer, key, method, segments, is_open, wanted=_wanted(key, value))
+def _rule(layer: str, key: str, value: Sequence[str] | AsIf | AdminOnly, admin_scope: str) -> Rule:
+    plain = Rule(layer, key, *_pattern(key))
+    match value:
+        case AsIf():
+            return replace(plain, as_if=value)
+        case AdminOnly():
+            return replace(plain, wanted=(scopes.exact(admin_scope),), is_for_admins=True)
+        case _:
+            return replace(plain, wanted=_wanted(key, value))
 
 
 def _pattern(key: str) -> tuple[str, tuple[str | None, ...], bool]:

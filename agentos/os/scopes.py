@@ -25,6 +25,8 @@ class Scope:
     id: str | None
     """None: the scope is about every id."""
     action: str
+    is_exact: bool = False
+    """Met by itself alone, whatever it looks like."""
 
     def held_in(self, scopes: frozenset[str], segments: tuple[str, ...], *, is_ours: bool) -> str | None:
         """The scope among `scopes` that meets this one on the path `segments`, or None.
@@ -35,7 +37,7 @@ class Scope:
         if self.text in scopes:
             return self.text
         is_of_path = bool(segments) and segments[0] == self.resource
-        if not (is_ours or is_of_path):
+        if self.is_exact or not (is_ours or is_of_path):
             return None
         if self.id is not None:
             return self._first_in(scopes, ("*", None))
@@ -59,6 +61,11 @@ class Scope:
             if text in scopes:
                 return text
         return None
+
+
+def exact(text: str) -> Scope:
+    """A scope of any form that has no other spelling."""
+    return Scope(text, text, None, "", is_exact=True)
 
 
 def parse(text: str) -> Scope:

@@ -10,12 +10,12 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from agentos.os.claims import TokenError
+from agentos.os.explain import sentence
 from agentos.os.keys import KeysUnavailableError
 from agentos.os.middleware.origins import readable
-from agentos.os.middleware.routes import Found
 from agentos.os.policy import Decision
 from agentos.os.principal import AccessDeniedError, Principal, challenge
-from agentos.os.rules import METHODS
+from agentos.os.routes import Found
 
 logger = logging.getLogger("agentos.auth")
 
@@ -50,11 +50,8 @@ def refused(decision: Decision, method: str, found: Found, principal: Principal)
     if found.match is Match.PARTIAL:
         allow = {"Allow": ", ".join(sorted(found.methods))}
         return JSONResponse({"detail": "Method Not Allowed"}, 405, allow)
-    message = f"Required scope(s): {', '.join(decision.wanted)}"
-    if decision.reason == "no_rule":
-        line = f'"{method if method in METHODS else "*"} {found.pattern}": ["resource:action"]'
-        message = f"No rule covers this route: add {line} to scope_mappings."
-    error = AccessDeniedError(f"Insufficient permissions. {message}", code=decision.reason, decision=decision)
+    told = f"Insufficient permissions. {sentence(decision, method, found.pattern)}"
+    error = AccessDeniedError(told, code=decision.reason, decision=decision)
     return forbidden(error, principal)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agentos.errors import ConfigurationError
@@ -17,9 +18,9 @@ from agentos.os.guard import Guard
 from agentos.os.middleware import answers
 from agentos.os.middleware.credentials import Finder, TokenSource
 from agentos.os.middleware.origins import is_foreign
-from agentos.os.middleware.routes import path_of, served
 from agentos.os.policy import ADMIN_SCOPE, Decision, Unmapped
 from agentos.os.principal import NOBODY, Access, AccessDeniedError, Principal, grant
+from agentos.os.routes import path_of, served
 from agentos.os.rules import ScopeMap
 from agentos.os.tokens import Verifier
 
@@ -46,7 +47,9 @@ class JWTMiddleware:
     unless `user_isolation` is off.
 
     `dependencies_claims` and `session_state_claims` name claims that runs get as dependencies and session
-    state. `leeway` is in seconds. `strict` refuses weak secrets instead of warning.
+    state. `leeway` is in seconds. `strict` refuses weak secrets, and on an AgentOS what the lint finds in the
+    map, instead of warning. `shadow_scope_mappings` is a second map that decides nothing: what it would allow
+    or deny otherwise is counted, for `GET /authz/shadow`.
 
     A parameter that can't work raises ConfigurationError. Two of these on one app are one: the outer judges,
     and the inner only where the outer merely authenticates.
@@ -82,6 +85,7 @@ class JWTMiddleware:
         excluded_route_paths: Sequence[str] | None = None,
         unmapped: Unmapped = "deny",
         user_isolation: bool = True,
+        shadow_scope_mappings: ScopeMap | None = None,
     ) -> None:
         if not 0 <= leeway <= 3600:
             raise ConfigurationError(f"leeway={leeway!r} can't work: give seconds, from 0 to 3600.")
@@ -112,6 +116,8 @@ class JWTMiddleware:
             excluded_route_paths=excluded_route_paths,
             unmapped=unmapped,
             user_isolation=user_isolation,
+            shadow_scope_mappings=shadow_scope_mappings,
+            strict=strict,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -136,6 +142,7 @@ class JWTMiddleware:
         path = path_of(scope)
         opened = self._guard.policy.open_to_all(method, path)
         if opened is not None:
+            self._compare(scope, None, method, path, opened)
             return self._guard.access(NOBODY, opened)
         try:
             principal = (
@@ -148,9 +155,22 @@ class JWTMiddleware:
         except AccessDeniedError as error:
             return answers.forbidden(error, NOBODY)
         decision = self._guard.policy.decide(principal.scopes, method, path)
+        self._compare(scope, principal, method, path, decision)
         if decision.allowed:
             return self._guard.access(principal, decision)
         return answers.refused(decision, method, served(scope), principal)
+
+    def _compare(
+        self, scope: Scope, principal: Principal | None, method: str, path: str, given: Decision
+    ) -> None:
+        """Counts it if the second map would have answered otherwise, about a route that there is."""
+        shadow = self._guard.shadow
+        if shadow is None:
+            return
+        scopes = None if principal is None else principal.scopes
+        other = shadow.judge(scopes, method, path)
+        if other.allowed is not given.allowed and (found := served(scope)).match is Match.FULL:
+            shadow.count(other, scopes or (), method, found.pattern)
 
     async def _known(self, scope: Scope) -> Principal:
         """The principal that the request proves. TokenError, or AccessDeniedError for a forged request."""

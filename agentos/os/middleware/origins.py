@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Scope
 
-from agentos.os.middleware.routes import app_of
+from agentos.os.routes import app_of
 
 
 def readable(scope: Scope, answer: ASGIApp) -> ASGIApp:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agentos.os.middleware.routes import find, without_slash
+from agentos.os.routes import find, without_slash
 
 
 class TrailingSlash:

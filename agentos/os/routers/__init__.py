@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from agentos.os.registry import Server
-from agentos.os.routers import about, memories, session_runs, sessions
+from agentos.os.routers import about, authz, memories, session_runs, sessions
 from agentos.os.routers.agents import AgentRoutes
 from agentos.os.routers.runs import RunRoutes
 
@@ -20,5 +20,6 @@ def routes_of(server: Server) -> list[APIRoute]:
         session_runs.router,
         memories.router,
         about.router,
+        authz.router,
     ]
     return [route for router in routers for route in router.routes if isinstance(route, APIRoute)]

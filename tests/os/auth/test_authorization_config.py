@@ -72,6 +72,7 @@ async def test_everything_else_reaches_the_middleware():
         excluded_route_paths=["/agents/*"],
         unmapped="deny",
         user_isolation=False,
+        shadow_scope_mappings={"GET /me": ["my:other"]},
     )
     assert set(middleware_options(config, os_id="my-os")) - {"authorization"} == (
         set(AuthorizationConfig.model_fields) - {"jwks_file", "jwks_url"}

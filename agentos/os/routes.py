@@ -1,18 +1,22 @@
-"""What an app's router would do with a path, asked beforehand."""
+"""What an app serves, and what its router would do with a path."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from fastapi.routing import RouteContext, iter_route_contexts
 from starlette._utils import get_route_path
 from starlette.applications import Starlette
-from starlette.routing import Match, Mount
+from starlette.routing import BaseRoute, Host, Match, Mount, WebSocketRoute
 from starlette.types import Scope
 
+from agentos.os.matrix import Route
+from agentos.os.problems import ProblemRoute
+
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(:path)?(:\w+)?\}")
+_UNRULED = {"HEAD", "OPTIONS"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,13 @@ class Found:
     """Its path in the language of scope maps."""
     methods: frozenset[str] = frozenset()
     """Those that the path knows, when `match` is PARTIAL."""
+    is_ours: bool = False
+    """Whether the route is one of AgentOS, not of the app that it was added to."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is a route for the path and the method."""
+        return self.match is Match.FULL
 
     @property
     def order(self) -> tuple[int, int]:
@@ -56,6 +67,23 @@ def served(scope: Scope) -> Found:
     return min(find(scope, scope["path"]), find(scope, other), key=lambda found: found.order)
 
 
+def asked(app: Starlette, method: str, path: str, *, root_path: str = "") -> Found:
+    """What the app would do with a request that nobody made; WebSockets count as GET."""
+    probe: Scope = {
+        "app": app,
+        "type": "http",
+        "method": method,
+        "path": path,
+        "root_path": root_path,
+        "headers": [],
+        "query_string": b"",
+    }
+    found = served(probe)
+    if found.match is Match.FULL or method != "GET":
+        return found
+    return min(found, served({**probe, "type": "websocket"}), key=lambda each: each.order)
+
+
 def find(scope: Scope, path: str) -> Found:
     """What the app would do with the request if its whole path were `path`."""
     app = app_of(scope)
@@ -66,7 +94,8 @@ def _find(app: Starlette, probe: Scope) -> Found:
     partial: Found | None = None
     for place, (match, route) in enumerate(_matches(app, probe)):
         if match is Match.FULL:
-            return Found(match, place, _pattern(route))
+            is_ours = isinstance(route.original_route, ProblemRoute)
+            return Found(match, place, _pattern(route), is_ours=is_ours)
         if match is Match.PARTIAL:
             methods = frozenset(route.methods or ())
             if partial is not None:
@@ -81,8 +110,41 @@ def _matches(app: Starlette, probe: Scope) -> Iterator[tuple[Match, RouteContext
         yield match, route
 
 
+def every(app: Starlette) -> list[Route]:
+    """All that the app serves, in the order in which its router looks: what is mounted, route by route."""
+    return list(_routes(app.routes, "/"))
+
+
+def _routes(routes: Sequence[BaseRoute], prefix: str) -> Iterator[Route]:
+    for route in iter_route_contexts(routes):
+        original = route.original_route
+        path = _joined(prefix, _pattern(route))
+        if isinstance(original, Host):
+            yield from _routes(original.routes, prefix)
+        elif isinstance(original, Mount) and original.routes:
+            yield from _routes(original.routes, path.removesuffix("*"))
+        elif isinstance(original, Mount):
+            yield Route(path, ("*",), "mount")
+        elif isinstance(original, WebSocketRoute):
+            yield Route(path, ("GET",), "websocket")
+        else:
+            yield Route(path, tuple(sorted(route.methods - _UNRULED)) if route.methods else ("*",))
+
+
+def _joined(prefix: str, path: str) -> str:
+    """A path below a prefix; below an open one, everything."""
+    return prefix if prefix.endswith("*") else prefix.rstrip("/") + path if path != "/" else prefix
+
+
 def _pattern(route: RouteContext) -> str:
-    parts = [_segment(part) for part in (route.path or "").split("/") if part]
+    """The route's path in the language of scope maps; a parameter for whole paths is its open end."""
+    parts: list[str] = []
+    for part in (route.path or "").split("/"):
+        parameter = _PARAMETER.search(part)
+        if part:
+            parts.append(_segment(part))
+        if parameter is not None and parameter[2]:
+            return "/" + "/".join(parts)
     if isinstance(route.original_route, Mount):
         parts.append("*")
     return "/" + "/".join(parts)
