@@ -8,7 +8,8 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, UnaryExpression, any_, false, literal
 
 from agentos.db.tables import TEXTS
-from agentos.db.values import is_holdable, is_id
+from agentos.db.values import is_id
+from agentos.run.text import is_holdable
 
 _BIGGEST: Final = 2**63 - 1
 

@@ -14,9 +14,10 @@ from agentos.db.conditions import bounded
 from agentos.db.engine import Engine
 from agentos.db.store import Store
 from agentos.db.tables import TEXTS, Tables
-from agentos.db.values import id_or_none, mended
+from agentos.db.values import id_or_none
 from agentos.errors import NotFoundError
 from agentos.run.owner import Owner
+from agentos.run.text import mended
 
 _APPEND: Final = """
 WITH run AS (

@@ -12,9 +12,9 @@ from sqlalchemy import TextClause
 from agentos.db.base import StateChange
 from agentos.db.rows import run_row
 from agentos.db.tables import OBJECT, PAYLOAD, TEXTS, Tables
-from agentos.db.values import mended
 from agentos.run.messages import Metrics
 from agentos.run.records import RunOutput
+from agentos.run.text import mended
 
 # The session is locked before the run, as when a session is deleted: the other way round, finishing and
 # deleting could wait for each other.

@@ -48,7 +48,7 @@ class RunStore(Store):
         except IntegrityError as error:
             raise ConflictError("There is a run with this run_id already.") from error
         if not rows:
-            raise NotFoundError("Session", run.session_id)
+            raise NotFoundError("Session")
         return accept.accepted(rows[0])
 
     async def finish_run(self, run: RunOutput, change: StateChange, *, owner: Owner) -> None:

@@ -33,10 +33,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, dialect
 
-from agentos.db.values import mended
 from agentos.errors import ConfigurationError
 from agentos.run.events import Kind
 from agentos.run.records import RunStatus
+from agentos.run.text import mended
 
 MAX_NAME = 40
 """Characters in a table's name; Postgres allows 63, and indexes are named after their table."""
@@ -97,7 +97,7 @@ class Content(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """See `values.mended`."""
+        """See `run.text.mended`."""
         return None if value is None else mended(value)
 
 

@@ -9,28 +9,22 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64encode
-from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any
 
-from pydantic import BaseModel
-from pydantic_core import PydanticSerializationError, from_json, to_json, to_jsonable_python
+from pydantic_core import from_json
 
 from agentos.errors import InvalidInputError
+from agentos.run.text import is_holdable, json_of
 
 MAX_ID = 255
 """Characters in an id or a topic; an index entry holds at most some 2,700 bytes."""
 
-_MAX_DEPTH = 100
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 def dump(value: object) -> str:
-    """JSON that Postgres takes, of anything. What has no JSON form becomes its `str`, NaN null."""
-    try:
-        text = to_json(value, exclude_none=True, inf_nan_mode="null", fallback=str).decode()
-    except PydanticSerializationError:
-        text = to_json(_plain(value, ()), inf_nan_mode="null").decode()
+    """JSON that Postgres takes, of anything."""
+    text = json_of(value)
     return _NUL.sub(r"\1\\ufffd", text) if "\\u0000" in text else text
 
 
@@ -40,11 +34,6 @@ def load(text: str | bytes) -> Any:
         return from_json(text)
     except ValueError:  # nested deeper than the quick parser goes
         return json.loads(text)
-
-
-def mended(text: str) -> str:
-    """`text` with U+FFFD in place of each character that Postgres can't hold."""
-    return text if is_holdable(text) else re.sub("[\0\ud800-\udfff]", "\ufffd", text)
 
 
 def is_id(value: str) -> bool:
@@ -64,33 +53,3 @@ def check_ids(**ids: str | None) -> None:
             raise InvalidInputError(
                 f"{name} must have 1 to {MAX_ID} characters, no NUL and no lone surrogate.", field=name
             )
-
-
-def is_holdable(text: str) -> bool:
-    """Whether Postgres can hold `text` as it is."""
-    if text.isascii():
-        return "\0" not in text
-    return re.search("[\0\ud800-\udfff]", text) is None
-
-
-def _plain(value: object, above: tuple[int, ...]) -> Any:
-    """The slow way to JSON, which gets to the end with lone surrogates, cycles and bytes too."""
-    if id(value) in above or len(above) > _MAX_DEPTH:
-        return "\ufffd"
-    path = (*above, id(value))
-    match value:
-        case str():
-            return mended(value)
-        case None | bool() | int() | float():
-            return value
-        case bytes():
-            return b64encode(value).decode()
-        case BaseModel():
-            return {name: _plain(item, path) for name, item in value if item is not None}
-        case Mapping():
-            entries = cast("Mapping[object, object]", value)
-            return {mended(str(key)): _plain(item, path) for key, item in entries.items()}
-        case list() | tuple() | set() | frozenset():
-            return [_plain(item, path) for item in cast("Iterable[object]", value)]
-        case _:
-            return mended(str(to_jsonable_python(value, fallback=str)))

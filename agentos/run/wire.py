@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
-from pydantic_core import from_json, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from agentos.run.events import (
     AnyRunEvent,
@@ -22,6 +22,7 @@ from agentos.run.events import (
     ToolCallStarted,
 )
 from agentos.run.records import RunOutput
+from agentos.run.text import json_of
 
 _PREFIX: dict[Kind, str] = {"agent": "", "team": "Team", "workflow": "Workflow"}
 _EVENTS: TypeAdapter[RunEvent] = TypeAdapter(AnyRunEvent, config=ConfigDict(defer_build=True))
@@ -52,12 +53,19 @@ def encode_event(event: RunEvent) -> tuple[str, str]:
     assert event.origin is not None, "the journal stamps an event before it is shown"
     name = event_name(event, event.origin.kind)
     parts = [f'"created_at":{event.created_at},"event":"{name}"', _origin_json(event.origin)]
-    payload = event.model_dump_json(exclude_none=True, exclude=_HEAD)
+    payload = _payload(event)
     if payload != "{}":
         parts.append(payload[1:-1])
     if isinstance(event, ToolCallStarted | ToolCallCompleted | ToolCallError):
-        parts.append(f'"tool":{event.tool.model_dump_json()}')
+        parts.append(f'"tool":{json_of(event.tool.model_dump())}')
     return name, "{" + ",".join(parts) + "}"
+
+
+def _payload(event: RunEvent) -> str:
+    try:
+        return event.model_dump_json(exclude_none=True, exclude=_HEAD)
+    except PydanticSerializationError:
+        return json_of(event.model_dump(exclude_none=True, exclude=_HEAD))
 
 
 def decode_event(text: str | bytes, *, seq: int = 0) -> RunEvent:

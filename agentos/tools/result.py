@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from pydantic_core import to_json
 
+from agentos.run.text import mended
+
 MAX_RESULT = 100_000
 """Characters of an answer that reach the model; the rest is cut off, and the answer says so."""
 
@@ -40,7 +42,7 @@ def to_text(value: object) -> str:
             text = value.decode(errors="replace")
         case _:
             text = to_json(value, fallback=str, bytes_mode="base64").decode()
-    return _storable(text if len(text) <= MAX_RESULT else _cut(text))
+    return mended(text if len(text) <= MAX_RESULT else _cut(text))
 
 
 def join(pieces: Iterable[object]) -> str:
@@ -65,7 +67,3 @@ async def join_async(pieces: AsyncIterable[object]) -> str:
 
 def _cut(text: str) -> str:
     return f"{text[:MAX_RESULT]}\n[Cut: only the first {MAX_RESULT} characters are shown.]"
-
-
-def _storable(text: str) -> str:
-    return text.replace("\x00", "\ufffd").encode(errors="replace").decode()

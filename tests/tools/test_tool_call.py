@@ -46,7 +46,7 @@ class Size:
         (b"bytes", "bytes"),
         (b"\xff", "\ufffd"),
         ({"a": b"\xff"}, '{"a":"_w=="}'),
-        ("nul \x00 and \ud800", "nul \ufffd and ?"),
+        ("nul \x00 and \ud800", "nul \ufffd and \ufffd"),
         ("x" * MAX_RESULT, "x" * MAX_RESULT),
         (
             "x" * MAX_RESULT + "y",

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
-from pydantic_core import to_json
 from starlette.responses import Response
 from starlette.types import Send
 
@@ -24,6 +23,7 @@ from agentos.os.schemas.runs import RunRecord, RunSchema
 from agentos.run.events import Kind
 from agentos.run.owner import Owner
 from agentos.run.records import RunInput, RunOutput, RunStatus
+from agentos.run.text import json_of
 from agentos.run.wire import run_output
 from agentos.runner.accept import RunArguments
 
@@ -207,7 +207,7 @@ def _arguments(body: RunBody, access: Access, user_id: str | None) -> RunArgumen
 
 
 def _whole(run: RunOutput) -> Response:
-    return Response(to_json(run_output(run), inf_nan_mode="null"), media_type="application/json")
+    return Response(json_of(run_output(run)), media_type="application/json")
 
 
 def _request_body() -> dict[str, Any]:
