@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import agentos
-from agentos.cli import db, demo, keys, serve, token
+from agentos.cli import db, demo, keys, scopes, serve, token
 from agentos.errors import AgentOSError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command()(demo.demo)
 app.command()(serve.serve)
 app.add_typer(db.app, name="db")
 app.add_typer(keys.app, name="keys")
+app.add_typer(scopes.app, name="scopes")
 app.add_typer(token.app, name="token")
 
 

@@ -23,6 +23,7 @@ from agentos.os.middleware import JWTMiddleware, TrailingSlash
 from agentos.os.middleware.limit import BodyLimit
 from agentos.os.problems import install
 from agentos.os.registry import Registry, Served, Server
+from agentos.os.review import warn
 from agentos.os.routers import routes_of
 from agentos.os.routes import find
 from agentos.utils.slug import slug
@@ -201,6 +202,7 @@ def _lifespan(server: Server, inner: Sequence[Lifespan[FastAPI]], *, grace: floa
             state: dict[str, Any] = {}
             for each in inner:
                 state.update(await stack.enter_async_context(each(app)) or {})
+            warn(app)
             yield state or None
 
     return cast("Lifespan[FastAPI]", lifespan)

@@ -25,6 +25,17 @@ def find(target: str) -> Target:
 
     ConfigurationError if there is none. What goes wrong inside the module is raised as it is.
     """
+    is_factory = isinstance(_named(target), AgentOS)
+    return Target(f"{target}.get_app" if is_factory else target, is_factory=is_factory)
+
+
+def load(target: str) -> Starlette:
+    """The app itself that `find` would have served."""
+    named = _named(target)
+    return named.get_app() if isinstance(named, AgentOS) else named
+
+
+def _named(target: str) -> AgentOS | Starlette:
     name, _, attribute = target.partition(":")
     if not (name and attribute):
         raise ConfigurationError(f"{target!r} names no app: give MODULE:ATTRIBUTE, as in main:app.")
@@ -34,9 +45,9 @@ def find(target: str) -> Target:
     match vars(module)[attribute]:
         case AgentOS() as agent_os:
             _refuse_bypassing(agent_os, module, target)
-            return Target(f"{target}.get_app", is_factory=True)
-        case Starlette():
-            return Target(target, is_factory=False)
+            return agent_os
+        case Starlette() as app:
+            return app
         case _:
             raise ConfigurationError(f"{target!r} is neither an AgentOS nor a FastAPI app.")
 

@@ -1,0 +1,122 @@
+"""`agentos scopes`: what an app asks of its callers, explained, listed and tested without serving it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+if TYPE_CHECKING:
+    from agentos.os.review import Review
+
+app = typer.Typer(no_args_is_help=True, help="Who may do what on an app.")
+
+Target = Annotated[str, typer.Argument(metavar="MODULE:ATTRIBUTE", help="An AgentOS or a FastAPI app.")]
+
+
+class Format(StrEnum):
+    """How a list is written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+@app.command()
+def explain(
+    target: Target,
+    method: Annotated[str, typer.Argument(help="GET, for a WebSocket too.")],
+    path: Annotated[str, typer.Argument(help="E.g. /agents/web/runs")],
+    scopes: Annotated[str, typer.Option(help='What the caller holds, e.g. "agents:read agents:run".')] = "",
+) -> None:
+    """Says what a user with these scopes is answered, and why."""
+    explanation = _review(target).explain(method.upper(), path, frozenset(scopes.split()))
+    for name, value in explanation.model_dump(mode="json").items():
+        typer.echo(f"{name}: {_text(value)}")
+
+
+@app.command()
+def matrix(target: Target, format_: Annotated[Format, typer.Option("--format")] = Format.TABLE) -> None:
+    """Lists every route with what it needs, and the entry of the scope map that says so."""
+    rows = _review(target).matrix()
+    found = [row.model_dump(mode="json") for row in rows]
+    match format_:
+        case Format.JSON:
+            typer.echo(json.dumps(found, indent=2))
+        case Format.CSV:
+            lines = csv.writer(sys.stdout, lineterminator="\n")
+            lines.writerow(found[0])
+            lines.writerows([_text(value) for value in row.values()] for row in found)
+        case Format.TABLE:
+            _table(found)
+
+
+@app.command()
+def lint(target: Target) -> None:
+    """Prints what the scope map says in vain, leaves out or probably doesn't mean.
+
+    Exits with 1 if there is anything.
+    """
+    found = _review(target).findings()
+    for finding in found:
+        typer.echo(f"{finding.code}: {finding.message}")
+    if found:
+        raise typer.Exit(1)
+    typer.echo("Nothing to find fault with.")
+
+
+@app.command()
+def check(target: Target, file: Annotated[Path, typer.Argument(help="A YAML file of cases.")]) -> None:
+    """Runs policy tests; exits with 1 if one fails.
+
+    A file lists `cases`, each with `scopes`, `request` ("GET /agents"), `expected` (allow or deny) and, if
+    you like, `name`, `reason` and `missing`.
+    """
+    from agentos.os import policy_tests
+
+    cases = policy_tests.load(file)
+    report = policy_tests.check(_review(target), cases)
+    for failure in report.failures:
+        typer.echo(f"FAILED {failure.case.title}: {failure.message}")
+    for route in report.uncovered:
+        typer.echo(f"not covered: {route}")
+    total = len(report.covered) + len(report.uncovered)
+    typer.echo(
+        f"{len(cases)} cases, {len(report.failures)} failed;"
+        f" {len(report.covered)} of {total} routes covered ({report.share:.0%})."
+    )
+    if report.failures:
+        raise typer.Exit(1)
+
+
+def _review(target: str) -> Review:
+    # A console script's own folder is first on the path, not the one that it is called in.
+    sys.path.insert(0, str(Path.cwd()))
+    from agentos.os import review, targets
+
+    return review.review(targets.load(target))
+
+
+def _text(value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return " ".join(cast("list[str]", value)) or "-"
+        case _:
+            return str(value)
+
+
+def _table(found: list[dict[str, Any]]) -> None:
+    lines = [list(found[0])] + [[_text(value) for value in row.values()] for row in found]
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())
