@@ -33,6 +33,8 @@ async def show(
         async for event in source:
             screen.take(event)
             live.update(screen.render())
+    if not live.console.is_terminal:
+        live.console.print()  # a file or a pipe gets no last line break from Live
 
 
 class _Screen:
