@@ -44,11 +44,13 @@ class ChangingKeys:
         *,
         first: KeySet | None = None,
         cool_down: float = COOL_DOWN,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._read = read
         self._keys = first
         self._cool_down = cool_down
-        self._looked_at = monotonic() if first else -inf
+        self._clock = clock
+        self._looked_at = clock() if first else -inf
         self._good_until = self._looked_at + first.max_age if first else -inf
         self._not_before = -inf
         self._look: asyncio.Task[None] | None = None
@@ -61,7 +63,7 @@ class ChangingKeys:
     @property
     def retry_after(self) -> int:
         """Seconds until the next look may be had, at least one."""
-        return max(1, ceil(self._not_before - monotonic())) if self._not_before > -inf else 1
+        return ceil(max(1.0, self._not_before - self._clock()))
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
@@ -87,7 +89,7 @@ class ChangingKeys:
 
     async def _freshen(self) -> None:
         """Old keys do while others are fetched; but not such that nobody has looked after for very long."""
-        now = monotonic()
+        now = self._clock()
         if self._keys is None or now - self._looked_at > 2 * self._keys.max_age:
             await self._looked()
         elif now >= self._good_until:
@@ -100,7 +102,7 @@ class ChangingKeys:
             if not await self._looked() or self._named(kid):
                 return
             if not is_late:
-                self._not_before = monotonic() + self._cool_down
+                self._not_before = self._clock() + self._cool_down
                 return
 
     async def _looked(self) -> bool:
@@ -114,20 +116,20 @@ class ChangingKeys:
     def _begin(self) -> asyncio.Task[None] | None:
         if self._look is not None and not self._look.done():
             return self._look
-        if monotonic() < self._not_before:
+        if self._clock() < self._not_before:
             return None
         self._look = asyncio.create_task(self._refresh(), name="refresh keys")
         return self._look
 
     async def _refresh(self) -> None:
-        self._not_before = monotonic() + self._cool_down
+        self._not_before = self._clock() + self._cool_down
         try:
             self._keys = await self._read()
         except JwksError as error:
             logger.warning("The keys of tokens can't be refreshed: %s. Those in use stay in use.", error)
-            self._not_before = monotonic() + self._cool_down
+            self._not_before = self._clock() + self._cool_down
         else:
-            self._good_until = monotonic() + self._keys.max_age
+            self._good_until = self._clock() + self._keys.max_age
             self._not_before = -inf
         finally:
-            self._looked_at = monotonic()
+            self._looked_at = self._clock()

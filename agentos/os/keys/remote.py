@@ -132,7 +132,7 @@ class _Fetches:
             ):
                 if response.status_code != 200:
                     raise JwksError(f"the identity provider answered {response.status_code}")
-                return await _short(response), _max_age(response.headers.get("cache-control", ""))
+                return await _short(response), good_for(response.headers.get("cache-control", ""))
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
             raise JwksError("the identity provider can't be reached") from None
 
@@ -151,7 +151,8 @@ async def _short(response: httpx.Response) -> bytes:
     return bytes(document)
 
 
-def _max_age(cache_control: str) -> float:
+def good_for(cache_control: str) -> float:
+    """For how many seconds keys that came with this header are used before others are fetched."""
     found = _MAX_AGE.search(cache_control)
     return min(max(float(found[1]) if found else 0.0, YOUNGEST), OLDEST)
 

@@ -17,6 +17,7 @@ from agentos.os.claims import Expected, TokenError
 from agentos.os.guard import Guard
 from agentos.os.middleware import answers
 from agentos.os.middleware.credentials import Finder, TokenSource
+from agentos.os.middleware.lifespan import holding
 from agentos.os.middleware.origins import is_foreign
 from agentos.os.policy import ADMIN_SCOPE, Decision, Unmapped
 from agentos.os.principal import NOBODY, Access, AccessDeniedError, Principal, grant
@@ -123,8 +124,7 @@ class JWTMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] not in {"http", "websocket"}:
-            async with self._keys.open():
-                await self._app(scope, receive, send)
+            await holding(self._keys.open(), self._app, scope, receive, send)
             return
         outcome = await self._judge(scope)
         if isinstance(outcome, Response):
