@@ -98,8 +98,7 @@ class Schema:
         from alembic.config import Config
 
         schema = self._names.schema
-        key = int.from_bytes(sha256(schema.encode()).digest()[:8], signed=True)
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(schema)})
         status = self._status(connection)
         if status.current is not None and status.current not in _revisions():
             raise ConfigurationError(
@@ -135,6 +134,11 @@ def _revisions() -> list[str]:
     """All there are, the newest last: the numbers that the files' names begin with."""
     files = (migrations_folder() / "versions").glob("[0-9]*.py")
     return sorted(file.stem.partition("_")[0] for file in files)
+
+
+def lock_key(name: str) -> int:
+    """The advisory lock that whoever changes the tables in schema `name` holds."""
+    return int.from_bytes(sha256(name.encode()).digest()[:8], signed=True)
 
 
 def migrations_folder() -> Path:

@@ -1,6 +1,7 @@
 import asyncio
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from agentos.db.base import LoggedEvent, RunRequest, SessionQuery, StateChange
@@ -246,6 +247,19 @@ async def test_of_two_ends_of_one_run_only_one_counts(db):
         ended = (await db.get_run(run.run_id, owner="alice")).status
         assert session.session_state == ({"one": 1} if ended == RunStatus.COMPLETED else {"two": 1})
         assert session.metrics.input_tokens == 1
+
+
+async def test_ending_waits_for_the_session_before_it_takes_the_run(db, database):
+    run = a_run()
+    await accepted(db, run)
+    with psycopg.connect(database.replace("+psycopg", "")) as deleting:
+        deleting.execute("SELECT FROM ai.agentos_sessions FOR UPDATE")
+        ending = asyncio.create_task(finished(db, run))
+        while deleting.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() == (0,):
+            await asyncio.sleep(0)
+        deleting.execute("SELECT FROM ai.agentos_runs FOR UPDATE NOWAIT")
+    await ending
+    assert (await db.get_run(run.run_id, owner="alice")).status == RunStatus.COMPLETED
 
 
 async def test_ending_and_deleting_at_once_both_come_to_an_end(db):

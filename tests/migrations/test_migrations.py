@@ -108,9 +108,13 @@ def test_upgrading_again_changes_nothing(empty_database):
     assert catalog(empty_database, "ai") == before
 
 
-def test_processes_that_upgrade_together_all_succeed(empty_database):
+def test_processes_that_upgrade_together_wait_for_one_another(empty_database):
     code = "import sys; from agentos.db.postgres import PostgresDb; PostgresDb(sys.argv[1]).schema.upgrade()"
-    processes = [subprocess.Popen([sys.executable, "-c", code, empty_database]) for _ in range(4)]
+    with connected(empty_database) as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": schema.lock_key("ai")})
+        processes = [subprocess.Popen([sys.executable, "-c", code, empty_database]) for _ in range(4)]
+        while connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")) < 4:
+            assert [process.poll() for process in processes] == [None] * 4
     assert [process.wait(60) for process in processes] == [0, 0, 0, 0]
     assert PostgresDb(empty_database).schema.status().is_current
 
