@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from agentos.db import values
+from agentos.db import caller, values
 from agentos.db.conditions import same
 from agentos.db.connection import answering, connect_args
 from agentos.db.schema import Schema
@@ -51,12 +51,20 @@ class Engine:
             await asyncio.to_thread(self._schema.ensure, create=self._create_schema)
 
     async def execute(
-        self, statement: Executable, parameters: Mapping[str, Any] | None = None
+        self,
+        statement: Executable,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        owner: Owner | None = None,
     ) -> Sequence[RowMapping]:
-        """Runs one statement, which is its own transaction, in one round trip."""
+        """Runs one statement, which is its own transaction, in one round trip.
+
+        It sees the rows of `owner`; without one only those that have no owner.
+        """
         await self.ready()
         with answering(self._url):
             async with asyncio.timeout(self._query_timeout), self._engines.get().connect() as connection:
+                caller.of(connection).owner = owner
                 return (await connection.execute(statement, parameters)).mappings().all()
 
     async def close(self) -> None:
@@ -78,10 +86,13 @@ class Engine:
             pool_timeout=self._pool_timeout,
             pool_use_lifo=True,
             hide_parameters=True,
-            connect_args=connect_args(self._url),
+            connect_args=connect_args(self._url) | {"async_creator_fn": self._open},
         )
         event.listen(engine.sync_engine, "checkout", _refuse_dead)
         return engine
+
+    async def _open(self, *arguments: Any, **options: Any) -> caller.CallersConnection:
+        return await caller.connect(*arguments, role=self._schema.role, **options)
 
 
 class Reach:
@@ -100,11 +111,10 @@ class Reach:
     ) -> Sequence[RowMapping]:
         """Runs one statement; one that takes parameters says `:anyone OR user_id = :owner` itself."""
         if parameters is None:
-            return await self._engine.execute(statement)
+            return await self._engine.execute(statement, owner=self._owner)
         owner = None if self._owner is ANYONE else values.id_or_none(self._owner)
-        return await self._engine.execute(
-            statement, {**parameters, "owner": owner, "anyone": self._owner is ANYONE}
-        )
+        everything = {**parameters, "owner": owner, "anyone": self._owner is ANYONE}
+        return await self._engine.execute(statement, everything, owner=self._owner)
 
 
 def _refuse_dead(connection: Any, *_: object) -> None:

@@ -19,8 +19,9 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.schema import CreateSchema
 
+from agentos.db import row_security
 from agentos.db.connection import answering, connect_args
-from agentos.db.tables import TableNames
+from agentos.db.tables import TableNames, Tables
 from agentos.errors import ConfigurationError
 
 # Alembic keeps the migration that runs in module globals.
@@ -47,9 +48,12 @@ class Schema:
     def __init__(self, url: URL, names: TableNames) -> None:
         self._url = url
         self._names = names
+        self._tables = Tables(names)
         self._lock = Lock()
         self.is_ready = False
         """Whether `ensure` has succeeded."""
+        self.role = row_security.ROLE
+        """Whom transactions act as, once `is_ready`; `""` is the role that logs in."""
 
     def ensure(self, *, create: bool) -> None:
         """Makes sure, once, that the tables are up to date; without `create` it only looks.
@@ -67,6 +71,17 @@ class Schema:
                         f"this version of agentos needs {status.head}: run `agentos db upgrade`."
                     )
                 self.upgrade()
+            role = self._bound_role()
+            if role is None and create:
+                self.upgrade()
+                role = self._bound_role()
+            if role is None:
+                raise ConfigurationError(
+                    "Row-level security doesn't bind the role in db_url, and it may not act as "
+                    f"{row_security.ROLE}, which is bound: run `agentos db upgrade` with a role that owns "
+                    f"the tables and may create roles, and GRANT {row_security.ROLE} to the one in db_url."
+                )
+            self.role = role
             self.is_ready = True
 
     def status(self) -> SchemaStatus:
@@ -79,6 +94,10 @@ class Schema:
         with _alembic, self._permitted(), self._engine.begin() as connection:
             self._upgrade(connection)
             return self._status(connection)
+
+    def _bound_role(self) -> str | None:
+        with self._permitted(), self._engine.connect() as connection:
+            return row_security.bound_role(connection, self._tables)
 
     @contextmanager
     def _permitted(self) -> Generator[None]:
@@ -109,10 +128,13 @@ class Schema:
         # Looked up first: IF NOT EXISTS asks for the right to create it even if it is there.
         if connection.execute(text(found), {"schema": schema}).first() is None:
             connection.execute(CreateSchema(schema))
+        row_security.lift(connection)
         config = Config()
         config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
         config.attributes.update(connection=connection, names=self._names)
         upgrade(config, "head")
+        if row_security.bound_role(connection, self._tables) is None:
+            row_security.enforce(connection, self._tables)
 
     def _status(self, connection: Connection) -> SchemaStatus:
         head = _revisions()[-1]

@@ -38,6 +38,9 @@ from agentos.run.events import Kind
 from agentos.run.records import RunStatus
 from agentos.run.text import mended
 
+SHARED = {"shared": True}
+"""The `info` of a table whose rows are nobody's own: it needs no row-level security."""
+
 MAX_NAME = 40
 """Characters in a table's name; Postgres allows 63, and indexes are named after their table."""
 
@@ -120,6 +123,11 @@ class Tables:
         self.runs = _runs(names, self.metadata)
         self.events = _events(names, self.metadata)
         self.memories = _memories(names, self.metadata)
+
+    @property
+    def owned(self) -> list[Table]:
+        """Those whose rows have an owner: all but the ones made with `info=SHARED`."""
+        return [table for table in self.metadata.sorted_tables if table.info != SHARED]
 
     def sql(self, template: str, **types: Any) -> TextClause:
         """A statement in SQL, with `$sessions`, `$runs`, `$events` and `$memories` in place of tables.

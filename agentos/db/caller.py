@@ -1,0 +1,91 @@
+"""Connections that tell Postgres whose transaction each one is, in the round trip of the statement itself.
+
+Row-level security (`agentos.db.row_security`) goes by it. The settings end with their transaction, so nothing
+is left behind for the connection's next user, nor for another client of a pooler in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, Self
+
+from psycopg import AsyncConnection, AsyncCursor, AsyncPipeline
+from psycopg.abc import Params, QueryNoTemplate
+from sqlalchemy.ext.asyncio import AsyncConnection as SqlAlchemyConnection
+
+from agentos.db.values import id_or_none
+from agentos.run.owner import ANYONE, Owner
+
+_SPEAK: Final = b"agentos_caller"
+"""The name of a statement that each connection prepares."""
+# All statements of a pipeline are one transaction. A setting of the role's own, made by an administrator for
+# the login, is left alone.
+_SETTINGS: Final = b"""
+SELECT
+    set_config('role', coalesce(nullif($1, ''), current_setting('role')), true),
+    set_config('agentos.owner', $2, true),
+    set_config('agentos.anyone', $3, true)
+"""
+
+
+class CallersConnection(AsyncConnection[Any]):
+    """A connection in autocommit mode, each of whose statements is a transaction of one caller."""
+
+    role = ""
+    """Whom transactions act as; "" is the role that has logged in."""
+    owner: Owner | None = None
+    """Whose transaction the next statement is; after it, nobody's again."""
+
+    def settings(self) -> list[bytes]:
+        """What the next transaction begins with; good for one."""
+        owner, self.owner = self.owner, None
+        if owner is ANYONE:
+            return [self.role.encode(), b"", b"on"]
+        user_id = id_or_none(owner) if owner else None
+        return [self.role.encode(), (user_id or "").encode(self.info.encoding), b""]
+
+
+class CallersCursor(AsyncCursor[Any]):
+    """A cursor whose statements are the connection's caller's."""
+
+    async def execute(  # pyright: ignore[reportIncompatibleMethodOverride] - takes no t-strings
+        self,
+        query: QueryNoTemplate,
+        params: Params | None = None,
+        *,
+        prepare: bool | None = None,
+        binary: bool | None = None,
+    ) -> Self:
+        """As psycopg's, once Postgres knows the caller."""
+        connection = self.connection
+        assert isinstance(connection, CallersConnection)
+        async with connection.pipeline() as pipeline:
+            send = connection.pgconn.send_query_prepared
+            _enqueue(pipeline, partial(send, _SPEAK, connection.settings()))
+            await super().execute(query, params, prepare=prepare, binary=binary)
+        return self
+
+
+def of(connection: SqlAlchemyConnection) -> CallersConnection:
+    """The connection beneath SQLAlchemy's."""
+    sync = connection.sync_connection
+    assert sync is not None
+    found = sync.connection.driver_connection
+    assert isinstance(found, CallersConnection)
+    return found
+
+
+async def connect(*arguments: Any, role: str, **options: Any) -> CallersConnection:
+    """As psycopg's; transactions act as `role`."""
+    connection = await CallersConnection.connect(*arguments, cursor_factory=CallersCursor, **options)
+    connection.role = role
+    async with connection.pipeline() as pipeline:
+        _enqueue(pipeline, partial(connection.pgconn.send_prepare, _SPEAK, _SETTINGS))
+    return connection
+
+
+def _enqueue(pipeline: AsyncPipeline, command: Callable[[], None]) -> None:
+    """Adds what goes without a cursor, which would cost as much as the rest together."""
+    pipeline.command_queue.append(command)
+    pipeline.result_queue.append(None)
