@@ -5,13 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from fastapi import WebSocket
 from starlette.middleware.cors import CORSMiddleware
 
-from agentos.errors import ConfigurationError
-from agentos.os.middleware import JWTMiddleware, TokenSource
-from agentos.os.principal import Access, access_of
-from tests.os.auth.minting import OTHER_SECRET, SECRET, bearer, token
+from agentos.os.middleware import TokenSource
+from tests.os.auth.minting import OTHER_SECRET, bearer, token
 from tests.os.auth.serving import bare_app, client, guarded, plain
 
 MAP = {
@@ -280,142 +277,6 @@ async def test_each_denial_is_one_line_without_the_token(caplog):
     assert not any(bad in line or poor in line or "\u202e" in line for line in lines)
     assert "ref-1" in lines[1]
     assert answer.json()["decision_id"] in lines[1]
-
-
-async def test_two_on_one_app_are_one():
-    app = guarded(bare_app(), authorization=True)
-    app.add_middleware(
-        JWTMiddleware,
-        verification_keys=[OTHER_SECRET],
-        algorithm="HS256",
-        scope_mappings={"GET /config": ["a:b"]},
-    )
-    async with client(app) as http:
-        outer = bearer("a:b", key=OTHER_SECRET)
-        assert (await http.get("/config", headers=outer)).status_code == 200
-        assert (await http.get("/config", headers=bearer("config:read"))).status_code == 401
-
-
-async def test_one_that_only_authenticates_doesnt_switch_off_the_one_that_authorizes():
-    app = guarded(bare_app(), authorization=True)
-    app.add_middleware(JWTMiddleware, verification_keys=[OTHER_SECRET], algorithm="HS256")
-    async with client(app) as http:
-        assert (await http.get("/config", headers=bearer("config:read", key=OTHER_SECRET))).status_code == 200
-        assert (await http.get("/config", headers=bearer("a:b", key=OTHER_SECRET))).status_code == 403
-
-
-async def test_one_around_another_app_doesnt_judge_for_it():
-    outer = bare_app()
-    outer.mount("/os", guarded(authorization=True))
-    outer.add_middleware(
-        JWTMiddleware, verification_keys=[SECRET], algorithm="HS256", scope_mappings={"GET /os/*": []}
-    )
-    async with client(outer) as http:
-        assert (await http.get("/os/config", headers=bearer("config:read"))).status_code == 200
-        assert (await http.get("/os/config", headers=bearer())).status_code == 403
-        assert (await http.get("/config", headers=bearer("x:y"))).status_code == 403
-
-
-async def test_it_works_around_any_asgi_app():
-    app = JWTMiddleware(plain, [SECRET], algorithm="HS256", scope_mappings={"GET /x": ["a:b"]})
-    async with client(app) as http:
-        assert (await http.get("/x", headers=bearer("a:b"))).status_code == 200
-        assert (await http.get("/x", headers=bearer())).status_code == 403
-        assert (await http.get("/x")).status_code == 401
-    around = JWTMiddleware(bare_app(), [SECRET], algorithm="HS256", authorization=True)
-    async with client(around) as http:
-        assert (await http.get("/config", headers=bearer("config:read"))).status_code == 200
-        assert (await http.get("/config", headers=bearer())).status_code == 403
-
-
-async def test_a_lifespan_state_of_the_servers_is_no_access():
-    seen: list[Access] = []
-
-    async def app(scope, receive, send):
-        seen.append(access_of(scope))
-        await plain(scope, receive, send)
-
-    async def with_state(scope, receive, send):
-        await guard({**scope, "state": {"access": "root", "pool": 5}}, receive, send)
-
-    guard = JWTMiddleware(app, [SECRET], algorithm="HS256")
-    async with client(with_state) as http:
-        assert (await http.get("/x")).status_code == 401
-        assert (await http.get("/x", headers=bearer())).status_code == 200
-    assert [access.principal.user_id for access in seen] == ["alice"]
-
-
-async def test_websockets_are_judged_before_they_are_accepted():
-    app = guarded(scope_mappings={"GET /live": ["a:b"]})
-
-    @app.websocket("/live")
-    async def live(websocket: WebSocket):
-        await websocket.accept()
-        await websocket.close()
-
-    assert await opened(app, "/live", bearer("a:b")) == "websocket.accept"
-    for path, headers in (
-        ("/live", bearer()),
-        ("/live", {}),
-        ("/other", bearer("a:b")),
-        ("/live/", bearer()),
-    ):
-        assert await opened(app, path, headers) == "websocket.close 1008"
-
-
-async def opened(app, path, headers) -> str:
-    """The first message that the app answers a WebSocket with."""
-    sent = []
-
-    async def receive():
-        return {"type": "websocket.connect"}
-
-    async def send(message):
-        sent.append(message)
-
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    scope = {"type": "websocket", "path": path, "headers": raw, "query_string": b"", "subprotocols": []}
-    await app(scope, receive, send)
-    return f"{sent[0]['type']} {sent[0].get('code', '')}".strip()
-
-
-@pytest.mark.parametrize(
-    ("options", "parameter"),
-    [
-        ({"verification_keys": []}, "verification_keys"),
-        ({"verification_keys": [SECRET], "algorithm": "RS256"}, "verification_keys"),
-        ({"algorithm": "none"}, "algorithm"),
-        ({"scope_mappings": {"agents": ["a:b"]}}, "agents"),
-        ({"scope_mappings": {}, "authorization": False}, "authorization"),
-        ({"verify_audience": True}, "audience"),
-        ({"verify_audience": True, "audience": ""}, "audience"),
-        ({"token_source": "query"}, "token_source"),
-        ({"excluded_route_paths": "/x"}, "excluded_route_paths"),
-        ({"excluded_route_paths": ["x"]}, "x"),
-        ({"dependencies_claims": "tenant"}, "dependencies_claims"),
-        ({"leeway": -1}, "leeway"),
-        ({"leeway": float("nan")}, "leeway"),
-        ({"unmapped": "maybe", "scope_mappings": {}}, "unmapped"),
-        ({"admin_scope": ""}, "admin_scope"),
-    ],
-)
-def test_a_parameter_that_cant_work_is_named_at_once(options, parameter, monkeypatch):
-    monkeypatch.delenv("JWT_VERIFICATION_KEY", raising=False)
-    with pytest.raises(ConfigurationError, match=parameter):
-        JWTMiddleware(plain, **{"verification_keys": [SECRET], "algorithm": "HS256", **options})
-    with pytest.raises(TypeError):
-        JWTMiddleware(plain, [SECRET], algorithm="HS256", no_such_parameter=1)
-
-
-def test_an_audience_that_isnt_checked_is_warned_about(caplog):
-    JWTMiddleware(plain, [SECRET], algorithm="HS256", audience="os")
-    assert "verify_audience" in caplog.text
-
-
-async def test_a_mistake_stops_the_app_before_it_serves():
-    with pytest.raises(ConfigurationError):
-        async with client(guarded(algorithm="none")) as http:
-            await http.get("/health")
 
 
 async def test_headers_may_come_twice_over_the_wire():
