@@ -1,0 +1,150 @@
+import pytest
+
+from agentos.db.base import SessionQuery
+from agentos.errors import ConflictError, InvalidInputError, NotFoundError
+from agentos.run.messages import Message
+from agentos.run.owner import ANYONE
+from agentos.run.records import RunStatus
+from tests.db.made import UNSTORABLE, a_finished_run, a_memory, a_run, a_session, accepted, finished
+
+
+async def test_accepting_a_run_makes_its_session(db):
+    run = a_run("chat", text="  Hello \n there " + "x" * 100)
+    got = await accepted(db, run, session_state={"a": 1}, session_defaults={"a": 0, "b": 2})
+    assert (got.user_id, got.session_state) == ("alice", {"a": 1, "b": 2})
+    assert (got.history, got.memories) == ([], [])
+    session = await db.get_session("chat", owner="alice")
+    assert (session.kind, session.runnable_id, session.session_state) == ("agent", "web", {"a": 1, "b": 2})
+    assert session.title == "Hello there " + "x" * 68
+    assert await db.get_run(run.run_id, owner="alice") == run
+
+
+async def test_a_second_run_keeps_the_sessions_title_and_time(db):
+    await accepted(db, a_run("chat", text="First"))
+    before = await db.get_session("chat", owner="alice")
+    await accepted(db, a_run("chat", text="Second"))
+    after = await db.get_session("chat", owner="alice")
+    assert (after.title, after.created_at) == ("First", before.created_at)
+    assert after.updated_at > before.updated_at
+
+
+async def test_state_goes_over_what_is_stored_and_defaults_under_it(db):
+    await accepted(db, a_run(), session_state={"stored": 1, "both": 1})
+    got = await accepted(
+        db, a_run(), session_state={"both": 2, "none": None}, session_defaults={"stored": 9, "new": 9}
+    )
+    assert got.session_state == {"stored": 1, "both": 2, "none": None, "new": 9}
+    assert (await accepted(db, a_run(), session_defaults={"new": 0})).session_state == got.session_state
+    assert (await accepted(db, a_run())).session_state == got.session_state
+
+
+@pytest.mark.parametrize(("owner", "may"), [("alice", True), ("bob", False), (ANYONE, True)])
+async def test_a_run_goes_into_a_session_of_ones_own_only(db, owner, may):
+    await accepted(db, a_run("hers"), session_state={"secret": 1})
+    before = await db.get_session("hers", owner="alice")
+    run = a_run("hers", user_id="bob" if owner == "bob" else "alice")
+    if may:
+        assert (await accepted(db, run, owner=owner)).session_state == {"secret": 1}
+        return
+    with pytest.raises(NotFoundError, match="Session"):
+        await accepted(db, run, owner=owner, session_state={"mine": 1}, history_runs=5)
+    assert await db.get_run(run.run_id, owner=ANYONE) is None
+    assert await db.get_session("hers", owner="alice") == before
+
+
+async def test_a_run_in_somebodys_session_is_that_persons(db):
+    await accepted(db, a_run("his", user_id="bob"))
+    run = a_run("his", user_id="admin")
+    assert (await accepted(db, run, owner=ANYONE)).user_id == "bob"
+    assert (await db.get_run(run.run_id, owner="bob")).user_id == "bob"
+    assert await db.get_run(run.run_id, owner="admin") is None
+
+
+async def test_a_run_for_another_user_is_refused(db):
+    with pytest.raises(InvalidInputError) as refusal:
+        await accepted(db, a_run(user_id="alice"), owner="bob")
+    assert refusal.value.field == "user_id"
+    assert (await db.list_sessions(SessionQuery(), owner=ANYONE)).total == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "may"),
+    [({}, True), ({"runnable_id": "news"}, False), ({"kind": "team"}, False)],
+)
+async def test_a_session_belongs_to_one_runnable(db, fields, may):
+    await accepted(db, a_run("chat"))
+    run = a_run("chat", **fields)
+    if may:
+        await accepted(db, run)
+    else:
+        with pytest.raises(NotFoundError, match="Session"):
+            await accepted(db, run, owner=ANYONE)
+    assert (await db.get_run(run.run_id, owner="alice") is not None) == may
+
+
+async def test_a_session_of_no_runnable_becomes_the_first_ones(db):
+    await db.create_session(a_session("empty", runnable_id=None), owner="alice")
+    await accepted(db, a_run("empty"))
+    assert (await db.get_session("empty", owner="alice")).runnable_id == "web"
+    with pytest.raises(NotFoundError):
+        await accepted(db, a_run("empty", runnable_id="news"))
+
+
+async def test_a_taken_run_id_conflicts_and_changes_nothing(db):
+    run = a_run("chat")
+    await accepted(db, run)
+    before = await db.get_session("chat", owner="alice")
+    for session_id, user in (("chat", "alice"), ("other", "bob")):
+        again = a_run(session_id, user_id=user, run_id=run.run_id)
+        with pytest.raises(ConflictError):
+            await accepted(db, again, session_state={"x": 1})
+    assert await db.get_session("chat", owner="alice") == before
+    assert await db.get_session("other", owner=ANYONE) is None
+
+
+async def test_history_is_the_last_completed_runs_oldest_first(db):
+    for number in range(5):
+        run = a_run(
+            messages=[Message(role="user", content=f"{number}?"), Message(role="assistant", content="!")]
+        )
+        await accepted(db, run)
+        await finished(db, run)
+    await a_finished_run(db, parent_run_id="above", text="nested")
+    await a_finished_run(db, "elsewhere", text="another session")
+    for status in (RunStatus.ERROR, RunStatus.CANCELLED, RunStatus.RUNNING):
+        failed = a_run(text=status)
+        await accepted(db, failed)
+        await finished(db, failed, status=status)
+    history = (await accepted(db, a_run(), history_runs=2)).history
+    assert [message.content for message in history] == ["3?", "!", "4?", "!"]
+    assert all(message.from_history for message in history)
+    for runs, messages in ((0, 0), (-1, 0), (100, 10), (10**30, 10)):
+        assert len((await accepted(db, a_run(), history_runs=runs)).history) == messages
+
+
+async def test_messages_of_earlier_runs_are_not_stored_again(db):
+    old, new = Message(role="user", content="old", from_history=True), Message(role="user", content="new")
+    run = a_run(messages=[old, new])
+    await accepted(db, run)
+    await finished(db, run)
+    assert (await db.get_run(run.run_id, owner="alice")).messages == [new]
+
+
+async def test_memories_are_the_users_newest(db):
+    for number in range(60):
+        await db.create_memory(a_memory(f"m{number}", minutes=number), owner="alice")
+    await db.create_memory(a_memory("his", user_id="bob", minutes=99), owner="bob")
+    asked = await accepted(db, a_run(), memories=True)
+    assert [memory.memory_id for memory in asked.memories] == [f"m{number}" for number in range(59, 9, -1)]
+    assert asked.memories[0] == await db.get_memory("m59", owner="alice")
+    assert (await accepted(db, a_run())).memories == []
+    assert (await accepted(db, a_run("stray", user_id=None), owner=ANYONE, memories=True)).memories == []
+
+
+async def test_a_run_id_that_cannot_be_stored_is_refused_by_name(db):
+    for field in ("run_id", "session_id", "runnable_id", "user_id", "parent_run_id"):
+        for bad in UNSTORABLE.values():
+            run = a_run().model_copy(update={field: bad})
+            with pytest.raises(InvalidInputError) as refusal:
+                await accepted(db, run, owner=ANYONE)
+            assert refusal.value.field == field
