@@ -107,6 +107,12 @@ def test_access_travels_with_the_request():
     assert before == {"pool": 5}
 
 
+@pytest.mark.parametrize("state", [{}, {"access": "root"}, {"access": {"is_admin": True}}])
+def test_only_an_access_is_one(state):
+    assert access_of({"state": state}) is OPEN
+    assert access_of({}) is OPEN
+
+
 def test_a_refusal_can_be_sent():
     decision = Decision(wanted=("a:b", "c:d"), missing=("c:d",), rule="GET /x", layer="operator")
     error = AccessDeniedError("No.", code="missing_scope", decision=decision)
