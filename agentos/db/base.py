@@ -38,6 +38,7 @@ class SessionQuery:
     kind: Kind | None = None
     runnable_id: str | None = None
     user_id: str | None = None
+    session_id: str | None = None
     session_name: str | None = None
     """A case-insensitive part of an explicitly given name."""
     limit: int = 20

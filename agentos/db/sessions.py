@@ -90,6 +90,8 @@ def _conditions(table: Table, query: SessionQuery) -> list[ColumnElement[bool]]:
         conditions.append(same(table.c.runnable_id, query.runnable_id))
     if query.user_id is not None:
         conditions.append(same(table.c.user_id, query.user_id))
+    if query.session_id is not None:
+        conditions.append(same(table.c.session_id, query.session_id))
     if query.session_name is not None:
         conditions.append(contains(table.c.session_name, query.session_name))
     return conditions

@@ -145,4 +145,4 @@ def _name(claims: Mapping[str, Any], claim: str) -> str | None:
 
 
 def _picked(claims: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    return {name: claims[name] for name in names if name in claims}
+    return {name: claims.get(name) for name in names}

@@ -47,6 +47,13 @@ async def writer(request: Request, user_id: str | None = None) -> Owner:
     return owner_of(access_of(request.scope), user_id, write=True)
 
 
+async def session_in_path(request: Request, session_id: str) -> str:
+    """The session that a path names; NotFoundError if the caller's token confines it to another."""
+    if not access_of(request.scope).may_enter(session_id):
+        raise NotFoundError("Session", session_id)
+    return session_id
+
+
 async def sessions_db(
     request: Request,
     db_id: Annotated[str | None, Query(description="Which database; without it, the server's own.")] = None,
@@ -91,6 +98,7 @@ async def find_session(db: Db, session_id: str, owner: Owner, kind: Kind | None)
     return session
 
 
+SessionId = Annotated[str, Depends(session_in_path)]
 Reader = Annotated[Owner, Depends(reader)]
 Writer = Annotated[Owner, Depends(writer)]
 SessionsDb = Annotated[Db, Depends(sessions_db)]

@@ -26,9 +26,9 @@ class Principal:
     token_ref: str | None = None
     """Names the token in logs: its `jti`, or 12 hex digits of its hash."""
     dependencies: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Claims for a run's dependencies; they go over what the request sends."""
+    """Claims for a run's dependencies, by name; None where the token says nothing."""
     session_state: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Claims for a run's session state; they go over what the request sends."""
+    """Claims for the state of sessions, by name; None where the token says nothing."""
 
 
 NOBODY: Final = Principal()
@@ -115,6 +115,18 @@ class Access:
         """The session to work in: the token's, if it names one, whatever the request says."""
         return self.principal.session_id or requested
 
+    def may_enter(self, session_id: str) -> bool:
+        """Whether the token leaves this session to its caller; whose it is remains to be asked."""
+        return self.principal.session_id in {None, session_id}
+
+    def dependencies(self, requested: Mapping[str, Any]) -> dict[str, Any]:
+        """What a run depends on: what only tokens may say goes over the request, or out of it."""
+        return _over(requested, self.principal.dependencies)
+
+    def session_state(self, requested: Mapping[str, Any]) -> dict[str, Any]:
+        """The state that a request puts into a session, under the same rule."""
+        return _over(requested, self.principal.session_state)
+
     def listed(self, family: str) -> frozenset[str] | None:
         """The ids of `agents`, `teams` or `workflows` that the caller may list; None: all of them."""
         decision = self.policy.decide(self.principal.scopes, "GET", f"/{family}")
@@ -126,6 +138,12 @@ class Access:
                 "Authenticated request is missing a user identity", code="no_identity", decision=self.decision
             )
         return self.principal.user_id
+
+
+def _over(requested: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """A claim that the token lacks isn't taken from the request either: somebody else would have said it."""
+    kept = {name: value for name, value in requested.items() if name not in said}
+    return kept | {name: value for name, value in said.items() if value is not None}
 
 
 OPEN: Final = Access(

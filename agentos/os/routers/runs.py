@@ -190,7 +190,6 @@ class RunRoutes:
 
 
 def _arguments(body: RunBody, access: Access, user_id: str | None) -> RunArguments:
-    principal = access.principal
     return RunArguments(
         input=RunInput(
             input_content=body.message, images=body.images or None, files=body.input_files or None
@@ -198,8 +197,8 @@ def _arguments(body: RunBody, access: Access, user_id: str | None) -> RunArgumen
         session_id=access.session(body.session_id),
         user_id=user_id,
         stream=body.stream,
-        session_state={**body.session_state, **principal.session_state},
-        dependencies={**body.dependencies, **principal.dependencies},
+        session_state=access.session_state(body.session_state),
+        dependencies=access.dependencies(body.dependencies),
         metadata=body.metadata,
         output_schema=body.output_schema,
         history=body.add_history_to_context,

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException, Query
 
 from agentos.errors import NotFoundError
-from agentos.os.deps import Reader, SessionsDb, Type, find_session
+from agentos.os.deps import Reader, SessionId, SessionsDb, Type, find_session
 from agentos.os.problems import ProblemRoute, responses
 from agentos.os.schemas.runs import RunPreview, RunSchema
 from agentos.run.records import RunOutput, RunStatus
@@ -20,7 +20,7 @@ Seconds = Annotated[int | None, Query(ge=0, le=MAX_SECONDS, description="Epoch s
 
 
 async def runs_of(
-    session_id: str,
+    session_id: SessionId,
     db: SessionsDb,
     owner: Reader,
     type: Type = None,  # noqa: A002 - the wire's word
@@ -68,7 +68,7 @@ async def list_previews(runs: Runs) -> list[RunPreview]:
 
 @router.get("/sessions/{session_id}/runs/{run_id}", operation_id="get_session_run")
 async def get_run(
-    session_id: str,
+    session_id: SessionId,
     run_id: str,
     db: SessionsDb,
     owner: Reader,

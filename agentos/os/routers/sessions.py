@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 
 from agentos.db.base import Db, SessionChange, SessionQuery
 from agentos.errors import NotFoundError
-from agentos.os.deps import Reader, SessionsDb, Type, Writer, acting_for, find_session, owner_of
+from agentos.os.deps import Reader, SessionId, SessionsDb, Type, Writer, acting_for, find_session, owner_of
 from agentos.os.principal import access_of
 from agentos.os.problems import ProblemRoute, responses
 from agentos.os.schemas.pages import Paginated, Stopwatch, paginated
@@ -36,18 +36,19 @@ async def list_sessions(
     request: Request, db: SessionsDb, query: Annotated[SessionsQuery, Query()]
 ) -> Paginated[SessionSchema]:
     """A page of the sessions that the caller may see; their runs stay unread."""
-    watch = Stopwatch()
+    watch, access = Stopwatch(), access_of(request.scope)
     page = await db.list_sessions(
         SessionQuery(
             kind=query.type,
             runnable_id=query.component_id,
+            session_id=access.session(None),
             session_name=query.session_name,
             limit=query.limit,
             page=query.page,
             sort_by=query.sort_by,
             descending=query.sort_order == "desc",
         ),
-        owner=owner_of(access_of(request.scope), query.user_id, write=False),
+        owner=owner_of(access, query.user_id, write=False),
     )
     return paginated(page, query, SessionSchema.of, since=watch)
 
@@ -75,7 +76,7 @@ async def create_session(
         runnable_id={"agent": body.agent_id, "team": body.team_id, "workflow": body.workflow_id}[type],
         user_id=user_id,
         session_name=body.session_name,
-        session_state=body.session_state or {},
+        session_state=access.session_state(body.session_state or {}),
         metadata=body.metadata,
         created_at=now,
         updated_at=now,
@@ -84,40 +85,49 @@ async def create_session(
 
 
 @router.delete("/sessions", operation_id="delete_sessions", status_code=204)
-async def delete_sessions(body: DeleteSessions, db: SessionsDb, owner: Writer) -> None:
+async def delete_sessions(request: Request, body: DeleteSessions, db: SessionsDb, owner: Writer) -> None:
     """Deletes those of the sessions that are the caller's, with their runs."""
-    await db.delete_sessions(body.session_ids, owner=owner)
+    access = access_of(request.scope)
+    await db.delete_sessions([each for each in body.session_ids if access.may_enter(each)], owner=owner)
 
 
 @router.get("/sessions/{session_id}", operation_id="get_session_by_id", response_model_exclude_none=True)
-async def get_session(session_id: str, db: SessionsDb, owner: Reader, type: Type = None) -> SessionDetail:  # noqa: A002
+async def get_session(
+    session_id: SessionId,
+    db: SessionsDb,
+    owner: Reader,
+    type: Type = None,  # noqa: A002
+) -> SessionDetail:
     """One session with all that was said in it."""
     session = await find_session(db, session_id, owner, type)
     return await _detail(db, session, owner)
 
 
 @router.delete("/sessions/{session_id}", operation_id="delete_session", status_code=204)
-async def delete_session(session_id: str, db: SessionsDb, owner: Writer) -> None:
+async def delete_session(session_id: SessionId, db: SessionsDb, owner: Writer) -> None:
     """Deletes a session with its runs; 204 also if there was none."""
     await db.delete_sessions([session_id], owner=owner)
 
 
 @router.patch("/sessions/{session_id}", operation_id="update_session")
 async def update_session(
-    session_id: str,
+    request: Request,
+    session_id: SessionId,
     body: UpdateSession,
     db: SessionsDb,
     owner: Writer,
     type: Type = None,  # noqa: A002
 ) -> SessionDetail:
     """Changes what is given; an object given replaces the old one."""
+    if body.session_state is not None:
+        body.session_state = access_of(request.scope).session_state(body.session_state)
     change = SessionChange(**dict(body))
     return await _changed(db, session_id, change, owner, type)
 
 
 @router.post("/sessions/{session_id}/rename", operation_id="rename_session")
 async def rename_session(
-    session_id: str,
+    session_id: SessionId,
     body: RenameSession,
     db: SessionsDb,
     owner: Writer,

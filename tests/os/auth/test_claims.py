@@ -165,7 +165,7 @@ def test_a_session_is_text_too():
 def test_named_claims_travel_to_the_run():
     claims = {"tenant": "t1", "plan": {"tier": 2}, "other": 1}
     found = principal(claims, dependencies_claims=["tenant", "absent"], session_state_claims=["plan"])
-    assert found.dependencies == {"tenant": "t1"}
+    assert found.dependencies == {"tenant": "t1", "absent": None}
     assert found.session_state == {"plan": {"tier": 2}}
     assert found.claims == claims
 
