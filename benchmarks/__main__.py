@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 import uvloop
 from rich.console import Console
@@ -13,7 +14,7 @@ from benchmarks.measures import MEASURES, Bench
 from benchmarks.table import Row, show
 
 
-def main() -> int:
+def main(given: Sequence[str] | None = None) -> int:
     """The exit status."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument(
@@ -21,7 +22,7 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, default=7, help="how often each side is measured")
     parser.add_argument("--seconds", type=float, default=1.5, help="of load in a round")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
     unknown = set(arguments.names) - set(MEASURES)
     if unknown or arguments.rounds < 1 or arguments.seconds <= 0:
         parser.error(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import sys
@@ -36,9 +35,7 @@ def token() -> str:
 @contextmanager
 def postgres() -> Generator[EmbeddedPostgres]:
     """A Postgres in the mode that tests use, without fsync: disks differ more than programs do."""
-    folder = tempfile.mkdtemp(
-        prefix="agentos-bench-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    )
+    folder = tempfile.mkdtemp(prefix="agentos-bench-")
     try:
         with EmbeddedPostgres(folder, fsync=False) as server:
             yield server

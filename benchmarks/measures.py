@@ -104,6 +104,17 @@ async def agents(bench: Bench) -> list[Row]:
     return [Row("GET /agents, to the floor's", "≥", 0.6, rates.ratios, rates.note("answers"))]
 
 
+async def row_security(bench: Bench) -> list[Row]:
+    """What it costs that Postgres keeps users' rows apart as well."""
+    with (
+        machine.fake_openai(0) as model,
+        machine.server("served", bench.database(), model) as ours,
+        machine.server("unguarded", bench.database(), model) as unguarded,
+    ):
+        rates = await bench.rates(ours, unguarded, Wanted(bench.run(stream=False)))
+    return [Row("runs/s, to those without row-level security", "≥", 0.95, rates.ratios, rates.note("runs"))]
+
+
 async def round_trips(bench: Bench) -> list[Row]:
     """What one request asks of Postgres, for itself."""
     url = bench.database()
@@ -161,6 +172,7 @@ MEASURES: Final[Mapping[str, Callable[[Bench], Awaitable[list[Row]]]]] = {
     "runs": runs,
     "streams": streams,
     "agents": agents,
+    "rows": row_security,
     "trips": round_trips,
     "sessions": long_sessions,
     "imports": import_time,

@@ -59,13 +59,13 @@ class _Handler(BaseRequestHandler):
     request: socket.socket
 
     def handle(self) -> None:
-        reader = _Reader(self.server)
+        reader = Reader(self.server)
         with socket.create_connection(("127.0.0.1", self.server.postgres_port)) as postgres:
             Thread(target=_pump, args=(postgres, self.request), daemon=True).start()
             _pump(self.request, postgres, reader)
 
 
-def _pump(source: socket.socket, sink: socket.socket, reader: _Reader | None = None) -> None:
+def _pump(source: socket.socket, sink: socket.socket, reader: Reader | None = None) -> None:
     with suppress(OSError):  # either side may go at any time, and then so does the other
         while data := source.recv(65536):
             if reader is not None:
@@ -74,7 +74,7 @@ def _pump(source: socket.socket, sink: socket.socket, reader: _Reader | None = N
         sink.shutdown(socket.SHUT_WR)
 
 
-class _Reader:
+class Reader:
     """Reads what one connection's client sends."""
 
     def __init__(self, proxy: Proxy) -> None:
@@ -85,6 +85,7 @@ class _Reader:
         self._bound: str | None = None
 
     def feed(self, data: bytes) -> None:
+        """Takes what has come, wherever it was cut."""
         self._received += data
         while self._message():
             pass
