@@ -21,6 +21,7 @@ from agentos.os.authorization import AuthorizationConfig, middleware_options
 from agentos.os.config import AgentOSConfig
 from agentos.os.middleware import JWTMiddleware, TrailingSlash
 from agentos.os.middleware.limit import BodyLimit
+from agentos.os.openapi import Document
 from agentos.os.problems import install
 from agentos.os.registry import Registry, Served, Server
 from agentos.os.review import warn
@@ -122,6 +123,7 @@ class AgentOS:
         )
         app.state.agentos = server
         _add_routes(app, server)
+        app.openapi = Document(app)
         self._add_middleware(app)
         before = [app.router.lifespan_context, *([self.lifespan] if self.lifespan else [])]
         app.router.lifespan_context = _lifespan(server, before, grace=self.shutdown_grace)

@@ -45,6 +45,17 @@ class Problem(BaseModel):
     """Stable across releases."""
 
 
+class Denial(Problem):
+    """403: the caller is known and may not do this."""
+
+    missing: list[str]
+    """Scopes that would have let it pass."""
+    rule: str | None
+    """The entry of the scope map that wants them."""
+    decision_id: str
+    """Stands in the server's log too."""
+
+
 class Finding(BaseModel):
     """One thing about a request that can't be used."""
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from fastapi.routing import RouteContext, iter_route_contexts
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette._utils import get_route_path
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Host, Match, Mount, WebSocketRoute
@@ -113,6 +113,15 @@ def _matches(app: Starlette, probe: Scope) -> Iterator[tuple[Match, RouteContext
 def every(app: Starlette) -> list[Route]:
     """All that the app serves, in the order in which its router looks: what is mounted, route by route."""
     return list(_routes(app.routes, "/"))
+
+
+def documented(app: Starlette) -> dict[str, str]:
+    """The paths of the app's OpenAPI document, each in the language of scope maps."""
+    return {
+        route.path_format: _pattern(route)
+        for route in iter_route_contexts(app.routes)
+        if isinstance(route.original_route, APIRoute) and route.path_format is not None
+    }
 
 
 def _routes(routes: Sequence[BaseRoute], prefix: str) -> Iterator[Route]:

@@ -42,27 +42,29 @@ class Finder:
             raise ConfigurationError("token_source must be 'header', 'cookie' or 'both'.")
         if not _NAME.fullmatch(header) or not _NAME.fullmatch(cookie):
             raise ConfigurationError("token_header_key and cookie_name must be names that HTTP allows.")
-        self._source = TokenSource(source)
-        self._header = header
-        self._cookie = cookie
+        self.source = TokenSource(source)
+        self.header = header
+        """The header's name."""
+        self.cookie = cookie
+        """The cookie's name."""
 
     def find(self, headers: Headers) -> Credentials:
         """The token of a request. TokenError if there is none, or more than one where one belongs."""
-        if self._source is not TokenSource.COOKIE:
+        if self.source is not TokenSource.COOKIE:
             token = self._in_header(headers)
             if token is not None:
                 return Credentials(token, is_cookie=False)
-        if self._source is not TokenSource.HEADER:
+        if self.source is not TokenSource.HEADER:
             token = self._in_cookie(headers)
             if token is not None:
                 return Credentials(token, is_cookie=True)
         raise TokenError(self._missing, code="missing_token")
 
     def _in_header(self, headers: Headers) -> str | None:
-        name = self._header.lower().encode()
+        name = self.header.lower().encode()
         values = [value.decode("latin-1") for key, value in headers if key == name]
         if len(values) > 1:
-            raise TokenError(f"Invalid token: more than one {self._header} header")
+            raise TokenError(f"Invalid token: more than one {self.header} header")
         match = _BEARER.fullmatch(values[0]) if values else None
         return match[1] if match else None
 
@@ -73,17 +75,17 @@ class Finder:
             if key == b"cookie"
             for crumb in value.decode("latin-1").split(";")
         ]
-        values = {crumb.partition("=")[2] for crumb in crumbs if crumb.startswith(f"{self._cookie}=")}
+        values = {crumb.partition("=")[2] for crumb in crumbs if crumb.startswith(f"{self.cookie}=")}
         if len(values) > 1:
-            raise TokenError(f"Invalid token: more than one {self._cookie} cookie")
+            raise TokenError(f"Invalid token: more than one {self.cookie} cookie")
         return next(iter(values), "").strip('"') or None
 
     @property
     def _missing(self) -> str:
-        match self._source:
+        match self.source:
             case TokenSource.HEADER:
-                return f"{self._header} header missing"
+                return f"{self.header} header missing"
             case TokenSource.COOKIE:
-                return f"JWT cookie '{self._cookie}' missing"
+                return f"JWT cookie '{self.cookie}' missing"
             case TokenSource.BOTH:
-                return f"JWT token missing from both {self._header} header and '{self._cookie}' cookie"
+                return f"JWT token missing from both {self.header} header and '{self.cookie}' cookie"

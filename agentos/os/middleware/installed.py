@@ -9,10 +9,12 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from agentos.os.guard import Guard
+from agentos.os.middleware.credentials import Finder
 from agentos.os.middleware.jwt import JWTMiddleware
 from agentos.os.policy import Policy
 
 _OPTIONS: Final = frozenset(signature(Guard).parameters)
+_PARAMETERS: Final = signature(JWTMiddleware).parameters
 
 
 def policy_of(app: Starlette) -> Policy | None:
@@ -36,6 +38,20 @@ def jwt_middleware_of(app: Starlette) -> list[Middleware]:
     ]
 
 
+def finder_of(app: Starlette) -> Finder | None:
+    """Where the app's requests carry their tokens: the outermost `JWTMiddleware` reads them."""
+    return next((_finder(middleware) for middleware in jwt_middleware_of(app)), None)
+
+
 def _guard(middleware: Middleware) -> Guard:
     given = cast("dict[str, Any]", middleware.kwargs)  # what `JWTMiddleware` takes, checked where it is made
     return Guard(**{name: value for name, value in given.items() if name in _OPTIONS})
+
+
+def _finder(middleware: Middleware) -> Finder:
+    given = cast("dict[str, Any]", middleware.kwargs)
+    source, header, cookie = (
+        given.get(name, _PARAMETERS[name].default)
+        for name in ("token_source", "token_header_key", "cookie_name")
+    )
+    return Finder(source, header=header, cookie=cookie)

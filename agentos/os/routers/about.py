@@ -13,7 +13,7 @@ from agentos.db.base import Db
 from agentos.os.config import ChatConfig, DatabaseConfig, DomainConfig, DomainSection
 from agentos.os.deps import server_of
 from agentos.os.principal import OPEN, access_of
-from agentos.os.problems import ProblemRoute, responses
+from agentos.os.problems import ProblemRoute
 from agentos.os.registry import Served
 from agentos.os.schemas.about import (
     AgentSummary,
@@ -41,7 +41,7 @@ async def health(request: Request) -> HealthResponse:
     return HealthResponse(instantiated_at=server_of(request).instantiated_at)
 
 
-@router.get("/info", operation_id="get_info", responses=responses(401, 403))
+@router.get("/info", operation_id="get_info")
 async def info(request: Request) -> InfoResponse:
     """What is running, and how it is guarded."""
     server, access = server_of(request), access_of(request.scope)
@@ -57,9 +57,7 @@ async def info(request: Request) -> InfoResponse:
     )
 
 
-@router.get(
-    "/config", operation_id="get_config", response_model_exclude_none=True, responses=responses(401, 403)
-)
+@router.get("/config", operation_id="get_config", response_model_exclude_none=True)
 async def config(request: Request) -> ConfigResponse:
     """What a user interface needs to know: databases, prompts, and the agents that the caller may read."""
     server = server_of(request)

@@ -22,7 +22,7 @@ class AgentRoutes:
 
     def router(self) -> APIRouter:
         """The routes."""
-        router = APIRouter(tags=["agents"], route_class=ProblemRoute, responses=responses(401, 403))
+        router = APIRouter(tags=["agents"], route_class=ProblemRoute)
         router.get("/agents", operation_id="get_agents", response_model=list[AgentResponse])(self.all)
         router.get(
             "/agents/{agent_id}",

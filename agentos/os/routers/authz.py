@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from agentos.os.explain import explain
 from agentos.os.matrix import rows
 from agentos.os.principal import Principal, access_of
-from agentos.os.problems import ProblemRoute, responses
+from agentos.os.problems import ProblemRoute
 from agentos.os.routes import asked, every, path_of
 from agentos.os.schemas.authz import ExplanationResponse, MatrixRow, ShadowResponse
 
@@ -18,9 +18,7 @@ MAX_PATH = 4096
 MAX_SCOPES = 8192
 """Characters of the whole list."""
 
-router = APIRouter(
-    tags=["authorization"], prefix="/authz", route_class=ProblemRoute, responses=responses(401, 403)
-)
+router = APIRouter(tags=["authorization"], prefix="/authz", route_class=ProblemRoute)
 
 
 @router.get("/explain", operation_id="explain_access")

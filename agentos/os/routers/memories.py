@@ -24,7 +24,7 @@ from agentos.os.schemas.memories import (
 from agentos.os.schemas.pages import Paginated, Stopwatch, paginated
 from agentos.run.records import Memory
 
-router = APIRouter(tags=["memories"], route_class=ProblemRoute, responses=responses(400, 401, 403, 404, 503))
+router = APIRouter(tags=["memories"], route_class=ProblemRoute, responses=responses(400, 404, 503))
 
 
 @router.post("/memories", operation_id="create_memory")

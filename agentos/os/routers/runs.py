@@ -77,7 +77,7 @@ class RunRoutes:
             base,
             operation_id=f"create_{kind}_run",
             response_model=RunRecord,
-            responses={**responses(400, 401, 403, 404, 413, 415, 422, 503), 200: {"content": _EVENTS}},
+            responses={**responses(400, 404, 413, 415, 422, 503), 200: {"content": _EVENTS}},
             openapi_extra={**documented, "requestBody": _request_body()},
         )(self.create)
         router.get(
@@ -85,14 +85,14 @@ class RunRoutes:
             operation_id=f"list_{kind}_runs",
             response_model=list[RunSchema],
             response_model_exclude_none=True,
-            responses=responses(401, 403, 404, 503),
+            responses=responses(404, 503),
             openapi_extra=documented,
         )(self.of_session)
         router.get(
             base + "/{run_id}",
             operation_id=f"get_{kind}_run",
             response_model=RunRecord,
-            responses=responses(401, 403, 404, 503),
+            responses=responses(404, 503),
             openapi_extra=documented,
         )(self.get)
         router.get(
@@ -100,7 +100,7 @@ class RunRoutes:
             operation_id=f"follow_{kind}_run",
             status_code=200,
             response_class=EventStream,
-            responses={**dict.fromkeys((401, 403, 404, 503), _PROBLEM), 200: {"content": _EVENTS}},
+            responses={**dict.fromkeys((404, 503), _PROBLEM), 200: {"content": _EVENTS}},
             openapi_extra=documented,
         )(self.follow)
         return router

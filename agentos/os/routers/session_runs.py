@@ -12,7 +12,7 @@ from agentos.os.problems import ProblemRoute, responses
 from agentos.os.schemas.runs import RunPreview, RunSchema
 from agentos.run.records import RunOutput, RunStatus
 
-router = APIRouter(tags=["sessions"], route_class=ProblemRoute, responses=responses(400, 401, 403, 404, 503))
+router = APIRouter(tags=["sessions"], route_class=ProblemRoute, responses=responses(400, 404, 503))
 
 MAX_SECONDS = 253402300799
 """The last second of the year 9999."""

@@ -28,7 +28,7 @@ from agentos.run.events import Kind
 from agentos.run.owner import Owner
 from agentos.run.records import Session
 
-router = APIRouter(tags=["sessions"], route_class=ProblemRoute, responses=responses(400, 401, 403, 404, 503))
+router = APIRouter(tags=["sessions"], route_class=ProblemRoute, responses=responses(400, 404, 503))
 
 
 @router.get("/sessions", operation_id="get_sessions", response_model_exclude_none=True)
