@@ -76,6 +76,7 @@ class ChangingKeys:
             if self._look is not None and not self._look.done():
                 self._look.cancel()
                 await asyncio.wait([self._look])
+                self._not_before = -inf
 
     async def for_token(self, kid: str | None) -> tuple[Key, ...]:
         """The keys named `kid`; else those without a name. None at all if there has never been a key."""

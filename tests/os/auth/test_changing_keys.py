@@ -186,7 +186,6 @@ async def test_opening_looks_ahead_without_waiting_and_closing_leaves_nothing():
     assert not await asking
     assert keys.are_missing
     place.is_open.set()
-    place.now += 10
     async with keys.open():
         assert await has(keys, "a")
     assert not await looking()

@@ -7,8 +7,10 @@ from time import monotonic
 import httpx
 import pytest
 
+from agentos.os import AgentOS
+from agentos.os.authorization import AuthorizationConfig
 from tests.flows.processes import free_port
-from tests.os.apps import listening
+from tests.os.apps import agent, listening
 from tests.os.auth.provider import DISCOVERY, JWKS, SigningKey, identity_provider
 from tests.os.auth.serving import client, guarded
 
@@ -127,6 +129,17 @@ async def test_keys_are_here_before_the_first_request(provider):
         assert await status(http, key, iss=provider.issuer) == 200
         assert await status(http, key, iss="https://elsewhere.example") == 401
     assert provider.fetches - before == 1
+
+
+async def test_an_agent_os_needs_to_know_its_issuer_and_no_more(provider):
+    key = SigningKey()
+    provider.publish(key)
+    config = AuthorizationConfig(issuer=provider.issuer, algorithm="ES256")
+    agent_os = AgentOS(id="my-os", agents=[agent()], authorization=True, authorization_config=config)
+    async with served(agent_os.get_app()) as http:
+        assert await status(http, key, iss=provider.issuer, aud="my-os") == 200
+        assert await status(http, key, iss=provider.issuer, aud="other") == 401
+        assert await status(http, SigningKey(), iss=provider.issuer, aud="my-os") == 401
 
 
 async def test_the_environments_proxies_are_nothing_to_a_provider_on_this_machine(provider, monkeypatch):
