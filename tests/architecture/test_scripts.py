@@ -65,7 +65,7 @@ def test_uv_that_is_there_is_used_and_arguments_go_on(machine: Machine):
     assert machine.log.read_text().splitlines() == [
         "uv python find --no-python-downloads >=3.11",
         "uv sync --frozen",
-        "pytest -n logical -k a b",
+        "pytest -n logical --dist loadgroup -k a b",
     ]
     assert not (machine.checkout / ".venvs").exists()
 
