@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import agentos
-from agentos.cli import db, demo, keys, scopes, serve, token
+from agentos.cli import db, demo, keys, scopes, serve, service_account, token
 from agentos.errors import AgentOSError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command()(serve.serve)
 app.add_typer(db.app, name="db")
 app.add_typer(keys.app, name="keys")
 app.add_typer(scopes.app, name="scopes")
+app.add_typer(service_account.app, name="service-account")
 app.add_typer(token.app, name="token")
 
 

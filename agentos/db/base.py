@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
+from agentos.db.guarding import ServiceAccounts
 from agentos.run.events import Kind
 from agentos.run.messages import Message
 from agentos.run.owner import Owner
@@ -230,7 +231,7 @@ class Memories(Protocol):
         ...
 
 
-class Db(Sessions, Runs, Events, Memories, Protocol):
+class Db(Sessions, Runs, Events, Memories, ServiceAccounts, Protocol):
     """All of storage."""
 
     @property

@@ -14,6 +14,7 @@ from agentos.db.events import EventStore
 from agentos.db.memories import MemoryStore
 from agentos.db.runs import RunStore
 from agentos.db.schema import Schema
+from agentos.db.service_accounts import ServiceAccountStore
 from agentos.db.sessions import SessionStore
 from agentos.db.tables import TableNames, Tables
 from agentos.errors import ConfigurationError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from agentos.db.base import Db
 
 
-class PostgresDb(SessionStore, RunStore, EventStore, MemoryStore):
+class PostgresDb(SessionStore, RunStore, EventStore, MemoryStore, ServiceAccountStore):
     """The database at `db_url`, as in `postgresql+psycopg://user:password@host:5432/database`.
 
     Making one connects to nothing. The first call, or `start`, creates the tables or upgrades them; with
@@ -42,6 +43,7 @@ class PostgresDb(SessionStore, RunStore, EventStore, MemoryStore):
         runs_table: str = "agentos_runs",
         event_table: str = "agentos_run_events",
         memory_table: str = "agentos_memories",
+        service_account_table: str = "agentos_service_accounts",
         id: str | None = None,  # noqa: A002 - the wire's word
         create_schema: bool = True,
         pool_size: int = 10,
@@ -53,7 +55,9 @@ class PostgresDb(SessionStore, RunStore, EventStore, MemoryStore):
         for name, value in limits.items():
             if value <= 0:
                 raise ConfigurationError(f"{name}={value} must be more than 0.")
-        names = TableNames(db_schema, session_table, runs_table, event_table, memory_table)
+        names = TableNames(
+            db_schema, session_table, runs_table, event_table, memory_table, service_account_table
+        )
         self._id = id or _derived_id(url, db_schema)
         self.schema = Schema(url, names)
         """The tables' revision: `schema.status()`, `schema.upgrade()`; both block."""

@@ -54,6 +54,7 @@ class TableNames:
     runs: str = "agentos_runs"
     events: str = "agentos_run_events"
     memories: str = "agentos_memories"
+    service_accounts: str = "agentos_service_accounts"
 
     def __post_init__(self) -> None:
         names = {
@@ -62,19 +63,20 @@ class TableNames:
             "runs_table": self.runs,
             "event_table": self.events,
             "memory_table": self.memories,
+            "service_account_table": self.service_accounts,
         }
         for parameter, name in names.items():
             if not name.isascii() or not name.isprintable() or not 0 < len(name) <= MAX_NAME:
                 raise ConfigurationError(f"{parameter}={name!r} must be 1 to {MAX_NAME} ASCII characters.")
         if len(set(names.values()) - {self.schema}) < len(names) - 1:
-            raise ConfigurationError("session_table, runs_table, event_table and memory_table must differ.")
+            raise ConfigurationError(f"{', '.join(list(names)[1:])} must differ.")
 
     @property
     def version_table(self) -> str:
         """Where the revision is kept; each set of tables has its own."""
         if self == TableNames(schema=self.schema):
             return "agentos_schema_version"
-        tables = f"{self.sessions}/{self.runs}/{self.events}/{self.memories}"
+        tables = f"{self.sessions}/{self.runs}/{self.events}/{self.memories}/{self.service_accounts}"
         return f"agentos_schema_version_{sha256(tables.encode()).hexdigest()[:8]}"
 
 
@@ -114,7 +116,7 @@ _PREPARER = dialect().identifier_preparer
 
 
 class Tables:
-    """The four tables under their configured names."""
+    """The tables under their configured names."""
 
     def __init__(self, names: TableNames) -> None:
         self.names = names
@@ -123,6 +125,7 @@ class Tables:
         self.runs = _runs(names, self.metadata)
         self.events = _events(names, self.metadata)
         self.memories = _memories(names, self.metadata)
+        self.service_accounts = _service_accounts(names, self.metadata)
 
     @property
     def owned(self) -> list[Table]:
@@ -218,6 +221,27 @@ def _memories(names: TableNames, metadata: MetaData) -> Table:
         Index(f"{name}_updated", "updated_at"),
         Index(f"{name}_user_updated", "user_id", "updated_at"),
         Index(f"{name}_topics", "topics", postgresql_using="gin"),
+    )
+
+
+def _service_accounts(names: TableNames, metadata: MetaData) -> Table:
+    name = names.service_accounts
+    return Table(
+        name,
+        metadata,
+        Column("id", Text, primary_key=True),
+        Column("name", Text, nullable=False),
+        Column("token_hash", Text, nullable=False),
+        Column("token_prefix", Text, nullable=False),
+        Column("scopes", TEXTS, nullable=False),
+        Column("created_at", Instant, nullable=False),
+        Column("created_by", Text),
+        Column("expires_at", Instant),
+        Column("last_used_at", Instant),
+        Column("revoked_at", Instant),
+        Index(f"{name}_token", "token_hash", unique=True),
+        Index(f"{name}_name", "name", unique=True, postgresql_where=text("revoked_at IS NULL")),
+        info=SHARED,
     )
 
 

@@ -200,6 +200,8 @@ def _lifespan(server: Server, inner: Sequence[Lifespan[FastAPI]], *, grace: floa
                 await _start(db)
             for runnable in server.registry:
                 stack.push_async_callback(runnable.aclose)
+            if server.registry.default_db is not None:
+                await stack.enter_async_context(server.usage.written(server.registry.default_db))
             stack.push_async_callback(server.live.close, grace)
             state: dict[str, Any] = {}
             for each in inner:

@@ -10,6 +10,7 @@ from typing import Protocol
 from agentos.db.base import Db
 from agentos.errors import ConfigurationError, NotFoundError
 from agentos.os.config import AgentOSConfig
+from agentos.os.usage import Usage
 from agentos.run.events import Kind
 from agentos.runner.live import LiveRuns
 from agentos.runner.settings import Configured
@@ -70,4 +71,5 @@ class Server:
     description: str | None = None
     version: str = "1.0.0"
     live: LiveRuns = field(default_factory=LiveRuns)
+    usage: Usage = field(default_factory=Usage)
     instantiated_at: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -9,6 +9,7 @@ from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from agentos.errors import DatabaseUnavailableError
 from agentos.os.claims import TokenError
 from agentos.os.explain import sentence
 from agentos.os.keys import KeysUnavailableError
@@ -37,7 +38,7 @@ def unauthorized(error: TokenError) -> Response:
     return JSONResponse({"detail": str(error), "code": error.code}, 401, headers)
 
 
-def unavailable(error: KeysUnavailableError) -> Response:
+def unavailable(error: KeysUnavailableError | DatabaseUnavailableError) -> Response:
     """503: nobody can be told from anybody else."""
     headers = {"Retry-After": str(error.retry_after)}
     return JSONResponse({"detail": str(error), "code": error.code}, 503, headers)

@@ -1,37 +1,28 @@
-"""Who is asking, and whether it may: every request is judged here, before any route sees it."""
+"""The gate that asks for JWTs."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Final
 
-from starlette.responses import Response
-from starlette.routing import Match
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from agentos.errors import ConfigurationError
 from agentos.os import keys
-from agentos.os.claims import Expected, TokenError
+from agentos.os.claims import Expected
 from agentos.os.guard import Guard
-from agentos.os.middleware import answers
 from agentos.os.middleware.credentials import Finder, TokenSource
-from agentos.os.middleware.lifespan import holding
-from agentos.os.middleware.origins import is_foreign
-from agentos.os.policy import ADMIN_SCOPE, Decision, Unmapped
-from agentos.os.principal import NOBODY, Access, AccessDeniedError, Principal, grant
-from agentos.os.routes import path_of, served
+from agentos.os.middleware.gate import Gate
+from agentos.os.policy import ADMIN_SCOPE, Unmapped
 from agentos.os.rules import ScopeMap
 from agentos.os.tokens import Verifier
 
 logger = logging.getLogger("agentos.auth")
 
-_JUDGED: Final = "agentos.judged"
-"""In the ASGI scope: the app that a request was judged for, and the outcome."""
 
-
-class JWTMiddleware:
+class JWTMiddleware(Gate):
     """JWT authentication and, where asked for, authorization, for `app.add_middleware`.
 
     Tokens are checked against `verification_keys` (PEM public keys or secrets, tried in order) or the keys of
@@ -88,15 +79,12 @@ class JWTMiddleware:
         user_isolation: bool = True,
         shadow_scope_mappings: ScopeMap | None = None,
     ) -> None:
-        if not 0 <= leeway <= 3600:
-            raise ConfigurationError(f"leeway={leeway!r} can't work: give seconds, from 0 to 3600.")
-        self._app = app
-        self._finder = Finder(token_source, header=token_header_key, cookie=cookie_name)
+        finder = Finder(token_source, header=token_header_key, cookie=cookie_name)
         expected = Expected(
             issuer=issuer,
             audience=_audience(audience, verify_audience),
             require_exp=require_exp,
-            leeway=leeway,
+            leeway=_seconds(leeway),
             audience_claim=audience_claim,
             scopes_claim=scopes_claim,
             user_id_claim=user_id_claim,
@@ -104,12 +92,10 @@ class JWTMiddleware:
             dependencies_claims=_names("dependencies_claims", dependencies_claims),
             session_state_claims=_names("session_state_claims", session_state_claims),
         )
-        algorithms = keys.pinned(algorithm)
         self._keys = keys.ring(
-            verification_keys, jwks_file, algorithms, jwks_url=jwks_url, issuer=issuer, strict=strict
+            verification_keys, jwks_file, algorithm, jwks_url=jwks_url, issuer=issuer, strict=strict
         )
-        self._verifier = Verifier(self._keys, expected)
-        self._guard = Guard(
+        guard = Guard(
             authorization=authorization,
             scope_mappings=scope_mappings,
             admin_scope=admin_scope,
@@ -120,77 +106,17 @@ class JWTMiddleware:
             shadow_scope_mappings=shadow_scope_mappings,
             strict=strict,
         )
+        super().__init__(app, finder=finder, verifier=Verifier(self._keys, expected), guard=guard)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
-        if scope["type"] not in {"http", "websocket"}:
-            await holding(self._keys.open(), self._app, scope, receive, send)
-            return
-        outcome = await self._judge(scope)
-        if isinstance(outcome, Response):
-            await answers.send_refusal(outcome, scope, receive, send)
-            return
-        grant(scope, outcome)
-        scope[_JUDGED] = scope.get("app"), outcome
-        await self._app(scope, receive, send)
-
-    async def _judge(self, scope: Scope) -> Access | Response:
-        outer = _outer(scope)
-        if outer is not None and outer.policy.enforces:
-            return outer
-        method = scope["method"] if scope["type"] == "http" else "GET"
-        path = path_of(scope)
-        opened = self._guard.policy.open_to_all(method, path)
-        if opened is not None:
-            self._compare(scope, None, method, path, opened)
-            return self._guard.access(NOBODY, opened)
-        try:
-            principal = (
-                outer.principal if outer and outer.principal is not NOBODY else await self._known(scope)
-            )
-        except TokenError as error:
-            return answers.unauthorized(error)
-        except keys.KeysUnavailableError as error:
-            return answers.unavailable(error)
-        except AccessDeniedError as error:
-            return answers.forbidden(error, NOBODY)
-        decision = self._guard.policy.decide(principal.scopes, method, path)
-        self._compare(scope, principal, method, path, decision)
-        if decision.allowed:
-            return self._guard.access(principal, decision)
-        return answers.refused(decision, method, served(scope), principal)
-
-    def _compare(
-        self, scope: Scope, principal: Principal | None, method: str, path: str, given: Decision
-    ) -> None:
-        """Counts it if the second map would have answered otherwise, about a route that there is."""
-        shadow = self._guard.shadow
-        if shadow is None:
-            return
-        scopes = None if principal is None else principal.scopes
-        other = shadow.judge(scopes, method, path)
-        if other.allowed is not given.allowed and (found := served(scope)).match is Match.FULL:
-            shadow.count(other, scopes or (), method, found.pattern)
-
-    async def _known(self, scope: Scope) -> Principal:
-        """The principal that the request proves. TokenError, or AccessDeniedError for a forged request."""
-        credentials = self._finder.find(scope["headers"])
-        principal = await self._verifier.verify(credentials.token)
-        acts = scope["type"] == "websocket" or scope["method"] not in {"GET", "HEAD"}
-        if credentials.is_cookie and acts and is_foreign(scope):
-            raise AccessDeniedError(
-                "A page of another origin can't act with this site's cookie: allow its origin,"
-                " or send the token in the header.",
-                code="foreign_origin",
-                decision=Decision(),
-            )
-        return principal
+    def open(self) -> AbstractAsyncContextManager[None]:
+        """Fetches keys until it is left."""
+        return self._keys.open()
 
 
-def _outer(scope: Scope) -> Access | None:
-    """What a middleware further out decided for this very app; what one around another app did is its own."""
-    app, access = scope.get(_JUDGED, (None, None))
-    return access if app is scope.get("app") else None
+def _seconds(leeway: float) -> float:
+    if not 0 <= leeway <= 3600:
+        raise ConfigurationError(f"leeway={leeway!r} can't work: give seconds, from 0 to 3600.")
+    return leeway
 
 
 def _audience(audience: str | Sequence[str] | None, verify_audience: bool) -> frozenset[str] | None:

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from agentos.os.registry import Server
-from agentos.os.routers import about, authz, memories, session_runs, sessions
+from agentos.os.routers import about, authz, memories, service_accounts, session_runs, sessions
 from agentos.os.routers.agents import AgentRoutes
 from agentos.os.routers.runs import RunRoutes
 
@@ -21,5 +21,6 @@ def routes_of(server: Server) -> list[APIRoute]:
         memories.router,
         about.router,
         authz.router,
+        service_accounts.router,
     ]
     return [route for router in routers for route in router.routes if isinstance(route, APIRoute)]

@@ -1,0 +1,94 @@
+"""`agentos service-account`: makes, lists and revokes service accounts, directly in the database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from agentos.cli.db import SchemaName, Url
+from agentos.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from agentos.db.guarding import ServiceAccount
+    from agentos.db.postgres import PostgresDb
+
+T = TypeVar("T")
+
+app = typer.Typer(no_args_is_help=True, help="Machines that may call the server.")
+
+PAGE = 1000
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="Letters, digits, - and _; its rows belong to sa:NAME.")],
+    url: Url,
+    scopes: Annotated[str, typer.Option(help='What it may do, e.g. "agents:run sessions:read".')],
+    schema: SchemaName = "ai",
+    expires_in_days: Annotated[int, typer.Option(min=1, max=3650)] = 90,
+    never_expires: Annotated[bool, typer.Option("--never-expires")] = False,
+) -> None:
+    """Prints the token of a new account. It can't be shown again."""
+    from agentos.os.service_accounts import hash_of, make
+
+    lifetime = None if never_expires else timedelta(days=expires_in_days)
+    account, token = make(name, scopes.split(), lifetime=lifetime)
+    _with(url, schema, lambda db: db.create_service_account(account, token_hash=hash_of(token)))
+    typer.echo(token)
+
+
+@app.command("list")
+def list_(url: Url, schema: SchemaName = "ai") -> None:
+    """Lists all accounts, the newest first."""
+    for account in _with(url, schema, _all):
+        state = "revoked" if account.revoked_at else f"until {account.expires_at:%Y-%m-%d}"
+        if account.revoked_at is None and account.expires_at is None:
+            state = "never expires"
+        used = f"used {account.last_used_at:%Y-%m-%d %H:%M}" if account.last_used_at else "never used"
+        typer.echo(f"{account.name}  {account.id}  {account.token_prefix}…  {state}  {used}")
+        typer.echo(f"  {' '.join(account.scopes)}")
+
+
+@app.command()
+def revoke(
+    account: Annotated[str, typer.Argument(help="Its name, or its id.")], url: Url, schema: SchemaName = "ai"
+) -> None:
+    """Ends an account: every process that uses the database refuses its token from now on."""
+
+    async def end(db: PostgresDb) -> None:
+        live = [each for each in await _all(db) if each.revoked_at is None]
+        found = [each.id for each in live if account in {each.name, each.id}]
+        if not found:
+            raise NotFoundError("Service account", account)
+        await db.revoke_service_account(found[0])
+
+    _with(url, schema, end)
+    typer.echo(f"{account} is revoked.")
+
+
+async def _all(db: PostgresDb) -> list[ServiceAccount]:
+    from agentos.db.guarding import AccountQuery
+
+    found: list[ServiceAccount] = []
+    while True:
+        page = await db.list_service_accounts(AccountQuery(limit=PAGE, page=len(found) // PAGE + 1))
+        found += page.rows
+        if len(page.rows) < PAGE:
+            return found
+
+
+def _with(url: str, schema: str, work: Callable[[PostgresDb], Awaitable[T]]) -> T:
+    from agentos.db.postgres import PostgresDb
+
+    async def connected() -> T:
+        db = PostgresDb(url, db_schema=schema, create_schema=False, pool_size=1)
+        try:
+            return await work(db)
+        finally:
+            await db.close()
+
+    return asyncio.run(connected())

@@ -1,0 +1,139 @@
+"""The gate in front of an app: who is asking, and whether it may, judged before any route sees the request.
+
+What proves who somebody is, subclasses say; the tokens of service accounts are good at every gate of an
+AgentOS that has a database.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Final, Protocol
+
+from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from agentos.errors import DatabaseUnavailableError
+from agentos.os import service_accounts
+from agentos.os.claims import TokenError
+from agentos.os.guard import Guard
+from agentos.os.keys import KeysUnavailableError
+from agentos.os.middleware import answers
+from agentos.os.middleware.credentials import Finder
+from agentos.os.middleware.lifespan import holding
+from agentos.os.middleware.origins import is_foreign
+from agentos.os.policy import Decision
+from agentos.os.principal import NOBODY, Access, AccessDeniedError, Principal, grant
+from agentos.os.registry import Server
+from agentos.os.routes import app_of, path_of, served
+
+_JUDGED: Final = "agentos.judged"
+"""In the ASGI scope: the app that a request was judged for, and the outcome."""
+
+
+class Verifier(Protocol):
+    """What tells whom a token speaks for."""
+
+    async def verify(self, token: str) -> Principal:
+        """TokenError if it proves nothing, KeysUnavailableError if that can't be known yet."""
+        ...
+
+
+class Gate:
+    """An ASGI middleware that lets through what its guard allows. Two on one app are one."""
+
+    def __init__(self, app: ASGIApp, *, finder: Finder, verifier: Verifier, guard: Guard) -> None:
+        self._app = app
+        self._finder = finder
+        self._verifier = verifier
+        self._guard = guard
+
+    def open(self) -> AbstractAsyncContextManager[None]:
+        """Is entered while requests come."""
+        return nullcontext()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] not in {"http", "websocket"}:
+            await holding(self.open(), self._app, scope, receive, send)
+            return
+        outcome = await self._judge(scope)
+        if isinstance(outcome, Response):
+            await answers.send_refusal(outcome, scope, receive, send)
+            return
+        grant(scope, outcome)
+        scope[_JUDGED] = scope.get("app"), outcome
+        await self._app(scope, receive, send)
+
+    async def _judge(self, scope: Scope) -> Access | Response:
+        outer = _outer(scope)
+        if outer is not None and outer.policy.enforces:
+            return outer
+        method = scope["method"] if scope["type"] == "http" else "GET"
+        path = path_of(scope)
+        opened = self._guard.policy.open_to_all(method, path)
+        if opened is not None:
+            self._compare(scope, None, method, path, opened)
+            return self._guard.access(NOBODY, opened)
+        try:
+            principal = (
+                outer.principal if outer and outer.principal is not NOBODY else await self._known(scope)
+            )
+        except TokenError as error:
+            return answers.unauthorized(error)
+        except (KeysUnavailableError, DatabaseUnavailableError) as error:
+            return answers.unavailable(error)
+        except AccessDeniedError as error:
+            return answers.forbidden(error, NOBODY)
+        decision = self._guard.policy.decide(principal.scopes, method, path)
+        self._compare(scope, principal, method, path, decision)
+        if decision.allowed:
+            return self._guard.access(principal, decision)
+        return answers.refused(decision, method, served(scope), principal)
+
+    def _compare(
+        self, scope: Scope, principal: Principal | None, method: str, path: str, given: Decision
+    ) -> None:
+        """Counts it if the second map would have answered otherwise, about a route that there is."""
+        shadow = self._guard.shadow
+        if shadow is None:
+            return
+        scopes = None if principal is None else principal.scopes
+        other = shadow.judge(scopes, method, path)
+        if other.allowed is not given.allowed and (found := served(scope)).match is Match.FULL:
+            shadow.count(other, scopes or (), method, found.pattern)
+
+    async def _known(self, scope: Scope) -> Principal:
+        """The principal that the request proves. TokenError, or AccessDeniedError for a forged request."""
+        credentials = self._finder.find(scope["headers"])
+        principal = await self._proven(scope, credentials.token)
+        acts = scope["type"] == "websocket" or scope["method"] not in {"GET", "HEAD"}
+        if credentials.is_cookie and acts and is_foreign(scope):
+            raise AccessDeniedError(
+                "A page of another origin can't act with this site's cookie: allow its origin,"
+                " or send the token in the header.",
+                code="foreign_origin",
+                decision=Decision(),
+            )
+        return principal
+
+    async def _proven(self, scope: Scope, token: str) -> Principal:
+        if not service_accounts.is_one(token):
+            return await self._verifier.verify(token)
+        server = _server(scope)
+        principal, account = await service_accounts.verify(token, server and server.registry.default_db)
+        if server is not None:
+            server.usage.note(account)
+        return principal
+
+
+def _server(scope: Scope) -> Server | None:
+    """The AgentOS that the app serves; None if it is another app."""
+    app = app_of(scope)
+    return app.state.agentos if app is not None and "agentos" in app.state else None
+
+
+def _outer(scope: Scope) -> Access | None:
+    """What a middleware further out decided for this very app; what one around another app did is its own."""
+    app, access = scope.get(_JUDGED, (None, None))
+    return access if app is scope.get("app") else None

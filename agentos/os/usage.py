@@ -1,0 +1,61 @@
+"""When service accounts were last used, written behind the requests' backs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from agentos.db.guarding import ServiceAccount, ServiceAccounts
+from agentos.errors import DatabaseUnavailableError
+
+logger = logging.getLogger("agentos.os")
+
+EVERY: Final = timedelta(minutes=1)
+
+
+class Usage:
+    """The accounts whose use isn't written yet; each at most once a minute."""
+
+    def __init__(self) -> None:
+        self._pending: set[str] = set()
+        self._news: asyncio.Event | None = None
+
+    def note(self, account: ServiceAccount) -> None:
+        """The account was used now."""
+        if account.last_used_at is not None and datetime.now(UTC) - account.last_used_at < EVERY:
+            return
+        self._pending.add(account.id)
+        if self._news is not None:
+            self._news.set()
+
+    @asynccontextmanager
+    async def written(self, accounts: ServiceAccounts) -> AsyncGenerator[None]:
+        """Writes what is noted, while inside and once more at the end."""
+        self._news = news = asyncio.Event()
+        writing = asyncio.create_task(self._write_on(accounts, news))
+        try:
+            yield
+        finally:
+            self._news = None
+            writing.cancel()
+            await asyncio.wait([writing])
+            await self._write(accounts)
+
+    async def _write_on(self, accounts: ServiceAccounts, news: asyncio.Event) -> None:
+        while True:
+            await news.wait()
+            news.clear()
+            await self._write(accounts)
+
+    async def _write(self, accounts: ServiceAccounts) -> None:
+        if not self._pending:
+            return
+        noted, self._pending = self._pending, set()
+        try:
+            await accounts.touch_service_accounts(sorted(noted))
+        except DatabaseUnavailableError:
+            logger.warning("The last use of %d service accounts couldn't be stored", len(noted))
