@@ -10,7 +10,7 @@ from pathlib import Path
 from agentos.errors import ConfigurationError
 from agentos.os.keys.changing import ChangingKeys, KeysUnavailableError
 from agentos.os.keys.file import jwks_file as file_of
-from agentos.os.keys.key import Key, from_setting
+from agentos.os.keys.key import Key, from_setting, pinned
 
 
 class KeyRing:
@@ -40,7 +40,7 @@ class KeyRing:
 def ring(
     verification_keys: Sequence[str | bytes] | None,
     jwks_file: str | Path | None,
-    algorithms: Sequence[str],
+    algorithm: str | Sequence[str],
     *,
     jwks_url: str | None = None,
     issuer: str | None = None,
@@ -49,9 +49,10 @@ def ring(
     """Reads every key; `JWT_VERIFICATION_KEY` and `JWT_JWKS_FILE` stand in where none is given.
 
     Without any of these, the keys are those of `issuer`, if it is an address: they, and those of `jwks_url`,
-    are fetched when needed. ConfigurationError if there is no key, or one can't be used with `algorithms`. A
+    are fetched when needed. ConfigurationError if there is no key, or one can't be used with `algorithm`. A
     secret shorter than its hash (RFC 7518 §3.2) is a warning, or with `strict` an error too.
     """
+    algorithms = pinned(algorithm)
     if isinstance(verification_keys, (str, bytes)):
         raise ConfigurationError("verification_keys must be a list: [key].")
     if jwks_file is not None and jwks_url is not None:
