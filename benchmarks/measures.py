@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
+from time import perf_counter
 from typing import Final
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -56,6 +57,20 @@ class Bench:
             for port, found in sides if turn % 2 == 0 else reversed(sides):
                 found.append(await rate(port, wanted, connections=CONNECTIONS, seconds=self.seconds))
         return rates
+
+    async def times(self, one: int, other: int, request: bytes) -> list[tuple[float, float]]:
+        """Seconds that a lone request takes of two servers, which take turns: the medians of each round."""
+        rounds: list[tuple[float, float]] = []
+        for _ in range(self.rounds + 1):
+            times: dict[int, list[float]] = {one: [], other: []}
+            until = perf_counter() + 2 * self.seconds
+            while perf_counter() < until:
+                for port in (one, other, other, one):
+                    began = perf_counter()
+                    await once(port, request)
+                    times[port].append(perf_counter() - began)
+            rounds.append((median(times[one]), median(times[other])))
+        return rounds[1:]  # statements are prepared in the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +126,11 @@ async def row_security(bench: Bench) -> list[Row]:
         machine.server("served", bench.database(), model) as ours,
         machine.server("unguarded", bench.database(), model) as unguarded,
     ):
-        rates = await bench.rates(ours, unguarded, Wanted(bench.run(stream=False)))
-    return [Row("runs/s, to those without row-level security", "≥", 0.95, rates.ratios, rates.note("runs"))]
+        pairs = await bench.times(ours, unguarded, bench.run(stream=False))
+    ratios = [one / other for one, other in pairs]
+    one, other = (median(times) * 1000 for times in zip(*pairs, strict=True))
+    name = "a run, to one without row-level security"
+    return [Row(name, "≤", 1.05, ratios, f"{one:.1f} and {other:.1f} ms")]
 
 
 async def round_trips(bench: Bench) -> list[Row]:

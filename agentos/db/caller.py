@@ -10,8 +10,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, Self
 
-from psycopg import AsyncConnection, AsyncCursor, AsyncPipeline
-from psycopg.abc import Params, QueryNoTemplate
+from psycopg import AsyncConnection, AsyncCursor, AsyncPipeline, OperationalError
+from psycopg.abc import Params, PQGen, QueryNoTemplate
+from psycopg.generators import send
+from psycopg.pq import ConnStatus
 from sqlalchemy.ext.asyncio import AsyncConnection as SqlAlchemyConnection
 
 from agentos.db.values import id_or_none
@@ -45,6 +47,25 @@ class CallersConnection(AsyncConnection[Any]):
         user_id = id_or_none(owner) if owner else None
         return [self.role.encode(), (user_id or "").encode(self.info.encoding), b""]
 
+    def as_caller(self, statement: PQGen[None]) -> PQGen[None]:
+        """What `statement` sends, after the settings: one transaction, one round trip."""
+        trip = self._pipeline = _Trip(self)
+        self.pgconn.enter_pipeline_mode()
+        try:
+            trip.enqueue(partial(self.pgconn.send_query_prepared, _SPEAK, self.settings()))
+            yield from statement
+            yield from trip.make()
+        finally:
+            self._pipeline = None
+            self._leave_pipeline()
+
+    def _leave_pipeline(self) -> None:
+        if self.pgconn.status == ConnStatus.OK:
+            try:
+                self.pgconn.exit_pipeline_mode()
+            except OperationalError:  # answers are outstanding: nobody must get those of another
+                self.pgconn.finish()
+
 
 class CallersCursor(AsyncCursor[Any]):
     """A cursor whose statements are the connection's caller's."""
@@ -60,11 +81,34 @@ class CallersCursor(AsyncCursor[Any]):
         """As psycopg's, once Postgres knows the caller."""
         connection = self.connection
         assert isinstance(connection, CallersConnection)
-        async with connection.pipeline() as pipeline:
-            send = connection.pgconn.send_query_prepared
-            _enqueue(pipeline, partial(send, _SPEAK, connection.settings()))
-            await super().execute(query, params, prepare=prepare, binary=binary)
+        statement = self._execute_gen(query, params, prepare=prepare, binary=binary)
+        async with connection.lock:
+            await connection.wait(connection.as_caller(statement))
         return self
+
+
+class _Trip(AsyncPipeline):
+    """A pipeline that sends all it was given at once.
+
+    psycopg's own sends command by command and waits in between, which on a busy machine costs as much as a
+    statement does.
+    """
+
+    def enqueue(self, command: Callable[[], None]) -> None:
+        """Adds a command whose result nobody wants."""
+        self.command_queue.append(command)
+        self.result_queue.append(None)
+
+    def make(self) -> PQGen[None]:
+        """Sends everything and takes the results; raises the first error there is among them."""
+        self._enqueue_sync()
+        while self.command_queue:
+            self.command_queue.popleft()()
+        yield from send(self.pgconn)
+        yield from self._fetch_gen(flush=False)
+
+    def _communicate_gen(self) -> PQGen[None]:
+        yield from ()
 
 
 def of(connection: SqlAlchemyConnection) -> CallersConnection:
@@ -81,11 +125,6 @@ async def connect(*arguments: Any, role: str, **options: Any) -> CallersConnecti
     connection = await CallersConnection.connect(*arguments, cursor_factory=CallersCursor, **options)
     connection.role = role
     async with connection.pipeline() as pipeline:
-        _enqueue(pipeline, partial(connection.pgconn.send_prepare, _SPEAK, _SETTINGS))
+        pipeline.command_queue.append(partial(connection.pgconn.send_prepare, _SPEAK, _SETTINGS))
+        pipeline.result_queue.append(None)
     return connection
-
-
-def _enqueue(pipeline: AsyncPipeline, command: Callable[[], None]) -> None:
-    """Adds what goes without a cursor, which would cost as much as the rest together."""
-    pipeline.command_queue.append(command)
-    pipeline.result_queue.append(None)
