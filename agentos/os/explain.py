@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from agentos.os.default_scopes import OWNED_ROUTES
 from agentos.os.policy import Decision, Reason
-from agentos.os.principal import Access, AccessDeniedError
+from agentos.os.principal import NOBODY, Access, AccessDeniedError
 from agentos.os.rules import METHODS, Layer, split
 from agentos.run.owner import ANYONE
 
@@ -42,6 +42,8 @@ def explain(access: Access, method: str, path: str, *, is_ours: bool = True) -> 
     )
     if not (decision.allowed and is_owned):
         return Explanation(decision.allowed, decision.reason, decision, None)
+    if decision.reason == "public":
+        access = replace(access, principal=NOBODY)  # nobody reads a token there
     try:
         owner = access.owner(write=method not in _READS)
     except AccessDeniedError:

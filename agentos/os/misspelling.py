@@ -21,7 +21,7 @@ def looks_like(scope: str, other: str) -> bool:
 def _is_slip(one: str, two: str) -> bool:
     if _bare(one) == _bare(two):
         return True
-    if min(len(one), len(two)) < _SHORTEST or _digits(one) != _digits(two):
+    if max(len(one), len(two)) < _SHORTEST or _digits(one) != _digits(two):
         return False
     return _is_one_edit(one, two)
 

@@ -132,11 +132,14 @@ class Access:
         decision = self.policy.decide(self.principal.scopes, "GET", f"/{family}")
         return decision.ids if decision.allowed else frozenset()
 
+    def no_identity(self) -> AccessDeniedError:
+        """What a caller is told who is nobody, where rows have owners."""
+        told = "Authenticated request is missing a user identity"
+        return AccessDeniedError(told, code="no_identity", decision=self.decision)
+
     def _identity(self) -> str:
         if not self.principal.user_id:
-            raise AccessDeniedError(
-                "Authenticated request is missing a user identity", code="no_identity", decision=self.decision
-            )
+            raise self.no_identity()
         return self.principal.user_id
 
 

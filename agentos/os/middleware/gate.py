@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from agentos.errors import DatabaseUnavailableError
 from agentos.os import service_accounts
 from agentos.os.claims import TokenError
+from agentos.os.explain import explain
 from agentos.os.guard import Guard
 from agentos.os.keys import KeysUnavailableError
 from agentos.os.middleware import answers
@@ -74,7 +75,7 @@ class Gate:
         opened = self._guard.policy.open_to_all(method, path)
         if opened is not None:
             self._compare(scope, None, method, path, opened)
-            return self._guard.access(NOBODY, opened)
+            return _identified(scope, method, path, self._guard.access(NOBODY, opened))
         try:
             principal = (
                 outer.principal if outer and outer.principal is not NOBODY else await self._known(scope)
@@ -88,7 +89,7 @@ class Gate:
         decision = self._guard.policy.decide(principal.scopes, method, path)
         self._compare(scope, principal, method, path, decision)
         if decision.allowed:
-            return self._guard.access(principal, decision)
+            return _identified(scope, method, path, self._guard.access(principal, decision))
         return answers.refused(decision, method, served(scope), principal)
 
     def _compare(
@@ -125,6 +126,15 @@ class Gate:
         if server is not None:
             server.usage.note(account)
         return principal
+
+
+def _identified(scope: Scope, method: str, path: str, access: Access) -> Access | Response:
+    """The access; a refusal if it is nobody's and the route is about rows that have owners."""
+    if access.principal.user_id or explain(access, method, path).code != "no_identity":
+        return access
+    if not served(scope).is_ours:
+        return access
+    return answers.forbidden(access.no_identity(), access.principal)
 
 
 def _server(scope: Scope) -> Server | None:
