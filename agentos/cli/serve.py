@@ -17,6 +17,10 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535)] = 7777,
     reload: Annotated[bool, typer.Option("--reload", help="Start again when a file changes.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="How many processes.")] = 1,
+    allow_unauthenticated: Annotated[
+        bool,
+        typer.Option("--allow-unauthenticated", help="Serve strangers an app that asks nobody for a token."),
+    ] = False,
 ) -> None:
     """Serves what a module in this folder has, e.g. `agentos serve main:app`.
 
@@ -36,6 +40,7 @@ def serve(
         port=port,
         reload=reload,
         workers=workers,
+        allow_unauthenticated=allow_unauthenticated,
         factory=found.is_factory,
         lifespan="on",
     )

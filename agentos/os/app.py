@@ -20,7 +20,9 @@ from agentos.os import serving
 from agentos.os.authorization import AuthorizationConfig, middleware_options
 from agentos.os.config import AgentOSConfig
 from agentos.os.middleware import JWTMiddleware, TrailingSlash
+from agentos.os.middleware.installed import refuse_both
 from agentos.os.middleware.limit import BodyLimit
+from agentos.os.middleware.security_key import SecurityKeyMiddleware, chosen
 from agentos.os.openapi import Document
 from agentos.os.problems import install
 from agentos.os.registry import Registry, Served, Server
@@ -43,7 +45,8 @@ class AgentOS:
     out is made from `name`, or is `agentos`. `config` is an AgentOSConfig or the path of a YAML file.
 
     `authorization=True` puts every route behind JWTs and scopes, as `authorization_config` says; giving the
-    latter alone is refused. `JWTMiddleware` may be added to the finished app instead.
+    latter alone is refused. `JWTMiddleware` may be added to the finished app instead. For the simplest
+    deployments `security_key` (True: the one in OS_SECURITY_KEY) is one shared token that may do everything.
 
     With `base_app` the routes are added to an app of one's own. What it serves already, it goes on serving: a
     route of ours that it hides is left out, with a warning. Its middleware, handlers and lifespan stay. The
@@ -68,6 +71,7 @@ class AgentOS:
         cors_allowed_origins: Sequence[str] | None = None,
         authorization: bool = False,
         authorization_config: AuthorizationConfig | None = None,
+        security_key: str | bool = False,
         max_body_bytes: int = MAX_BODY_BYTES,
         shutdown_grace: float = 10.0,
     ) -> None:
@@ -95,6 +99,7 @@ class AgentOS:
         self.cors_allowed_origins = cors_allowed_origins
         self.authorization = authorization
         self.authorization_config = authorization_config
+        self._security_key = chosen(security_key)
         self.max_body_bytes = max_body_bytes
         self.shutdown_grace = shutdown_grace
         self._registry = Registry(self.agents, db=db)
@@ -120,6 +125,7 @@ class AgentOS:
             name=self.name,
             description=self.description,
             version=self.version,
+            has_security_key=self._security_key is not None,
         )
         app.state.agentos = server
         _add_routes(app, server)
@@ -138,12 +144,14 @@ class AgentOS:
         reload: bool = False,
         workers: int | None = None,
         access_log: bool = False,
+        allow_unauthenticated: bool = False,
         **uvicorn_options: Any,
     ) -> None:
         """Runs `app` under uvicorn until it is stopped. `AGENT_OS_HOST` and `AGENT_OS_PORT` go first.
 
         `reload` and more than one of `workers` need `app` as `"module:attribute"`: other processes import it.
-        Connections that are still open at the end are closed after `shutdown_grace` seconds.
+        Connections that are still open at the end are closed after `shutdown_grace` seconds. An app without
+        authentication is served on this machine's own addresses only, unless `allow_unauthenticated`.
         """
         serving.serve(
             app,
@@ -153,6 +161,7 @@ class AgentOS:
             reload=reload,
             workers=workers,
             access_log=access_log,
+            allow_unauthenticated=allow_unauthenticated,
             **{"lifespan": "on", "timeout_graceful_shutdown": int(self.shutdown_grace), **uvicorn_options},
         )
 
@@ -162,6 +171,8 @@ class AgentOS:
         app.add_middleware(BodyLimit, max_bytes=self.max_body_bytes)
         if self.authorization:
             app.add_middleware(JWTMiddleware, **middleware_options(self.authorization_config, os_id=self.id))
+        if self._security_key is not None:
+            app.add_middleware(SecurityKeyMiddleware, key=self._security_key)
         if not _has_cors(app):
             origins = DEFAULT_ORIGINS if self.cors_allowed_origins is None else self.cors_allowed_origins
             app.add_middleware(CORSMiddleware, **_cors(origins))
@@ -206,6 +217,7 @@ def _lifespan(server: Server, inner: Sequence[Lifespan[FastAPI]], *, grace: floa
             state: dict[str, Any] = {}
             for each in inner:
                 state.update(await stack.enter_async_context(each(app)) or {})
+            refuse_both(app)
             warn(app)
             yield state or None
 

@@ -70,6 +70,7 @@ class Server:
     name: str | None = None
     description: str | None = None
     version: str = "1.0.0"
+    has_security_key: bool = False
     live: LiveRuns = field(default_factory=LiveRuns)
     usage: Usage = field(default_factory=Usage)
     instantiated_at: datetime = field(default_factory=lambda: datetime.now(UTC))

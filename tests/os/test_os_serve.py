@@ -51,7 +51,7 @@ def test_without_arguments_it_is_the_contracts_address(operating, ran):
 def test_the_environment_goes_first(operating, ran, monkeypatch):
     monkeypatch.setenv("AGENT_OS_HOST", "0.0.0.0")
     monkeypatch.setenv("AGENT_OS_PORT", "9000")
-    operating.serve("main:app", host="localhost", port=1)
+    operating.serve("main:app", host="localhost", port=1, allow_unauthenticated=True)
     assert (ran["host"], ran["port"]) == ("0.0.0.0", 9000)
 
 

@@ -52,7 +52,7 @@ async def info(request: Request) -> InfoResponse:
         agno_version=agentos.__version__,
         agentos_version=agentos.__version__,
         agent_count=len(server.registry.all("agent")),
-        auth_mode="none" if access is OPEN else "jwt",
+        auth_mode="none" if access is OPEN else "security_key" if server.has_security_key else "jwt",
         user_isolation=access.is_isolated,
     )
 

@@ -47,7 +47,7 @@ class InfoResponse(BaseModel):
     team_count: int = 0
     workflow_count: int = 0
     mcp: McpInfo = Field(default_factory=McpInfo)
-    auth_mode: Literal["none", "jwt"]
+    auth_mode: Literal["none", "jwt", "security_key"]
     user_isolation: bool
     """Whether callers are kept to their own rows."""
 
