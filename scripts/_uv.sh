@@ -37,4 +37,6 @@ uv_sync() {
     need_uv
     uv sync --frozen "$@"
     PATH=$root/.venv/bin:$PATH
+    # uv leaves out what is installed in place.
+    python -m compileall -q agentos
 }

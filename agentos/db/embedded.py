@@ -35,7 +35,8 @@ class EmbeddedPostgres:
 
     `data_dir` is `~/.agentos/postgres`, for root `/var/lib/agentos/postgres`, unless given; everything the
     server keeps is in it. Run by root, the server runs as `nobody`, who must be able to reach the folder.
-    `port=None` takes a free one. `fsync=False` is quicker and loses data when the machine stops: for tests.
+    `port=None` takes a free one. `fsync=False` is for tests: quicker, loses data when the machine stops, and
+    never vacuums.
     A server that runs already is taken as it is. `AGENTOS_PG_BIN` names a folder of other programs to use.
 
     Whoever may log in to this machine can connect as `ai`: keep nothing secret in it. The superuser
@@ -184,7 +185,7 @@ class EmbeddedPostgres:
         for port in [self._port] if self._port else [_free_port() for _ in range(3)]:
             options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c timezone=UTC"
             if not self._fsync:
-                options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+                options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c autovacuum=off"
             start = [
                 str(programs / "pg_ctl"),
                 "start",

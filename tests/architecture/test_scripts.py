@@ -59,12 +59,14 @@ def machine(tmp_path: Path) -> Machine:
 
 def test_uv_that_is_there_is_used_and_arguments_go_on(machine: Machine):
     machine.put(machine.programs / "uv", LOG)
+    machine.put(machine.checkout / ".venv/bin/python", LOG)
     machine.put(machine.checkout / ".venv/bin/pytest", LOG)
     done = machine.run("test", "-k", "a b", CDPATH="/", VIRTUAL_ENV="/elsewhere")
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
     assert machine.log.read_text().splitlines() == [
         "uv python find --no-python-downloads >=3.11",
         "uv sync --frozen",
+        "python -m compileall -q agentos",
         "pytest -n logical --dist loadgroup -k a b",
     ]
     assert not (machine.checkout / ".venvs").exists()
@@ -73,16 +75,19 @@ def test_uv_that_is_there_is_used_and_arguments_go_on(machine: Machine):
 def test_uv_that_is_missing_is_installed_once(machine: Machine):
     machine.put(machine.programs / "python3", PYTHON)
     machine.put(machine.checkout / "uv", LOG)
+    machine.put(machine.checkout / ".venv/bin/python", LOG)
     machine.put(machine.checkout / ".venv/bin/agentos", LOG)
     for _ in range(2):
         assert machine.run("demo", "--port", "1").returncode == 0
     logged = machine.log.read_text()
     assert logged.count("-m pip install") == 1
-    assert logged.count("uv sync --frozen --no-dev --all-extras --inexact\nagentos demo --port 1\n") == 2
+    assert logged.count("uv sync --frozen --no-dev --all-extras --inexact\n") == 2
+    assert logged.count("agentos demo --port 1\n") == 2
 
 
 def test_the_demo_environment_stands_beside_the_developers(machine: Machine):
     machine.put(machine.programs / "uv", LOG + 'echo "$UV_PROJECT_ENVIRONMENT" >> "$LOG"\n')
+
     done = machine.run("demo_setup.sh", UV_PROJECT_ENVIRONMENT="/elsewhere")
     assert machine.log.read_text().endswith("uv sync --frozen --no-dev --all-extras\n.venvs/demo\n")
     assert "/a\\ checkout/.venvs/demo/bin/activate" in done.stdout
