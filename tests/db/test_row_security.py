@@ -1,6 +1,7 @@
 """The second wall, with the first one, the conditions of our own statements, taken away."""
 
 import asyncio
+from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -65,6 +66,12 @@ async def fill(db):
         await db.create_memory(a_memory(f"{user}-m", user_id=user, topics=[user]), owner=user)
 
 
+@contextmanager
+def connected(database):
+    with psycopg.connect(database.replace("+psycopg", ""), autocommit=True) as connection:
+        yield connection
+
+
 CALLS = {
     "get_session": lambda db, owner: db.get_session("alice-s", owner=owner),
     "update_session": lambda db, owner: db.update_session(
@@ -91,16 +98,16 @@ REFUSED = {
 }
 
 
-async def everything(db, database):
-    with psycopg.connect(database.replace("+psycopg", "")) as admin:
+def everything(database):
+    with connected(database) as admin:
         return [admin.execute(f"SELECT * FROM ai.agentos_{table} ORDER BY 1").fetchall() for table in TABLES]
 
 
 @pytest.mark.parametrize("call", CALLS)
 async def test_a_call_that_forgets_the_owner_still_finds_no_row_of_anothers(unguarded, database, call):
-    before = await everything(unguarded, database)
+    before = everything(database)
     assert not await CALLS[call](unguarded, "bob")
-    assert await everything(unguarded, database) == before
+    assert everything(database) == before
     assert await CALLS[call](unguarded, "alice")
 
 
@@ -121,19 +128,19 @@ async def test_a_page_that_forgets_the_owner_still_counts_only_ones_own(unguarde
 
 @pytest.mark.parametrize("call", REFUSED)
 async def test_a_write_that_forgets_the_owner_still_changes_nothing_of_anothers(unguarded, database, call):
-    before = await everything(unguarded, database)
+    before = everything(database)
     with pytest.raises(NotFoundError):
         await REFUSED[call](unguarded, "bob")
-    assert await everything(unguarded, database) == before
+    assert everything(database) == before
     await REFUSED[call](unguarded, "alice")
-    assert await everything(unguarded, database) != before
+    assert everything(database) != before
 
 
 async def test_a_run_that_forgets_the_owner_still_gets_into_no_session_of_anothers(unguarded, database):
-    before = await everything(unguarded, database)
+    before = everything(database)
     with pytest.raises(ProgrammingError, match="row-level security"):
         await accepted(unguarded, a_run("alice-s", user_id="bob"))
-    assert await everything(unguarded, database) == before
+    assert everything(database) == before
     assert (await accepted(unguarded, a_run("alice-s"))).user_id == "alice"
     assert (await accepted(unguarded, a_run("alice-s", user_id=None), owner=ANYONE)).user_id == "alice"
 
@@ -150,6 +157,14 @@ async def test_each_transaction_sees_its_own_callers_rows_whoever_had_the_connec
         with pytest.raises(ProgrammingError):
             await unguarded.sql("SELECT nonsense", owner=owner)
         assert await unguarded.seen() == NOTHING
+
+
+async def test_a_user_without_a_name_is_nobody(unguarded, database):
+    with connected(database) as admin:
+        admin.execute("INSERT INTO ai.agentos_sessions (session_id, kind, user_id) VALUES ('s', 'agent', '')")
+    for owner in (None, "", "alice\0"):
+        assert await unguarded.seen(owner) == NOTHING
+    assert await unguarded.seen(ANYONE) == EVERYTHING | {"sessions": 4}
 
 
 async def test_nothing_of_a_call_that_was_given_up_is_left_behind(database):
@@ -268,7 +283,7 @@ async def test_deleting_a_session_takes_its_runs_and_events_along(unguarded):
 
 
 async def test_every_table_whose_rows_have_an_owner_has_a_policy(database):
-    with psycopg.connect(database.replace("+psycopg", "")) as admin:
+    with connected(database) as admin:
         tables = admin.execute(
             "SELECT relname, relrowsecurity, EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid)"
             " FROM pg_class AS c WHERE relnamespace = 'ai'::regnamespace AND relkind = 'r'"
