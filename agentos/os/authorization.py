@@ -45,6 +45,7 @@ class AuthorizationConfig(BaseModel):
     unmapped: Literal["deny", "allow"] | None = None
     user_isolation: bool | None = None
     shadow_scope_mappings: Mapping[str, list[str]] | None = None
+    failed_logins_per_minute: int | None = None
 
 
 def middleware_options(config: AuthorizationConfig | None, *, os_id: str) -> dict[str, Any]:

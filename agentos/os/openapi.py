@@ -131,13 +131,19 @@ def _schemes(policy: Policy, finder: Finder) -> dict[str, Json]:
 _CHALLENGE: Final[Json] = {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "RFC 6750."}}
 _RETRY: Final[Json] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
 
-_REFUSALS: Final = {"401": "Unauthorized", "403": "Forbidden", "503": "Unavailable"}
+_REFUSALS: Final = {
+    "401": "Unauthorized",
+    "403": "Forbidden",
+    "429": "TooManyFailures",
+    "503": "Unavailable",
+}
 
 
 def _responses() -> dict[str, Json]:
     return {
         "Unauthorized": _refusal("No token, or none that is valid.", _CHALLENGE, Problem),
         "Forbidden": _refusal("The token doesn't allow this.", _CHALLENGE, Denial),
+        "TooManyFailures": _refusal("Too many bad tokens came from this address.", _RETRY, Problem),
         "Unavailable": _refusal("What is needed to answer can't be reached now.", _RETRY, Problem),
     }
 

@@ -110,3 +110,13 @@ async def test_a_key_and_jwts_together_are_refused():
         with pytest.raises(ConfigurationError, match="leave one out"):
             async with serving(app):
                 pass
+
+
+async def test_who_guesses_isnt_told_when_they_are_right():
+    async with serving(keyed()) as caller:
+        wrong = {"Authorization": "Bearer wrong"}
+        guesses = [(await caller.get("/config", headers=wrong)).status_code for _ in range(21)]
+        assert guesses == [401] * 20 + [429]
+        assert (await caller.get("/config", headers=HOLDER)).status_code == 429
+    async with serving(keyed()) as caller:
+        assert (await caller.get("/config", headers=HOLDER)).status_code == 200

@@ -38,6 +38,13 @@ def unauthorized(error: TokenError) -> Response:
     return JSONResponse({"detail": str(error), "code": error.code}, 401, headers)
 
 
+def exhausted(seconds: int) -> Response:
+    """429: too many tokens from there were bad."""
+    detail = f"Too many failed authentications from your address: try again in {seconds} seconds"
+    body = {"detail": detail, "code": "too_many_failures"}
+    return JSONResponse(body, 429, {"Retry-After": str(seconds)})
+
+
 def unavailable(error: KeysUnavailableError | DatabaseUnavailableError) -> Response:
     """503: nobody can be told from anybody else."""
     headers = {"Retry-After": str(error.retry_after)}

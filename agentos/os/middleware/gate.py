@@ -21,6 +21,7 @@ from agentos.os.guard import Guard
 from agentos.os.keys import KeysUnavailableError
 from agentos.os.middleware import answers
 from agentos.os.middleware.credentials import Finder
+from agentos.os.middleware.failures import PER_MINUTE, Failures
 from agentos.os.middleware.lifespan import holding
 from agentos.os.middleware.origins import is_foreign
 from agentos.os.policy import Decision
@@ -43,11 +44,22 @@ class Verifier(Protocol):
 class Gate:
     """An ASGI middleware that lets through what its guard allows. Two on one app are one."""
 
-    def __init__(self, app: ASGIApp, *, finder: Finder, verifier: Verifier, guard: Guard) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        finder: Finder,
+        verifier: Verifier,
+        guard: Guard,
+        failed_logins_per_minute: int = PER_MINUTE,
+        is_guessable: bool = False,
+    ) -> None:
         self._app = app
         self._finder = finder
         self._verifier = verifier
         self._guard = guard
+        self._failures = Failures(failed_logins_per_minute)
+        self._is_guessable = is_guessable
 
     def open(self) -> AbstractAsyncContextManager[None]:
         """Is entered while requests come."""
@@ -81,7 +93,7 @@ class Gate:
                 outer.principal if outer and outer.principal is not NOBODY else await self._known(scope)
             )
         except TokenError as error:
-            return answers.unauthorized(error)
+            return self._unproven(scope, error)
         except (KeysUnavailableError, DatabaseUnavailableError) as error:
             return answers.unavailable(error)
         except AccessDeniedError as error:
@@ -91,6 +103,14 @@ class Gate:
         if decision.allowed:
             return _identified(scope, method, path, self._guard.access(principal, decision))
         return answers.refused(decision, method, served(scope), principal)
+
+    def _unproven(self, scope: Scope, error: TokenError) -> Response:
+        """401, or 429 from where too many came. Who sends nothing, or what was good once, isn't guessing."""
+        if error.code in {"missing_token", "expired_token"}:
+            return answers.unauthorized(error)
+        seconds = self._failures.wait(scope)
+        self._failures.count(scope)
+        return answers.exhausted(seconds) if seconds else answers.unauthorized(error)
 
     def _compare(
         self, scope: Scope, principal: Principal | None, method: str, path: str, given: Decision
@@ -119,7 +139,12 @@ class Gate:
         return principal
 
     async def _proven(self, scope: Scope, token: str) -> Principal:
-        if not service_accounts.is_one(token):
+        is_account = service_accounts.is_one(token)
+        # A signature can't be guessed, and costs nobody else anything: good tokens pass also from where bad
+        # ones come, be it the address of a proxy. A shared key can be; looking up an account costs a query.
+        if (is_account or self._is_guessable) and self._failures.wait(scope):
+            raise TokenError("Not looked at: too many failed authentications")
+        if not is_account:
             return await self._verifier.verify(token)
         server = _server(scope)
         principal, account = await service_accounts.verify(token, server and server.registry.default_db)

@@ -14,6 +14,7 @@ from agentos.os import keys
 from agentos.os.claims import Expected
 from agentos.os.guard import Guard
 from agentos.os.middleware.credentials import Finder, TokenSource
+from agentos.os.middleware.failures import PER_MINUTE
 from agentos.os.middleware.gate import Gate
 from agentos.os.policy import ADMIN_SCOPE, Unmapped
 from agentos.os.rules import ScopeMap
@@ -42,6 +43,9 @@ class JWTMiddleware(Gate):
     state. `leeway` is in seconds. `strict` refuses weak secrets, and on an AgentOS what the lint finds in the
     map, instead of warning. `shadow_scope_mappings` is a second map that decides nothing: what it would allow
     or deny otherwise is counted, for `GET /authz/shadow`.
+
+    An address that sends more than `failed_logins_per_minute` bad tokens is answered 429 until the minute
+    is over; good JWTs pass all the same. 0 turns that off.
 
     A parameter that can't work raises ConfigurationError. Two of these on one app are one: the outer judges,
     and the inner only where the outer merely authenticates.
@@ -78,6 +82,7 @@ class JWTMiddleware(Gate):
         unmapped: Unmapped = "deny",
         user_isolation: bool = True,
         shadow_scope_mappings: ScopeMap | None = None,
+        failed_logins_per_minute: int = PER_MINUTE,
     ) -> None:
         finder = Finder(token_source, header=token_header_key, cookie=cookie_name)
         expected = Expected(
@@ -106,7 +111,13 @@ class JWTMiddleware(Gate):
             shadow_scope_mappings=shadow_scope_mappings,
             strict=strict,
         )
-        super().__init__(app, finder=finder, verifier=Verifier(self._keys, expected), guard=guard)
+        super().__init__(
+            app,
+            finder=finder,
+            verifier=Verifier(self._keys, expected),
+            guard=guard,
+            failed_logins_per_minute=failed_logins_per_minute,
+        )
 
     def open(self) -> AbstractAsyncContextManager[None]:
         """Fetches keys until it is left."""

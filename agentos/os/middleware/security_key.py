@@ -32,7 +32,7 @@ class SecurityKeyMiddleware(Gate):
     """
 
     def __init__(self, app: ASGIApp, *, key: str) -> None:
-        super().__init__(app, finder=finder(), verifier=_Key(key), guard=guard())
+        super().__init__(app, finder=finder(), verifier=_Key(key), guard=guard(), is_guessable=True)
 
 
 class _Key:
