@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from agentos.db.embedded import EmbeddedPostgres
 from benchmarks import imports, machine, sessions
+from benchmarks import judging as judge
 from benchmarks.load import Wanted, get, once, post, rate
 from benchmarks.proxy import counting
 from benchmarks.table import Row
@@ -176,6 +177,22 @@ async def long_sessions(bench: Bench) -> list[Row]:
     return [Row(name, "≤", 1.5, rates.ratios, rates.note("answers"))]
 
 
+async def judging(bench: Bench) -> list[Row]:
+    """What it takes to know whether a request may pass; microseconds of processor time."""
+    guarded, plain = judge.served(is_guarded=True), judge.served(is_guarded=False)
+    decisions: list[float] = []
+    added: list[float] = []
+    for turn in range(bench.rounds + 1):
+        decisions.append(judge.decision_seconds() * 1e6)
+        sides = (guarded, plain) if turn % 2 == 0 else (plain, guarded)
+        spent = {side: await judge.request_seconds(side, bench.token) for side in sides}
+        added.append((spent[guarded] - spent[plain]) * 1e6)
+    return [
+        Row("a decision, in µs", "≤", 10, decisions[1:]),
+        Row("what a verified HS256 token adds to a request, in µs", "≤", 150, added[1:]),
+    ]
+
+
 async def import_time(bench: Bench) -> list[Row]:
     """What a script pays before its first line."""
     for statement in (AGENT, LIBRARIES):
@@ -191,6 +208,7 @@ MEASURES: Final[Mapping[str, Callable[[Bench], Awaitable[list[Row]]]]] = {
     "streams": streams,
     "agents": agents,
     "rows": row_security,
+    "judging": judging,
     "trips": round_trips,
     "sessions": long_sessions,
     "imports": import_time,

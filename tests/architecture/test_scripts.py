@@ -87,7 +87,6 @@ def test_uv_that_is_missing_is_installed_once(machine: Machine):
 
 def test_the_demo_environment_stands_beside_the_developers(machine: Machine):
     machine.put(machine.programs / "uv", LOG + 'echo "$UV_PROJECT_ENVIRONMENT" >> "$LOG"\n')
-
     done = machine.run("demo_setup.sh", UV_PROJECT_ENVIRONMENT="/elsewhere")
     assert machine.log.read_text().endswith("uv sync --frozen --no-dev --all-extras\n.venvs/demo\n")
     assert "/a\\ checkout/.venvs/demo/bin/activate" in done.stdout
