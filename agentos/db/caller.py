@@ -1,7 +1,10 @@
 """Connections that tell Postgres whose transaction each one is, in the round trip of the statement itself.
 
 Row-level security (`agentos.db.row_security`) goes by it. The settings end with their transaction, so nothing
-is left behind for the connection's next user, nor for another client of a pooler in between.
+is left behind for the connection's next user, nor for another client of a pooler in between. Such a pooler
+must know prepared statements, as PgBouncer has since 1.21 (`max_prepared_statements`).
+
+It goes below psycopg's public interface, into how its cursors and pipelines share the work: see `_Trip`.
 """
 
 from __future__ import annotations
