@@ -13,9 +13,12 @@ from uuid import uuid4
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
 from agentos.errors import (
     AgentOSError,
@@ -25,6 +28,7 @@ from agentos.errors import (
     NotFoundError,
     PayloadTooLargeError,
 )
+from agentos.os.audit import note_denial
 from agentos.os.principal import AccessDeniedError
 
 logger = logging.getLogger("agentos.os")
@@ -84,11 +88,27 @@ class ProblemRoute(APIRoute):
             try:
                 return await handle(request)
             except AgentOSError as error:
-                return answer(error)
+                return await _on_error(request, error)
             except RequestValidationError as error:
                 return invalid(error.errors())
 
         return handler
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """FastAPI's; but `Allow` names the methods of all routes on the path (RFC 9110 §15.5.6)."""
+        if scope["method"] not in self.methods:
+            raise HTTPException(405, headers={"Allow": ", ".join(sorted(_methods(scope)))})
+        await super().handle(scope, receive, send)
+
+
+def _methods(scope: Scope) -> set[str]:
+    """Those that the path knows, when the request's is none of them."""
+    return {
+        method
+        for route in iter_route_contexts(scope["app"].routes)
+        if route.matches(scope)[0] is Match.PARTIAL
+        for method in route.methods or ()
+    }
 
 
 def install(app: FastAPI, *, crashes: bool) -> None:
@@ -99,6 +119,8 @@ def install(app: FastAPI, *, crashes: bool) -> None:
 
 
 async def _on_error(request: Request, error: AgentOSError) -> Response:
+    if isinstance(error, AccessDeniedError):
+        note_denial(request.scope, error.code)
     return answer(error)
 
 

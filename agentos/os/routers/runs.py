@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
+from pydantic import WithJsonSchema
 from starlette.responses import Response
 from starlette.types import Send
 
@@ -34,7 +35,9 @@ _PROBLEM: dict[str, Any] = {
 _EVENTS: dict[str, Any] = {"text/event-stream": {"schema": {"type": "string"}}}
 MAX_SEQ = 2**31 - 1
 Seq = Annotated[int, Query(ge=0, le=MAX_SEQ)]
-LastEventId = Annotated[int | None, Header(ge=0, le=MAX_SEQ)]
+_NUMBER: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": MAX_SEQ}
+"""A header may be left out, but it can't be null."""
+LastEventId = Annotated[int | None, Header(ge=0, le=MAX_SEQ), WithJsonSchema(_NUMBER)]
 
 _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 

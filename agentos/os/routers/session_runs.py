@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Query
+from pydantic import WithJsonSchema
 
 from agentos.errors import NotFoundError
 from agentos.os.deps import Reader, SessionId, SessionsDb, Type, find_session
@@ -17,6 +18,7 @@ router = APIRouter(tags=["sessions"], route_class=ProblemRoute, responses=respon
 MAX_SECONDS = 253402300799
 """The last second of the year 9999."""
 Seconds = Annotated[int | None, Query(ge=0, le=MAX_SECONDS, description="Epoch seconds, inclusive.")]
+Status = Annotated[str, WithJsonSchema({"type": "string", "enum": [status.value for status in RunStatus]})]
 
 
 async def runs_of(
@@ -26,7 +28,7 @@ async def runs_of(
     type: Type = None,  # noqa: A002 - the wire's word
     created_after: Seconds = None,
     created_before: Seconds = None,
-    status: Annotated[list[str] | None, Query()] = None,
+    status: Annotated[list[Status] | None, Query()] = None,
 ) -> list[RunOutput]:
     """A session's runs, narrowed as the query says, oldest first."""
     statuses = _statuses(status or [])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool, WithJsonSchema
 
 from agentos.db.guarding import AccountSort, ServiceAccount
 from agentos.os.schemas.pages import PageQuery, SortOrder
 from agentos.os.service_accounts import DEFAULT_DAYS, MAX_DAYS, NAME
-from agentos.os.values import Id
+from agentos.os.values import MAX_ID, Id
 
 MAX_SCOPES = 100
 DEFAULT_SCOPES = ("agents:run", "sessions:read", "config:read")
@@ -25,10 +25,20 @@ class AccountsQuery(PageQuery):
     sort_order: SortOrder = "desc"
 
 
+_WORD = r"[^\s:*\x00-\x1f\x7f]+"
+ScopeText = Annotated[
+    Id,
+    WithJsonSchema(
+        {"type": "string", "maxLength": MAX_ID, "pattern": rf"^{_WORD}(:[^:\x00-\x1f\x7f]+)?:{_WORD}$"}
+    ),
+]
+"""As `scopes.parse` reads it, which also says what is wrong with one."""
+
+
 class GrantedScope(BaseModel):
     """A scope to grant. There are no denials: what isn't granted is denied."""
 
-    scope: Id
+    scope: ScopeText
     effect: Literal["allow"] = "allow"
 
 
@@ -36,10 +46,12 @@ class CreateServiceAccount(BaseModel):
     """An account to make."""
 
     name: str = Field(pattern=f"^{NAME}$")
-    scopes: list[Id | GrantedScope] = Field(default=list(DEFAULT_SCOPES), min_length=1, max_length=MAX_SCOPES)
+    scopes: list[ScopeText | GrantedScope] = Field(
+        default=list(DEFAULT_SCOPES), min_length=1, max_length=MAX_SCOPES
+    )
     """None that the maker doesn't hold."""
     expires_in_days: int = Field(default=DEFAULT_DAYS, ge=1, le=MAX_DAYS)
-    never_expires: bool = False
+    never_expires: StrictBool = False
     """Goes over `expires_in_days`."""
 
     @property

@@ -1,0 +1,72 @@
+"""Every operation, asked as the OpenAPI document says and otherwise, answers as the document says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
+
+import pytest
+import schemathesis
+from fastapi import FastAPI
+from schemathesis.specs.openapi import checks
+
+from agentos.db.postgres import PostgresDb
+from agentos.os import AgentOS
+from tests.flows.databases import cloned
+from tests.os.apps import ADMIN, agent, bearer, listening, secured
+
+EXAMPLES = 5
+"""Invented requests for each operation, besides those that try its parameters one by one."""
+CONFIG = {
+    "seed": 1,
+    "generation": {"deterministic": True, "max-examples": EXAMPLES, "with-security-parameters": False},
+}
+FORGED = {"Authorization": "Bearer e30.e30.e30"}
+
+operations = schemathesis.openapi.from_dict(
+    secured(AgentOS(agents=[agent()]).get_app()).openapi(), config=schemathesis.Config.from_dict(CONFIG)
+)
+
+
+@contextmanager
+def in_a_thread(app: FastAPI) -> Iterator[str]:
+    """The address of a server beside the test, which has no loop."""
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+    server = listening(app)
+    try:
+        port = asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result()
+        yield f"http://127.0.0.1:{port}"
+        asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@pytest.fixture(scope="module")
+def address(server_url, template) -> Iterator[str]:
+    with cloned(server_url, template) as database:
+        app = AgentOS(agents=[agent()], db=PostgresDb(database, pool_size=5)).get_app()
+        with in_a_thread(secured(app)) as address:
+            yield address
+
+
+@operations.parametrize()
+def test_answers_are_as_documented(case, address):
+    operation = case.operation.definition.raw
+    # That two lists have the same length is more than a schema can say.
+    unsayable = [checks.positive_data_acceptance] if operation["operationId"] == "delete_sessions" else []
+    # What isn't served is nobody's business who has no token: 401, not 405.
+    for headers in (None, FORGED):
+        refused = case.call_and_validate(
+            address, headers=headers, excluded_checks=[checks.unsupported_method]
+        )
+        if operation["security"] and case.method != "OPTIONS":
+            assert refused.status_code in {401, 429}
+    # That tokens are asked for has just been seen.
+    for headers in (bearer("alice"), bearer("root", ADMIN)):
+        case.call_and_validate(address, headers=headers, excluded_checks=[checks.ignored_auth, *unsayable])
