@@ -112,8 +112,8 @@ def test_check_passes_and_tells_what_isnt_covered(target, tmp_path: Path):
         ("{scopes: [], request: GET /agents, expected: allow}", "expected allow, got deny (missing_scope by"),
         ("{scopes: app:read, request: GET /agents, expected: deny}", "expected deny, got allow (granted by"),
         (
-            "{scopes: [], request: GET /agents, expected: deny, reason: no}",
-            "expected the reason no, got missing",
+            "{scopes: [], request: GET /agents, expected: deny, reason: other}",
+            "expected the reason other, got missing_scope",
         ),
         ("{scopes: [], request: GET /agents, expected: deny, missing: [a:b]}", "expected missing ['a:b']"),
         ("{scopes: [], request: GET /agnets, expected: deny}", "no route serves GET /agnets"),

@@ -1,6 +1,7 @@
 """What `GET /authz/explain` and its kin say, to whom."""
 
 import pytest
+from fastapi import FastAPI
 
 from agentos.os import AgentOS
 from agentos.os.explain import explain
@@ -9,7 +10,7 @@ from agentos.os.principal import OPEN, Principal
 from tests.os.apps import agent
 from tests.os.auth.loaded import ADMIN, loaded_app
 from tests.os.auth.minting import bearer
-from tests.os.auth.serving import client
+from tests.os.auth.serving import client, guarded
 
 RUNS = "/agents/web/runs"
 
@@ -168,3 +169,17 @@ async def test_an_app_below_a_prefix_explains_its_own_paths():
             params = {"method": "GET", "path": path}
             told = await http.get("/api/authz/explain", params=params, headers=bearer("mine:read"))
             assert (told.json()["code"], told.json()["route"]) == ("granted", "/mine")
+
+
+async def test_a_route_of_the_users_own_in_place_of_ours_needs_no_user():
+    own = FastAPI()
+    own.get("/sessions")(lambda: "not about anybody's rows")
+    app = AgentOS(agents=[agent()], base_app=own).get_app()
+    guarded(app, authorization=True)
+    nobody = bearer("sessions:read", "memories:read", sub=...)
+    async with client(app) as http:
+        for path, status, code in (("/sessions", 200, "granted"), ("/memories", 403, "no_identity")):
+            assert (await http.get(path, headers=nobody)).status_code == status
+            params = {"method": "GET", "path": path}
+            told = (await http.get("/authz/explain", params=params, headers=nobody)).json()
+            assert (told["code"], told["rows"]) == (code, None)
