@@ -46,7 +46,10 @@ def request(method: str, target: str, headers: Headers = (), body: bytes = b"", 
 
 
 def exchange(port: int, sent: bytes | Iterable[bytes], *, until: bytes | None = None) -> Answer:
-    """Sends it, piece by piece, and reads the answer: all of it, or up to the line that holds `until`."""
+    """Sends it, piece by piece, and reads the answer: all of it, or up to the line that holds `until`.
+
+    A stream that is silent instead ends there too.
+    """
     with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as connection:
         try:
             for piece in [sent] if isinstance(sent, bytes) else sent:
@@ -73,6 +76,6 @@ def _read_until(response: HTTPResponse, marker: bytes) -> bytes:
     lines: list[bytes] = []
     while line := response.readline():
         lines.append(line)
-        if marker in line:
+        if marker in line or line == b": keep-alive\n":
             break
     return b"".join(lines)

@@ -1,0 +1,112 @@
+"""Bob's rows, and everything that ann may try to learn about them or do to them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.os.threats.rows import Act, both, changes, live, memory, run, session, session_with_topic, shows
+from tests.os.threats.threat import Threat, every, stands
+from tests.os.threats.world import BOBS, World
+
+LIVE = "/agents/endless/runs/{run_id}"
+READING = {
+    "a session": shows("/sessions/{}", session),
+    "a session by its kind": shows("/sessions/{}?type=agent", session),
+    "a session's runs": shows("/sessions/{session_id}/runs", run),
+    "a session's run": shows("/sessions/{session_id}/runs/{run_id}", run),
+    "a session's previews": shows("/sessions/{session_id}/run-previews", run),
+    "sessions": shows("/sessions?limit=1000", session),
+    "sessions by name": shows("/sessions?session_name=private&limit=1000", session),
+    "sessions of an agent": shows("/sessions?component_id=web&limit=1000", session),
+    "an agent's runs of a session": shows("/agents/web/runs?session_id={session_id}", run),
+    "a run": shows("/agents/web/runs/{run_id}", run),
+    "a run in its session": shows("/agents/web/runs/{run_id}?session_id={session_id}", run),
+    "a live run": shows(LIVE, live),
+    "a live run in its session": shows(f"{LIVE}?session_id={{session_id}}", live),
+    "a live run's events": shows(f"{LIVE}/events", live, until=BOBS.encode()),
+    "a live run's answer": shows(f"{LIVE}/events?stream_events=false", live, until=BOBS.encode()),
+    "a live run in the lists": shows("/sessions/{session_id}/runs", live),
+    "a memory": shows("/memories/{}", memory),
+    "memories": shows("/memories?limit=1000", memory),
+    "memories by text": shows("/memories?search_content=private&limit=1000", memory),
+    "memories by topic": shows("/memories?topics={topic}", session_with_topic),
+}
+CHANGING = {
+    "the name": changes("POST", "/sessions/{}/rename", {"session_name": "x"}, session, "/sessions/{}"),
+    "the state": changes("PATCH", "/sessions/{}", {"session_state": {"x": 1}}, session, "/sessions/{}"),
+    "the metadata": changes("PATCH", "/sessions/{}", {"metadata": {"x": 1}}, session, "/sessions/{}"),
+    "that it is there": changes("DELETE", "/sessions/{}", b"", session, "/sessions/{}"),
+    "that they are there": changes(
+        "DELETE", "/sessions", {"session_ids": ["{}"], "session_types": ["agent"]}, session, "/sessions/{}"
+    ),
+    "what was said": changes(
+        "POST",
+        "/agents/web/runs",
+        {"message": "x", "session_id": "{}", "stream": False},
+        session,
+        "/sessions/{}",
+    ),
+    "a memory": changes("PATCH", "/memories/{}", {"memory": "x"}, memory, "/memories/{}"),
+    "a memory's topics": changes(
+        "PATCH", "/memories/{}", {"memory": BOBS, "topics": ["x"]}, memory, "/memories/{}"
+    ),
+    "that a memory is there": changes("DELETE", "/memories/{}", b"", memory, "/memories/{}"),
+    "that memories are there": changes("DELETE", "/memories", {"memory_ids": ["{}"]}, memory, "/memories/{}"),
+}
+
+
+def counts(target: str, make: Callable[[World], Any]) -> Act:
+    """Whether the count in the answer goes up when bob gets another row."""
+
+    def act(world: World, user: str) -> bool:
+        make(world)
+        before = world.as_user(user, "GET", target).json["meta"]["total_count"]
+        make(world)
+        return world.as_user(user, "GET", target).json["meta"]["total_count"] > before
+
+    return act
+
+
+def topics(world: World, user: str) -> bool:
+    return session_with_topic(world)["topic"] in world.as_user(user, "GET", "/memory_topics").json
+
+
+def stats(world: World, user: str) -> bool:
+    memory(world)
+    found = world.as_user(user, "GET", "/user_memory_stats").json["data"]
+    return "bob" in [each["user_id"] for each in found]
+
+
+def pages(world: World, user: str) -> bool:
+    memory(world), memory(world), memory(world)
+    return world.as_user(user, "GET", "/memories?limit=1&topics=secret").json["meta"]["total_pages"] > 2
+
+
+COUNTING = {
+    "sessions": counts("/sessions?limit=1", session),
+    "sessions by name": counts("/sessions?limit=1&session_name=private", session),
+    "memories": counts("/memories?limit=1", memory),
+    "memories by text": counts("/memories?limit=1&search_content=private", memory),
+    "memories by topic": counts("/memories?limit=1&topics=secret", memory),
+    "pages": pages,
+    "topics": topics,
+    "statistics": stats,
+}
+
+
+def threats(table: dict[str, Act]) -> list[Threat]:
+    return [threat for name, act in table.items() for threat in both(name, act)]
+
+
+@every(threats(READING))
+def test_nobody_reads_anothers_rows(world, threat):
+    stands(world, threat)
+
+
+@every(threats(CHANGING))
+def test_nobody_changes_anothers_rows(world, threat):
+    stands(world, threat)
+
+
+@every(threats(COUNTING))
+def test_nobody_counts_anothers_rows(world, threat):
+    stands(world, threat)
