@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from typing import Any
+from copy import deepcopy
+from typing import Any, Final
 
 import uvicorn
 from fastapi import FastAPI
 from rich.console import Console
 from rich.text import Text
+from uvicorn.config import LOGGING_CONFIG
 
 from agentos.errors import ConfigurationError
 from agentos.os.exposure import refuse_open
 
 MAX_PORT = 65535
+_RAISED: Final = f"{ConfigurationError.__module__}.{ConfigurationError.__qualname__}: "
 
 
 def serve(
@@ -30,6 +34,7 @@ def serve(
     """Runs `app` until it is stopped. `AGENT_OS_HOST` and `AGENT_OS_PORT` go first.
 
     `reload` and more than one of `workers` need `app` as `"module:attribute"`: other processes import it.
+    A configuration that fails once it runs is one sentence in uvicorn's log, and the process's end.
     On an address beyond this machine an app that asks nobody who they are is refused, unless
     `allow_unauthenticated` says that this is meant.
     """
@@ -41,7 +46,30 @@ def serve(
     if not allow_unauthenticated and not uvicorn_options.get("uds"):
         refuse_open(app, host, factory=bool(uvicorn_options.get("factory")))
     Console().print(Text.assemble((title, "bold"), f" on http://{host}:{port}, docs at /docs"))
+    uvicorn_options.setdefault("log_config", _log_config())
     uvicorn.run(app, host=host, port=port, reload=reload, workers=workers, **uvicorn_options)
+
+
+class OneSentence(logging.Filter):
+    """Leaves of a ConfigurationError its sentence: the person who deploys has no use for a traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Uvicorn logs what a start fails with, and Starlette gives it as a text that ends in the error."""
+        error = record.exc_info[1] if record.exc_info else None
+        _, is_ours, sentence = record.getMessage().rstrip().rpartition(_RAISED)
+        if isinstance(error, ConfigurationError):
+            record.msg, record.args, record.exc_info = str(error), (), None
+        elif is_ours:
+            record.msg, record.args = sentence, ()
+        return True
+
+
+def _log_config() -> dict[str, Any]:
+    """Uvicorn's own, which also reaches the processes that it starts."""
+    config: dict[str, Any] = deepcopy(LOGGING_CONFIG)
+    config["filters"] = {"one_sentence": {"()": OneSentence}}
+    config["loggers"]["uvicorn.error"]["filters"] = ["one_sentence"]
+    return config
 
 
 def _port(named: str | None, port: int) -> int:
