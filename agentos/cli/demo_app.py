@@ -22,6 +22,7 @@ SCOPES: Final = {
     "GET /agents": ["app:read"],
     "GET /agents/*": ["app:read"],
     "POST /agents/*/runs": ["app:run", "app:execute"],
+    "GET /agents/*/runs/*": ["app:run", "app:execute"],  # to follow what one has started
     "GET /sessions": ["app:admin"],
     "GET /sessions/*": ["app:read", "sessions:read"],
     "GET /memories": ["memory:admin"],

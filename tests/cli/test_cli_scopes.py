@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from uuid import uuid4
@@ -22,6 +24,7 @@ app = agent_os.get_app()
 app.add_middleware(JWTMiddleware, scope_mappings={scope_map!r}, admin_scope="my:admin")
 bare = AgentOS(agents=[Agent(id="web", model=OfflineModel())]).get_app()
 """
+COOKBOOK = Path(__file__).parents[2] / "cookbook/05_agent_os"
 MAP = {"GET /agents": ["app:read"], "POST /agents/*/runs": ["app:run", "app:execute"]}
 
 
@@ -154,3 +157,20 @@ def test_a_file_that_isnt_there_is_named(target):
 def test_what_nothing_judges_or_serves_is_refused(target, attribute):
     called = agentos("scopes", "lint", target(attribute=attribute))
     assert (called.status, bool(called.refusal)) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("folder", "target", "codes"),
+    [
+        ("rbac/symmetric", "custom_scope_mappings:app", []),
+        ("rbac/asymmetric", "custom_scope_mappings:app", []),
+        ("rbac/symmetric", "per_agent_scopes:app", []),
+        (".", "custom_fastapi_app:app", ["unmapped_route"]),  # which that example is about
+    ],
+)
+def test_the_examples_are_as_clean_as_they_say(folder, target, codes):
+    command = [sys.executable, "-c", "from agentos.cli import main; main()", "scopes", "lint", target]
+    environment = {**os.environ, "OPENAI_API_KEY": "none"}
+    ran = subprocess.run(command, cwd=COOKBOOK / folder, env=environment, capture_output=True, text=True)
+    assert ran.stderr == ""
+    assert [line.split(":")[0] for line in ran.stdout.splitlines() if "_" in line] == codes

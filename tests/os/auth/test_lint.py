@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 from fastapi import FastAPI
 
+from agentos.cli.demo_app import ADMIN_SCOPE, SCOPES
 from agentos.errors import ConfigurationError
 from agentos.os import AgentOS
 from agentos.os.guard import Guard
@@ -67,6 +68,10 @@ def test_each_mistake_is_found_alone(scope_map, options, finding):
 )
 def test_where_there_is_no_mistake_nothing_is_found(scope_map):
     assert found(scope_map, admin_scope="my:admin") == []
+
+
+def test_the_demos_map_is_as_clean_as_it_asks_others_to_be():
+    assert found(SCOPES, admin_scope=ADMIN_SCOPE) == []
 
 
 def test_a_route_of_ones_own_wants_an_entry():

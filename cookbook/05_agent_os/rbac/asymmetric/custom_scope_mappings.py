@@ -52,6 +52,7 @@ custom_scopes = {
     "GET /agents": ["app:read"],
     "GET /agents/*": ["app:read"],
     "POST /agents/*/runs": ["app:run", "app:execute"],  # both
+    "GET /agents/*/runs/*": ["app:run", "app:execute"],  # to follow what one has started
     "GET /sessions": ["app:admin"],
     "GET /sessions/*": ["app:read", "sessions:read"],
     "GET /memories": ["memory:admin"],
