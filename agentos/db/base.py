@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from agentos.db.guarding import ServiceAccounts
+from agentos.db.guarding import AuditTrail, ServiceAccounts
 from agentos.run.events import Kind
 from agentos.run.messages import Message
 from agentos.run.owner import Owner
@@ -231,7 +231,7 @@ class Memories(Protocol):
         ...
 
 
-class Db(Sessions, Runs, Events, Memories, ServiceAccounts, Protocol):
+class Db(Sessions, Runs, Events, Memories, ServiceAccounts, AuditTrail, Protocol):
     """All of storage."""
 
     @property

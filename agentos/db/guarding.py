@@ -1,6 +1,6 @@
-"""What storage keeps for the server's guard: service accounts.
+"""What storage keeps for the server's guard: service accounts, and what was decided.
 
-They belong to the deployment, not to a user: these methods take no `owner`.
+Both belong to the deployment, not to a user: these methods take no `owner`.
 """
 
 from __future__ import annotations
@@ -72,4 +72,84 @@ class ServiceAccounts(Protocol):
 
     async def touch_service_accounts(self, account_ids: Sequence[str]) -> None:
         """Notes that they were used, for each at most once a minute."""
+        ...
+
+
+AuditDecision = Literal["allowed", "denied", "gap"]
+"""A gap stands for records that couldn't be kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """One denial, or one allowed write."""
+
+    time: datetime
+    decision: AuditDecision
+    reason: str
+    """Why: the code of the answer, or what granted it; of a gap, how many records are lost."""
+    status: int | None = None
+    """Of the answer; None: there was none."""
+    method: str | None = None
+    route: str | None = None
+    """The path of the route, in the language of scope maps; None: no route has the path."""
+    resource_id: str | None = None
+    """What the request's path has in place of the route's parameters, between slashes."""
+    principal: str | None = None
+    """The user."""
+    token_ref: str | None = None
+    """Names the token: its `jti`, or 12 hex digits of its hash."""
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A row's place in the chain of all of them, and its hash."""
+
+    seq: int
+    """From 1."""
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """A record in the chain."""
+
+    seq: int
+    record: AuditRecord
+    hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditQuery:
+    """Which rows of the audit to list, the latest first."""
+
+    decision: AuditDecision | None = None
+    principal: str | None = None
+    method: str | None = None
+    route: str | None = None
+    resource_id: str | None = None
+    request_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    limit: int = 20
+    page: int = 1
+
+
+class AuditTrail(Protocol):
+    """Rows that are added and never changed, each chained to the one before (`db.chain`)."""
+
+    async def audit_head(self) -> Link:
+        """The last row, or the chain's beginning."""
+        ...
+
+    async def append_audit(self, entries: Sequence[AuditEntry]) -> None:
+        """Adds them all, or none: ConflictError if another process was first."""
+        ...
+
+    async def read_audit(self, *, after: int, limit: int) -> list[AuditEntry]:
+        """The rows with a greater `seq`, in order."""
+        ...
+
+    async def list_audit(self, query: AuditQuery) -> Page[AuditEntry]:
+        """A page, the latest first."""
         ...

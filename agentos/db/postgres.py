@@ -8,6 +8,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from sqlalchemy.engine import URL
 
+from agentos.db.audit import AuditStore
 from agentos.db.connection import parse_url
 from agentos.db.engine import Engine
 from agentos.db.events import EventStore
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from agentos.db.base import Db
 
 
-class PostgresDb(SessionStore, RunStore, EventStore, MemoryStore, ServiceAccountStore):
+class PostgresDb(SessionStore, RunStore, EventStore, MemoryStore, ServiceAccountStore, AuditStore):
     """The database at `db_url`, as in `postgresql+psycopg://user:password@host:5432/database`.
 
     Making one connects to nothing. The first call, or `start`, creates the tables or upgrades them; with
@@ -44,6 +45,7 @@ class PostgresDb(SessionStore, RunStore, EventStore, MemoryStore, ServiceAccount
         event_table: str = "agentos_run_events",
         memory_table: str = "agentos_memories",
         service_account_table: str = "agentos_service_accounts",
+        audit_table: str = "agentos_audit",
         id: str | None = None,  # noqa: A002 - the wire's word
         create_schema: bool = True,
         pool_size: int = 10,
@@ -56,7 +58,13 @@ class PostgresDb(SessionStore, RunStore, EventStore, MemoryStore, ServiceAccount
             if value <= 0:
                 raise ConfigurationError(f"{name}={value} must be more than 0.")
         names = TableNames(
-            db_schema, session_table, runs_table, event_table, memory_table, service_account_table
+            db_schema,
+            session_table,
+            runs_table,
+            event_table,
+            memory_table,
+            service_account_table,
+            audit_table,
         )
         self._id = id or _derived_id(url, db_schema)
         self.schema = Schema(url, names)

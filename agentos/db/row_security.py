@@ -74,11 +74,13 @@ def enforce(connection: Connection, tables: Tables) -> None:
     _attempt(connection, f"CREATE ROLE {ROLE} NOLOGIN")
     if not connection.scalar(text(_MAY_ACT), {"role": ROLE}):
         _attempt(connection, f"GRANT {ROLE} TO CURRENT_USER")
-    used = ", ".join(_names(tables.metadata.sorted_tables))
+    changing = [table for table in tables.metadata.sorted_tables if "append_only" not in table.info]
+    growing = [table for table in tables.metadata.sorted_tables if "append_only" in table.info]
     _attempt(
         connection,
         f"GRANT USAGE ON SCHEMA {_quoted(tables.names.schema)} TO {ROLE}",
-        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {used} TO {ROLE}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(_names(changing))} TO {ROLE}",
+        f"GRANT SELECT, INSERT ON {', '.join(_names(growing))} TO {ROLE}",
     )
     if not _binds(connection, tables, ROLE):
         for name in _names(tables.owned):

@@ -6,7 +6,7 @@ long it grows, and its events go with it. `migrations/` makes the same tables; a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from string import Template
@@ -41,6 +41,9 @@ from agentos.run.text import mended
 SHARED = {"shared": True}
 """The `info` of a table whose rows are nobody's own: it needs no row-level security."""
 
+APPEND_ONLY = {**SHARED, "append_only": True}
+"""The `info` of a table that the server may add to, and not change."""
+
 MAX_NAME = 40
 """Characters in a table's name; Postgres allows 63, and indexes are named after their table."""
 
@@ -55,6 +58,7 @@ class TableNames:
     events: str = "agentos_run_events"
     memories: str = "agentos_memories"
     service_accounts: str = "agentos_service_accounts"
+    audit: str = "agentos_audit"
 
     def __post_init__(self) -> None:
         names = {
@@ -64,6 +68,7 @@ class TableNames:
             "event_table": self.events,
             "memory_table": self.memories,
             "service_account_table": self.service_accounts,
+            "audit_table": self.audit,
         }
         for parameter, name in names.items():
             if not name.isascii() or not name.isprintable() or not 0 < len(name) <= MAX_NAME:
@@ -76,8 +81,8 @@ class TableNames:
         """Where the revision is kept; each set of tables has its own."""
         if self == TableNames(schema=self.schema):
             return "agentos_schema_version"
-        tables = f"{self.sessions}/{self.runs}/{self.events}/{self.memories}/{self.service_accounts}"
-        return f"agentos_schema_version_{sha256(tables.encode()).hexdigest()[:8]}"
+        _, *tables = astuple(self)
+        return f"agentos_schema_version_{sha256('/'.join(tables).encode()).hexdigest()[:8]}"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -126,14 +131,15 @@ class Tables:
         self.events = _events(names, self.metadata)
         self.memories = _memories(names, self.metadata)
         self.service_accounts = _service_accounts(names, self.metadata)
+        self.audit = _audit(names, self.metadata)
 
     @property
     def owned(self) -> list[Table]:
         """Those whose rows have an owner: all but the ones made with `info=SHARED`."""
-        return [table for table in self.metadata.sorted_tables if table.info != SHARED]
+        return [table for table in self.metadata.sorted_tables if "shared" not in table.info]
 
     def sql(self, template: str, **types: Any) -> TextClause:
-        """A statement in SQL, with `$sessions`, `$runs`, `$events` and `$memories` in place of tables.
+        """A statement in SQL, with `$sessions`, `$runs`, `$events`, `$memories`, `$audit` in place of tables.
 
         `types` are those of the parameters that Postgres couldn't guess or Python couldn't convert.
         """
@@ -142,6 +148,7 @@ class Tables:
             "runs": self.runs,
             "events": self.events,
             "memories": self.memories,
+            "audit": self.audit,
         }
         quoted = {name: _PREPARER.format_table(table) for name, table in tables.items()}
         statement = text(Template(template).substitute(quoted))
@@ -242,6 +249,29 @@ def _service_accounts(names: TableNames, metadata: MetaData) -> Table:
         Index(f"{name}_token", "token_hash", unique=True),
         Index(f"{name}_name", "name", unique=True, postgresql_where=text("revoked_at IS NULL")),
         info=SHARED,
+    )
+
+
+def _audit(names: TableNames, metadata: MetaData) -> Table:
+    name = names.audit
+    return Table(
+        name,
+        metadata,
+        Column("seq", BigInteger, primary_key=True, autoincrement=False),
+        Column("time", Instant, nullable=False),
+        Column("decision", Text, nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("status", Integer),
+        Column("method", Text),
+        Column("route", Text),
+        Column("resource_id", Text),
+        Column("principal", Text),
+        Column("token_ref", Text),
+        Column("request_id", Text),
+        Column("hash", Text, nullable=False),
+        Index(f"{name}_time", "time", "seq"),
+        Index(f"{name}_principal", "principal", "seq"),
+        info=APPEND_ONLY,
     )
 
 

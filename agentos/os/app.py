@@ -17,11 +17,13 @@ from starlette.types import Lifespan
 from agentos.db.base import Db
 from agentos.errors import ConfigurationError, DatabaseUnavailableError
 from agentos.os import serving
+from agentos.os.audit import AuditLog
 from agentos.os.authorization import AuthorizationConfig, middleware_options
 from agentos.os.config import AgentOSConfig
 from agentos.os.middleware import JWTMiddleware, TrailingSlash
 from agentos.os.middleware.installed import refuse_both
 from agentos.os.middleware.limit import BodyLimit
+from agentos.os.middleware.request_id import RequestId
 from agentos.os.middleware.security_key import SecurityKeyMiddleware, chosen
 from agentos.os.openapi import Document
 from agentos.os.problems import install
@@ -52,6 +54,9 @@ class AgentOS:
     route of ours that it hides is left out, with a warning. Its middleware, handlers and lifespan stay. The
     body limit and the rule that a trailing slash is nothing then hold for its routes too.
 
+    With a database, what is denied and what is changed where there is authentication is kept in the audit,
+    unless `audit` is off.
+
     `lifespan` runs once the databases are up, and ends before they go. At shutdown, runs get
     `shutdown_grace` seconds to end by themselves. `max_body_bytes` limits request bodies.
     """
@@ -72,6 +77,7 @@ class AgentOS:
         authorization: bool = False,
         authorization_config: AuthorizationConfig | None = None,
         security_key: str | bool = False,
+        audit: bool = True,
         max_body_bytes: int = MAX_BODY_BYTES,
         shutdown_grace: float = 10.0,
     ) -> None:
@@ -85,8 +91,12 @@ class AgentOS:
             raise ConfigurationError(
                 "base_app has a CORSMiddleware already: name the origins there, not in cors_allowed_origins."
             )
+        if isinstance(cors_allowed_origins, str):
+            raise ConfigurationError(f"cors_allowed_origins must be a list: [{cors_allowed_origins!r}].")
         if max_body_bytes < 1:
             raise ConfigurationError(f"max_body_bytes={max_body_bytes!r} can't work: give 1 or more.")
+        if not shutdown_grace >= 0:
+            raise ConfigurationError(f"shutdown_grace={shutdown_grace!r} can't work: give 0 seconds or more.")
         self.id = id or slug(name or "") or "agentos"
         self.name = name
         self.description = description
@@ -99,6 +109,7 @@ class AgentOS:
         self.cors_allowed_origins = cors_allowed_origins
         self.authorization = authorization
         self.authorization_config = authorization_config
+        self.audit = audit
         self._security_key = chosen(security_key)
         self.max_body_bytes = max_body_bytes
         self.shutdown_grace = shutdown_grace
@@ -125,6 +136,7 @@ class AgentOS:
             name=self.name,
             description=self.description,
             version=self.version,
+            audit=AuditLog() if self.audit and self._registry.default_db is not None else None,
             has_security_key=self._security_key is not None,
         )
         app.state.agentos = server
@@ -176,6 +188,7 @@ class AgentOS:
         if not _has_cors(app):
             origins = DEFAULT_ORIGINS if self.cors_allowed_origins is None else self.cors_allowed_origins
             app.add_middleware(CORSMiddleware, **_cors(origins))
+        app.add_middleware(RequestId)
 
 
 def _served_by(app: FastAPI) -> Server | None:
@@ -212,6 +225,8 @@ def _lifespan(server: Server, inner: Sequence[Lifespan[FastAPI]], *, grace: floa
             for runnable in server.registry:
                 stack.push_async_callback(runnable.aclose)
             if server.registry.default_db is not None:
+                if server.audit is not None:
+                    await stack.enter_async_context(server.audit.written(server.registry.default_db))
                 await stack.enter_async_context(server.usage.written(server.registry.default_db))
             stack.push_async_callback(server.live.close, grace)
             state: dict[str, Any] = {}
@@ -242,7 +257,7 @@ def _cors(origins: Sequence[str]) -> dict[str, Any]:
         "allow_credentials": "*" not in origins,
         "allow_methods": ["*"],
         "allow_headers": ["*"],
-        "expose_headers": ["Retry-After", "WWW-Authenticate"],
+        "expose_headers": ["Retry-After", "WWW-Authenticate", "X-Request-ID"],
     }
 
 

@@ -46,6 +46,7 @@ DEFAULT_SCOPES: Final[DefaultMap] = {
     "POST /service-accounts": ["service_accounts:write"],
     "GET /service-accounts": ["service_accounts:read"],
     "DELETE /service-accounts/{service_account_id}": ["service_accounts:delete"],
+    "GET /audit": AdminOnly(),
     "GET /authz/explain": [],
     "GET /authz/matrix": AdminOnly(),
     "GET /authz/shadow": AdminOnly(),

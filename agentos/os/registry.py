@@ -9,6 +9,7 @@ from typing import Protocol
 
 from agentos.db.base import Db
 from agentos.errors import ConfigurationError, NotFoundError
+from agentos.os.audit import AuditLog
 from agentos.os.config import AgentOSConfig
 from agentos.os.usage import Usage
 from agentos.run.events import Kind
@@ -72,5 +73,7 @@ class Server:
     version: str = "1.0.0"
     has_security_key: bool = False
     live: LiveRuns = field(default_factory=LiveRuns)
+    audit: AuditLog | None = None
+    """None: none is kept."""
     usage: Usage = field(default_factory=Usage)
     instantiated_at: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -35,20 +35,22 @@ class Usage:
     @asynccontextmanager
     async def written(self, accounts: ServiceAccounts) -> AsyncGenerator[None]:
         """Writes what is noted, while inside and once more at the end."""
-        self._news = news = asyncio.Event()
-        writing = asyncio.create_task(self._write_on(accounts, news))
+        self._news, closing = asyncio.Event(), asyncio.Event()
+        writing = asyncio.create_task(self._write_on(accounts, self._news, closing))
         try:
             yield
         finally:
+            closing.set()
+            self._news.set()
             self._news = None
-            writing.cancel()
-            await asyncio.wait([writing])
-            await self._write(accounts)
+            await writing
 
-    async def _write_on(self, accounts: ServiceAccounts, news: asyncio.Event) -> None:
-        while True:
+    async def _write_on(self, accounts: ServiceAccounts, news: asyncio.Event, closing: asyncio.Event) -> None:
+        is_last = False
+        while not is_last:
             await news.wait()
             news.clear()
+            is_last = closing.is_set()
             await self._write(accounts)
 
     async def _write(self, accounts: ServiceAccounts) -> None:

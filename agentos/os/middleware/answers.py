@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
@@ -21,6 +22,23 @@ from agentos.os.routes import Found
 logger = logging.getLogger("agentos.auth")
 
 
+class Refusal(JSONResponse):
+    """A denial, and whom it is about."""
+
+    def __init__(
+        self,
+        body: dict[str, object],
+        status: int,
+        headers: Mapping[str, str],
+        *,
+        code: str,
+        principal: Principal,
+    ) -> None:
+        super().__init__(body, status, headers)
+        self.code = code
+        self.principal = principal
+
+
 async def send_refusal(refusal: Response, scope: Scope, receive: Receive, send: Send) -> None:
     """Answers an HTTP request; closes a WebSocket before it is accepted, as a policy violation (1008)."""
     if scope["type"] == "websocket":
@@ -29,20 +47,23 @@ async def send_refusal(refusal: Response, scope: Scope, receive: Receive, send: 
         await readable(scope, refusal)(scope, receive, send)
 
 
-def unauthorized(error: TokenError) -> Response:
+def unauthorized(error: TokenError) -> Refusal:
     """401: there is no token, or a bad one."""
     logger.warning("Denied (%s): token %s", error.code, error.token_ref)
     headers = {"WWW-Authenticate": "Bearer"}
     if error.code != "missing_token":
         headers = challenge("invalid_token", error_description=str(error))
-    return JSONResponse({"detail": str(error), "code": error.code}, 401, headers)
+    body: dict[str, object] = {"detail": str(error), "code": error.code}
+    return Refusal(body, 401, headers, code=error.code, principal=Principal(token_ref=error.token_ref))
 
 
-def exhausted(seconds: int) -> Response:
+def exhausted(error: TokenError, seconds: int) -> Refusal:
     """429: too many tokens from there were bad."""
     detail = f"Too many failed authentications from your address: try again in {seconds} seconds"
-    body = {"detail": detail, "code": "too_many_failures"}
-    return JSONResponse(body, 429, {"Retry-After": str(seconds)})
+    code = "too_many_failures"
+    body: dict[str, object] = {"detail": detail, "code": code}
+    headers = {"Retry-After": str(seconds)}
+    return Refusal(body, 429, headers, code=code, principal=Principal(token_ref=error.token_ref))
 
 
 def unavailable(error: KeysUnavailableError | DatabaseUnavailableError) -> Response:
@@ -63,7 +84,7 @@ def refused(decision: Decision, method: str, found: Found, principal: Principal)
     return forbidden(error, principal)
 
 
-def forbidden(error: AccessDeniedError, principal: Principal) -> Response:
+def forbidden(error: AccessDeniedError, principal: Principal) -> Refusal:
     """403: the caller is known, and may not do this."""
     logger.warning(
         "Denied (%s): rule %r, missing %s, user %r, token %s, decision_id %s",
@@ -74,4 +95,4 @@ def forbidden(error: AccessDeniedError, principal: Principal) -> Response:
         principal.token_ref,
         error.decision_id,
     )
-    return JSONResponse(error.body(), 403, error.headers())
+    return Refusal(error.body(), 403, error.headers(), code=error.code, principal=principal)

@@ -15,15 +15,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agentos.errors import DatabaseUnavailableError
 from agentos.os import service_accounts
+from agentos.os.audit import AuditLog
 from agentos.os.claims import TokenError
 from agentos.os.explain import explain
 from agentos.os.guard import Guard
 from agentos.os.keys import KeysUnavailableError
-from agentos.os.middleware import answers
+from agentos.os.middleware import answers, recording
 from agentos.os.middleware.credentials import Finder
 from agentos.os.middleware.failures import PER_MINUTE, Failures
 from agentos.os.middleware.lifespan import holding
 from agentos.os.middleware.origins import is_foreign
+from agentos.os.middleware.request_id import identified
 from agentos.os.policy import Decision
 from agentos.os.principal import NOBODY, Access, AccessDeniedError, Principal, grant
 from agentos.os.registry import Server
@@ -70,13 +72,23 @@ class Gate:
         if scope["type"] not in {"http", "websocket"}:
             await holding(self.open(), self._app, scope, receive, send)
             return
-        outcome = await self._judge(scope)
+        send = identified(scope, send)
+        outcome, log = await self._judge(scope), _log(scope)
         if isinstance(outcome, Response):
+            if isinstance(outcome, answers.Refusal):
+                recording.refused(log, scope, outcome)
             await answers.send_refusal(outcome, scope, receive, send)
             return
         grant(scope, outcome)
         scope[_JUDGED] = scope.get("app"), outcome
-        await self._app(scope, receive, send)
+        record = recording.begin(log, scope, outcome)
+        if record is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, record.watching(send))
+        finally:
+            record.finish()
 
     async def _judge(self, scope: Scope) -> Access | Response:
         outer = _outer(scope)
@@ -110,7 +122,7 @@ class Gate:
             return answers.unauthorized(error)
         seconds = self._failures.wait(scope)
         self._failures.count(scope)
-        return answers.exhausted(seconds) if seconds else answers.unauthorized(error)
+        return answers.exhausted(error, seconds) if seconds else answers.unauthorized(error)
 
     def _compare(
         self, scope: Scope, principal: Principal | None, method: str, path: str, given: Decision
@@ -166,6 +178,11 @@ def _server(scope: Scope) -> Server | None:
     """The AgentOS that the app serves; None if it is another app."""
     app = app_of(scope)
     return app.state.agentos if app is not None and "agentos" in app.state else None
+
+
+def _log(scope: Scope) -> AuditLog | None:
+    server = _server(scope)
+    return server and server.audit
 
 
 def _outer(scope: Scope) -> Access | None:

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from agentos.os.registry import Server
-from agentos.os.routers import about, authz, memories, service_accounts, session_runs, sessions
+from agentos.os.routers import about, audit, authz, memories, service_accounts, session_runs, sessions
 from agentos.os.routers.agents import AgentRoutes
 from agentos.os.routers.runs import RunRoutes
 
@@ -22,5 +22,6 @@ def routes_of(server: Server) -> list[APIRoute]:
         about.router,
         authz.router,
         service_accounts.router,
+        audit.router,
     ]
     return [route for router in routers for route in router.routes if isinstance(route, APIRoute)]

@@ -1,0 +1,64 @@
+"""`agentos audit`: proves that nobody has tampered with the audit, directly on the database."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agentos.cli.db import SchemaName, Url
+from agentos.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from agentos.db.chain import Verdict
+    from agentos.db.guarding import Link
+
+app = typer.Typer(no_args_is_help=True, help="What was denied and what was changed.")
+
+
+@app.callback()
+def _alone() -> None:
+    """Keeps `verify` a verb though it is the only one."""
+
+
+@app.command()
+def verify(
+    url: Url,
+    schema: SchemaName = "ai",
+    expect_head: Annotated[
+        str | None,
+        typer.Option(metavar="SEQ:HASH", help="What an earlier run printed: shows if the end was cut off."),
+    ] = None,
+) -> None:
+    """Follows the chain of hashes; exits with 1 at the first row that is edited, missing or moved.
+
+    Note the head that it prints in another place: the next run can be told to expect it.
+    """
+    expected = None if expect_head is None else _link(expect_head)
+    verdict = asyncio.run(_verify(url, schema, expected))
+    if verdict.bad_seq is not None:
+        typer.echo(f"The audit has been tampered with: row {verdict.bad_seq} {verdict.problem}.")
+        raise typer.Exit(1)
+    typer.echo(f"{verdict.head.seq} rows, none of them touched. Head: {verdict.head.seq}:{verdict.head.hash}")
+
+
+async def _verify(url: str, schema: str, expected: Link | None) -> Verdict:
+    from agentos.db import chain
+    from agentos.db.postgres import PostgresDb
+
+    db = PostgresDb(url, db_schema=schema, create_schema=False, pool_size=1)
+    try:
+        return await chain.verify(db, expected=expected)
+    finally:
+        await db.close()
+
+
+def _link(text: str) -> Link:
+    from agentos.db.guarding import Link
+
+    match = re.fullmatch(r"(\d{1,18}):([0-9a-f]{64})", text)
+    if match is None:
+        raise ConfigurationError(f"--expect-head={text!r} isn't SEQ:HASH: give what an earlier run printed.")
+    return Link(int(match[1]), match[2])
