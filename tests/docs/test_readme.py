@@ -89,6 +89,18 @@ def test_the_server_answers_as_shown(server_url: str, template: str, tmp_path: P
     assert looks_like(shown.text, printed), printed
 
 
+def test_a_map_answers_before_it_is_served(tmp_path: Path):
+    (agent, *_), (server, *_), (cases, typed, shown) = (
+        section("An agent in Python"),
+        section("Serving it, with scopes of your own"),
+        section("Asking a scope map before serving it"),
+    )
+    for file in agent, server, cases:
+        (tmp_path / file.title).write_text(file.text)
+    printed = shell(typed.text, tmp_path, DATABASE_URL="postgresql+psycopg://nobody@localhost/nowhere")
+    assert looks_like(shown.text, printed), printed
+
+
 def test_the_address_of_the_examples_is_the_compose_files():
     _, start, *_ = section("Serving it, with scopes of your own")
     assert "ai:ai@localhost:5532/ai" in start.text
