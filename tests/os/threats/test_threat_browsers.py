@@ -3,7 +3,7 @@
 import pytest
 from starlette.middleware.cors import CORSMiddleware
 
-from agentos.os.middleware import jwt as middleware
+from agentos.os.middleware import gate
 from tests.os.threats import forging, raw
 from tests.os.threats.threat import Threat, every, stands
 from tests.os.threats.world import PAGE
@@ -33,7 +33,7 @@ def opens(*headers, cookie=COOKIE):
 
 
 def trusting_every_page(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(middleware, "is_foreign", lambda scope: False)
+    patch.setattr(gate, "is_foreign", lambda scope: False)
 
 
 STRANGERS = {
@@ -117,15 +117,15 @@ def test_no_stranger_reads_answers(world, threat):
 
 def letting_sockets_in(patch: pytest.MonkeyPatch) -> None:
     """Lets a socket in before anybody asked who it is."""
-    from agentos.os.middleware.jwt import JWTMiddleware
+    from agentos.os.middleware.gate import Gate
 
-    judge = JWTMiddleware.__call__
+    judge = Gate.__call__
 
     async def judged(self, scope, receive, send):
         is_socket = scope["type"] == "websocket"
         await (self._app(scope, receive, send) if is_socket else judge(self, scope, receive, send))
 
-    patch.setattr(JWTMiddleware, "__call__", judged)
+    patch.setattr(Gate, "__call__", judged)
 
 
 GOOD = forging.token("socket:open")

@@ -60,7 +60,7 @@ def telling_all(patch: pytest.MonkeyPatch) -> None:
         await JSONResponse({"detail": told}, refusal.status_code)(scope, receive, send)
 
     everything = lambda *given, **named: JSONResponse({"detail": f"{secrets} {given}"}, 500)  # noqa: E731
-    patch.setattr("agentos.os.middleware.jwt.answers.send_refusal", send_all)
+    patch.setattr("agentos.os.middleware.gate.answers.send_refusal", send_all)
     for name in ("crashed", "invalid", "problem"):
         patch.setattr(problems, name, everything)
 
@@ -129,7 +129,7 @@ def logging_everything(patch: pytest.MonkeyPatch) -> None:
         answers.logger.warning("%s %s %s", scope["path"], scope["query_string"].decode(), scope["headers"])
         await send(refusal, scope, receive, send_)
 
-    patch.setattr("agentos.os.middleware.jwt.answers.send_refusal", noted)
+    patch.setattr("agentos.os.middleware.gate.answers.send_refusal", noted)
     read = claims.read
 
     def as_it_came(payload, expected, **given):

@@ -188,9 +188,9 @@ CARRIED = [
 
 def finding_tokens_in_queries(patch: pytest.MonkeyPatch) -> None:
     """Does what RFC 6750 §2.3 allows and advises against."""
-    from agentos.os.middleware.jwt import JWTMiddleware
+    from agentos.os.middleware.gate import Gate
 
-    judge = JWTMiddleware.__call__
+    judge = Gate.__call__
 
     async def judged(self, scope, receive, send):
         found = re.search(rb"ey[\w-]+\.[\w-]+\.[\w-]+", scope.get("query_string", b""))
@@ -198,7 +198,7 @@ def finding_tokens_in_queries(patch: pytest.MonkeyPatch) -> None:
             scope = {**scope, "headers": [(b"authorization", b"Bearer " + found[0])]}
         await judge(self, scope, receive, send)
 
-    patch.setattr(JWTMiddleware, "__call__", judged)
+    patch.setattr(Gate, "__call__", judged)
 
 
 IN_QUERIES = [

@@ -82,29 +82,35 @@ class World:
     def session(self, user: str, **fields: Any) -> str:
         """A new session of the user's: its id."""
         made = self.as_user(
-            user, "POST", "/sessions", body={"session_name": BOBS, "agent_id": "web", **fields}
+            user, "POST", "/sessions", body={"session_name": _words(user), "agent_id": "web", **fields}
         )
         assert made.status == 201, made.text
         return made.json["session_id"]
 
     def run(self, user: str) -> Fields:
         """A run of the user's that is over."""
-        body = {"message": BOBS, "session_id": f"s-{uuid4()}", "stream": False}
+        body = {"message": _words(user), "session_id": f"s-{uuid4()}", "stream": False}
         made = self.as_user(user, "POST", "/agents/web/runs", body=body)
         assert made.status == 200, made.text
         return made.json
 
     def live_run(self, user: str) -> Fields:
         """A run of the user's that goes on until the server ends: its first event."""
-        body = {"message": BOBS, "session_id": f"s-{uuid4()}"}
+        body = {"message": _words(user), "session_id": f"s-{uuid4()}"}
         made = self.as_user(user, "POST", "/agents/endless/runs", body=body, until=b"data: ")
         return json.loads(made.text.partition("data: ")[2])
 
     def memory(self, user: str, **fields: Any) -> str:
         """A new memory about the user: its id."""
-        made = self.as_user(user, "POST", "/memories", body={"memory": BOBS, "topics": ["secret"], **fields})
+        made = self.as_user(
+            user, "POST", "/memories", body={"memory": _words(user), "topics": ["secret"], **fields}
+        )
         assert made.status == 200, made.text
         return made.json["memory_id"]
+
+
+def _words(user: str) -> str:
+    return BOBS if user == "bob" else f"what {user} says"
 
 
 class _Server(uvicorn.Server):
@@ -143,6 +149,7 @@ def _os(database: str, folder: Path) -> FastAPI:
         audience=forging.AUDIENCE,
         verify_audience=True,
         require_exp=True,
+        failed_logins_per_minute=0,
         authorization=True,
         scope_mappings={
             "GET /crash": [],
@@ -162,6 +169,7 @@ def _site() -> FastAPI:
         verification_keys=[forging.PUBLIC.decode(), SITE_SECRET],
         algorithm=["RS256", "HS256"],
         token_source="both",
+        failed_logins_per_minute=0,
         scope_mappings={"GET /socket": ["socket:open"]},
     )
     return app
