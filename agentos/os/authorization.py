@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+
+from agentos.errors import ConfigurationError
 
 
 class AuthorizationConfig(BaseModel):
     """What `JWTMiddleware` takes, by the same names; None leaves a parameter at the middleware's default.
 
     Only these differ: tokens must name an audience, the server's own id unless `audience` says otherwise, and
-    must expire.
+    must expire. ConfigurationError names a field that can't work.
     """
 
     # Rejected values may be keys: an error's text doesn't repeat them.
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_one_sentence(cls, given: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return validate(given)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+            field = ".".join(str(part) for part in first["loc"]) or "the whole"
+            raise ConfigurationError(f"AuthorizationConfig: {field}: {first['msg']}.") from None
 
     verification_keys: list[str] | None = None
     jwks_file: Path | None = None

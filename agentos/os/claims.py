@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from agentos.errors import AgentOSError
+from agentos.errors import AgentOSError, ConfigurationError
 from agentos.os.principal import Principal
 
 LONGEST_NAME: Final = 255
@@ -48,6 +48,21 @@ class Expected:
     session_id_claim: str = "session_id"
     dependencies_claims: Sequence[str] = ()
     session_state_claims: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """ConfigurationError for a name that is empty: a variable that isn't set, as a rule."""
+        names = {
+            "issuer": (self.issuer,),
+            "audience_claim": (self.audience_claim,),
+            "scopes_claim": (self.scopes_claim,),
+            "user_id_claim": (self.user_id_claim,),
+            "session_id_claim": (self.session_id_claim,),
+            "dependencies_claims": self.dependencies_claims,
+            "session_state_claims": self.session_state_claims,
+        }
+        for parameter, given in names.items():
+            if "" in given:
+                raise ConfigurationError(f"{parameter} is empty: give a name, or leave it out.")
 
 
 def read(claims: Mapping[str, Any], expected: Expected, *, now: float, token_hash: str) -> Principal:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from agentos.errors import ConfigurationError
 from agentos.os.default_scopes import ADMIN_ROUTES, DEFAULT_SCOPES, PUBLIC_PATHS
-from agentos.os.policy import ADMIN_SCOPE, Decision, Policy, Unmapped
+from agentos.os.policy import ADMIN_SCOPE, Decision, Policy, Unmapped, check_scope
 from agentos.os.principal import Access, Principal
 from agentos.os.rules import ScopeMap
 from agentos.os.shadow import Shadow
@@ -39,20 +39,28 @@ class Guard:
         if isinstance(excluded_route_paths, str):
             raise ConfigurationError(f"excluded_route_paths must be a list: [{excluded_route_paths!r}].")
 
-        def policy(operator: ScopeMap | None, *, is_enforced: bool) -> Policy:
+        if unmapped not in ("deny", "allow"):
+            raise ConfigurationError("unmapped must be 'deny' or 'allow'.")
+        if all_users_scope is not None:
+            check_scope("all_users_scope", all_users_scope)
+
+        def policy(operator: ScopeMap | None, *, is_enforced: bool, setting: str) -> Policy:
             return Policy(
                 operator=operator,
                 defaults=DEFAULT_SCOPES if is_enforced else ADMIN_ROUTES,
                 public=(*PUBLIC_PATHS, *(excluded_route_paths or ())),
                 admin_scope=admin_scope,
                 unmapped=unmapped if is_enforced else "allow",
+                setting=setting,
             )
 
-        self.policy = policy(scope_mappings, is_enforced=bool(authorization) or scope_mappings is not None)
-        self.shadow = (
-            None if shadow_scope_mappings is None else Shadow(policy(shadow_scope_mappings, is_enforced=True))
-        )
+        is_enforced = bool(authorization) or scope_mappings is not None
+        self.policy = policy(scope_mappings, is_enforced=is_enforced, setting="scope_mappings")
+        self.shadow: Shadow | None = None
         """What a second map would change."""
+        if shadow_scope_mappings is not None:
+            other = policy(shadow_scope_mappings, is_enforced=True, setting="shadow_scope_mappings")
+            self.shadow = Shadow(other)
         self.strict = strict
         """Whether what the lint finds keeps the server from starting."""
         self.is_isolated = user_isolation

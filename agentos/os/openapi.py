@@ -114,7 +114,7 @@ def _told(row: Row, policy: Policy) -> str:
 def _schemes(policy: Policy, finder: Finder) -> dict[str, Json]:
     """By name, each of which will do alone."""
     about = f"`{policy.admin_scope}` passes everywhere."
-    header = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": about}
+    header = {"type": "http", "scheme": "bearer", "description": about}
     if finder.header.lower() != "authorization":
         about_header = f"`Bearer` and the token. {about}"
         header = {"type": "apiKey", "in": "header", "name": finder.header, "description": about_header}

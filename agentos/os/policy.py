@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from agentos.errors import ConfigurationError
 from agentos.os.rules import DefaultMap, Layer, Rule, ScopeMap, Segments, split
-from agentos.os.scopes import FAMILIES, Scope
+from agentos.os.scopes import FAMILIES, Scope, parse
 
 Unmapped = Literal["deny", "allow"]
 """What a valid token gets where no rule speaks."""
@@ -59,7 +59,7 @@ class Policy:
 
     `public` are paths in the map's own language, with a method before them or for any. `admin_scope` passes
     every rule; a custom one leaves `agent_os:admin` an ordinary scope. Raises ConfigurationError for a key, a
-    path or a scope that can't work.
+    path or a scope that can't work; `setting` is the parameter that `operator` came in.
     """
 
     def __init__(
@@ -70,21 +70,22 @@ class Policy:
         public: Iterable[str] = (),
         admin_scope: str = ADMIN_SCOPE,
         unmapped: Unmapped = "deny",
+        setting: str = "scope_mappings",
     ) -> None:
-        if not admin_scope or any(character.isspace() for character in admin_scope):
-            raise ConfigurationError("admin_scope must be one scope, without spaces.")
+        check_scope("admin_scope", admin_scope)
         if unmapped not in ("deny", "allow"):
             raise ConfigurationError("unmapped must be 'deny' or 'allow'.")
         self.admin_scope = admin_scope
         self.unmapped = unmapped
         self.layers = (
-            Layer("operator", operator or {}),
+            Layer("operator", {} if operator is None else operator, setting=setting),
             Layer("default", defaults or {}, admin_scope=admin_scope),
         )
         rules = [rule for layer in self.layers for rule in layer.rules]
         self.enforces = unmapped == "deny" or not all(rule.is_for_admins for rule in rules)
         """Whether a valid token alone can be refused anything but what is the admins' alone."""
-        self.public = Layer("public", {_public_key(path): () for path in public})
+        opened = {_public_key(path): () for path in public}
+        self.public = Layer("public", opened, setting="excluded_route_paths")
         self._grants = {
             (rule.layer, rule.rank): _granted(rule)
             for layer in (*self.layers, self.public)
@@ -138,6 +139,14 @@ _BAD_PATH: Final = Decision(reason="bad_path")
 _ADMIN: Final = Decision(allowed=True, reason="admin")
 _PREFLIGHT: Final = Decision(allowed=True, reason="preflight")
 _UNMAPPED: Final = Decision(allowed=True, reason="unmapped")
+
+
+def check_scope(parameter: str, scope: str | None) -> None:
+    """ConfigurationError, naming the parameter, for a scope that nobody could hold."""
+    try:
+        parse(scope or "")
+    except ValueError as error:
+        raise ConfigurationError(f"{parameter}={scope!r} is one that nobody could hold: {error}.") from None
 
 
 def _public_key(path: str) -> str:

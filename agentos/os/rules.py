@@ -6,7 +6,7 @@ In a path `{name}` and `*` stand for one segment and a final `/*` for one or mor
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, ItemsView, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
@@ -91,14 +91,20 @@ class Rule:
 
 
 class Layer:
-    """A scope map, ready to be asked. `name` tells where a rule came from."""
+    """A scope map, ready to be asked. `name` tells where a rule came from.
 
-    def __init__(self, name: str, entries: DefaultMap, *, admin_scope: str = "") -> None:
-        ordered = sorted(
-            (_rule(name, key, value, admin_scope) for key, value in entries.items()),
-            key=lambda rule: rule.order,
-        )
-        self.rules = tuple(replace(rule, rank=rank) for rank, rule in enumerate(_distinct(ordered)))
+    ConfigurationError, naming the parameter `setting`, for entries that can't work.
+    """
+
+    def __init__(
+        self, name: str, entries: DefaultMap, *, admin_scope: str = "", setting: str = "scope_mappings"
+    ) -> None:
+        try:
+            rules = [_rule(name, key, value, admin_scope) for key, value in _items(entries)]
+            ordered = list(_distinct(sorted(rules, key=lambda rule: rule.order)))
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{setting}: {error}") from None
+        self.rules = tuple(replace(rule, rank=rank) for rank, rule in enumerate(ordered))
         self._index = {method: _by_first_segment(self.rules, method) for method in (*METHODS, "*")}
 
     def find(self, method: str, segments: Segments) -> Rule | None:
@@ -123,6 +129,14 @@ def split(path: str) -> Segments | None:
     return tuple(path.removesuffix("/")[1:].split("/"))
 
 
+def _items(entries: object) -> ItemsView[str, Sequence[str] | AsIf | AdminOnly]:
+    if isinstance(entries, Mapping):
+        keys = list(cast("Mapping[object, object]", entries))
+        if all(isinstance(key, str) for key in keys):
+            return cast("DefaultMap", entries).items()
+    raise ConfigurationError("give a dict like {'GET /agents': ['agents:read']}.")
+
+
 def _rule(layer: str, key: str, value: Sequence[str] | AsIf | AdminOnly, admin_scope: str) -> Rule:
     plain = Rule(layer, key, *_pattern(key))
     match value:
@@ -137,31 +151,30 @@ def _rule(layer: str, key: str, value: Sequence[str] | AsIf | AdminOnly, admin_s
 def _pattern(key: str) -> tuple[str, tuple[str | None, ...], bool]:
     words = key.split()
     if len(words) != 2:
-        raise ConfigurationError(f"The scope map's key {key!r} must be a method and a path: 'GET /agents'.")
+        raise ConfigurationError(f"the key {key!r} must be a method and a path: 'GET /agents'.")
     method, path = words[0].upper(), words[1]
     if method not in METHODS and method != "*":
         raise ConfigurationError(
-            f"The scope map's key {key!r} begins with an unknown method: use one of {', '.join(METHODS)} or *"
+            f"the key {key!r} begins with an unknown method: use one of {', '.join(METHODS)} or *"
             " (HEAD is judged as GET, OPTIONS always passes)."
         )
     parts = split(path)
     if parts is None:
         raise ConfigurationError(
-            f"The path of the scope map's key {key!r} must begin with '/' and hold no doubled slash,"
+            f"the path of the key {key!r} must begin with '/' and hold no doubled slash,"
             " dot segment or control character."
         )
     segments = tuple(None if _WILDCARD.fullmatch(part) else part for part in parts)
     if any(segment is not None and re.search(r"[*{}]", segment) for segment in segments):
         raise ConfigurationError(
-            f"A wildcard of the scope map's key {key!r} isn't a whole segment:"
-            " write '*' or '{name}' between slashes."
+            f"a wildcard of the key {key!r} isn't a whole segment: write '*' or '{{name}}' between slashes."
         )
     return method, segments, bool(parts) and parts[-1] == "*"
 
 
 def _wanted(key: str, value: object) -> tuple[scopes.Scope, ...]:
     if isinstance(value, str) or not isinstance(value, Collection):
-        raise ConfigurationError(f"The scopes of {key!r} must be a list of texts, not {value!r}.")
+        raise ConfigurationError(f"the scopes of {key!r} must be a list of texts, not {value!r}.")
     return tuple(_scope(key, text) for text in dict.fromkeys(cast("Collection[object]", value)))
 
 
@@ -169,7 +182,7 @@ def _scope(key: str, text: object) -> scopes.Scope:
     try:
         return scopes.parse(text if isinstance(text, str) else "")
     except ValueError as error:
-        raise ConfigurationError(f"Nobody could hold the scope {text!r} of {key!r}: {error}.") from None
+        raise ConfigurationError(f"nobody could hold the scope {text!r} of {key!r}: {error}.") from None
 
 
 def _distinct(ordered: Sequence[Rule]) -> Iterator[Rule]:
@@ -180,7 +193,7 @@ def _distinct(ordered: Sequence[Rule]) -> Iterator[Rule]:
             yield rule
         elif set(rule.wanted) != set(previous.wanted):
             raise ConfigurationError(
-                f"The scope map's keys {previous.key!r} and {rule.key!r} mean the same requests but want"
+                f"the keys {previous.key!r} and {rule.key!r} mean the same requests but want"
                 " different scopes: keep one."
             )
         previous = rule

@@ -189,11 +189,11 @@ async def test_a_scope_that_nobody_could_hold_is_refused(caller, scope):
     assert answer.status_code == 422
 
 
-async def test_an_admin_scope_of_any_form_may_be_granted_by_admins(db):
-    app = secured(AgentOS(agents=[agent()], db=db).get_app(), admin_scope="root")
+async def test_the_admin_scope_may_be_granted_by_admins(db):
+    app = secured(AgentOS(agents=[agent()], db=db).get_app(), admin_scope="my:admin")
     async with serving(app) as caller:
-        body = {"name": "ci", "scopes": ["root"]}
-        account = await caller.post("/service-accounts", json=body, headers=bearer("boss", "root"))
+        body = {"name": "ci", "scopes": ["my:admin"]}
+        account = await caller.post("/service-accounts", json=body, headers=bearer("boss", "my:admin"))
         assert account.status_code == 201
         assert (await caller.get("/authz/matrix", headers=token(account.json()))).status_code == 200
         body["name"] = "other"

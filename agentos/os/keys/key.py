@@ -52,7 +52,7 @@ class Key:
 
 def pinned(algorithm: str | Sequence[str]) -> tuple[str, ...]:
     """The configured algorithms, checked."""
-    names = (algorithm,) if isinstance(algorithm, str) else tuple(algorithm)
+    names = (algorithm,) if isinstance(algorithm, str) else tuple(algorithm or ())
     if not names or not set(names) <= set(get_args(Algorithm)):
         raise ConfigurationError(
             f"algorithm={shown(names)} can't be used: choose among {', '.join(get_args(Algorithm))}."

@@ -12,7 +12,7 @@ from agentos.os.problems import ProblemRoute, responses
 from agentos.os.schemas.audit import AuditFilter, AuditRow
 from agentos.os.schemas.pages import Paginated, Stopwatch, paginated
 
-router = APIRouter(tags=["authorization"], route_class=ProblemRoute, responses=responses(401, 403, 503))
+router = APIRouter(tags=["authorization"], route_class=ProblemRoute, responses=responses(503))
 
 
 @router.get("/audit", operation_id="get_audit")

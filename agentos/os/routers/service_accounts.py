@@ -23,7 +23,7 @@ from agentos.os.schemas.service_accounts import (
 )
 from agentos.os.service_accounts import beyond, hash_of, make
 
-router = APIRouter(tags=["service accounts"], route_class=ProblemRoute, responses=responses(401, 403, 503))
+router = APIRouter(tags=["service accounts"], route_class=ProblemRoute, responses=responses(401, 503))
 
 
 async def accounts_db(request: Request) -> Db:

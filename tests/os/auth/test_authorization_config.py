@@ -1,8 +1,8 @@
 """`AuthorizationConfig` and the middleware that it makes."""
 
 import pytest
-from pydantic import ValidationError
 
+from agentos.errors import ConfigurationError
 from agentos.os.authorization import AuthorizationConfig, middleware_options
 from agentos.os.middleware import JWTMiddleware
 from tests.os.auth.minting import SECRET, bearer
@@ -73,6 +73,7 @@ async def test_everything_else_reaches_the_middleware():
         unmapped="deny",
         user_isolation=False,
         shadow_scope_mappings={"GET /me": ["my:other"]},
+        failed_logins_per_minute=5,
     )
     assert set(middleware_options(config, os_id="my-os")) - {"authorization"} == (
         set(AuthorizationConfig.model_fields) - {"jwks_file", "jwks_url"}
@@ -95,7 +96,7 @@ def test_every_field_is_a_parameter_of_the_middleware():
     ],
 )
 def test_a_field_that_cant_work_is_named_but_not_repeated(fields):
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         AuthorizationConfig(**fields)
     assert next(iter(fields)) in str(caught.value)
     assert SECRET not in str(caught.value)

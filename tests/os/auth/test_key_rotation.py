@@ -92,7 +92,7 @@ async def test_a_flood_of_unknown_keys_fetches_once_and_hinders_nobody(provider)
         headers = [{"Authorization": f"Bearer {text}"} for text in forged]
         refused = [http.get("/config", headers=each) for each in headers]
         answers = await asyncio.gather(*refused, *(status(http, key) for _ in range(20)))
-    assert {answer.status_code for answer in answers[:1000]} == {401}
+    assert {answer.status_code for answer in answers[:1000]} <= {401, 429}
     assert set(answers[1000:]) == {200}
     assert provider.fetches - before == 1
 
