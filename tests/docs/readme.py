@@ -1,4 +1,4 @@
-"""The README, cut into the blocks that a reader would type, and what it shows for them."""
+"""The README, or another page, cut into the blocks that a reader would type, and what it shows for them."""
 
 import re
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ class Block:
     text: str
 
 
-def section(heading: str) -> list[Block]:
+def section(heading: str, page: str = README) -> list[Block]:
     """The fenced blocks under a heading, in order."""
-    found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL)
-    assert found, f"README has no section {heading!r}"
+    found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+    assert found, f"no section {heading!r}"
     fences = re.findall(r"^```(\w+) ?(\S*)\n(.*?)^```$", found[1], re.MULTILINE | re.DOTALL)
     return [Block(*fence) for fence in fences]
 
