@@ -8,7 +8,6 @@ import pytest
 
 from agentos.os import claims, problems, tokens
 from agentos.os.middleware import answers
-from agentos.os.policy import Decision
 from tests.os.threats import forging, raw
 from tests.os.threats.threat import Threat, every, stands
 from tests.os.threats.world import BOBS, SECRET, SITE_SECRET, World
@@ -178,4 +177,3 @@ def test_a_denial_is_logged_with_what_finds_it_again(world, caplog):
     assert answer.json["decision_id"] in caplog.text
     assert "t-1" in caplog.text
     assert BOBS not in caplog.text
-    assert not Decision().allowed
