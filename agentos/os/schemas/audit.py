@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
+from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, BeforeValidator
 
 from agentos.db.guarding import AuditDecision, AuditEntry
 from agentos.os.schemas.pages import PageQuery, Utc
+
+
+def _dated(value: object) -> object:
+    if isinstance(value, str) and not re.match(r"\d{4}-", value):
+        raise ValueError("give a time like 2026-01-31T12:00:00Z")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_dated)]
+"""ISO-8601 with its zone; a bare number could be seconds or milliseconds."""
 
 
 class AuditFilter(PageQuery):
@@ -19,8 +31,8 @@ class AuditFilter(PageQuery):
     route: str | None = None
     resource_id: str | None = None
     request_id: str | None = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     """Exclusive."""
 
 
