@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final, cast
 
 from agentos.errors import AgentOSError, ConfigurationError
@@ -32,6 +32,16 @@ class TokenError(AgentOSError):
         """Names the token in logs: 12 hex digits of its hash."""
 
 
+@dataclass(frozen=True, slots=True)
+class ClaimNames:
+    """What the issuer calls the claims that are read."""
+
+    audience: str = "aud"
+    scopes: str = "scopes"
+    user_id: str = "sub"
+    session_id: str = "session_id"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
     """What a payload must say, and where in it to look."""
@@ -42,21 +52,15 @@ class Expected:
     require_exp: bool = False
     leeway: float = 10
     """Seconds by which clocks may differ."""
-    audience_claim: str = "aud"
-    scopes_claim: str = "scopes"
-    user_id_claim: str = "sub"
-    session_id_claim: str = "session_id"
+    names: ClaimNames = ClaimNames()
     dependencies_claims: Sequence[str] = ()
     session_state_claims: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """ConfigurationError for a name that is empty: a variable that isn't set, as a rule."""
-        names = {
+        names: dict[str, Sequence[str | None]] = {
             "issuer": (self.issuer,),
-            "audience_claim": (self.audience_claim,),
-            "scopes_claim": (self.scopes_claim,),
-            "user_id_claim": (self.user_id_claim,),
-            "session_id_claim": (self.session_id_claim,),
+            **{f"{name}_claim": (claim,) for name, claim in asdict(self.names).items()},
             "dependencies_claims": self.dependencies_claims,
             "session_state_claims": self.session_state_claims,
         }
@@ -70,14 +74,14 @@ def read(claims: Mapping[str, Any], expected: Expected, *, now: float, token_has
     _check_times(claims, expected, now)
     _check_audience(claims, expected)
     _check_issuer(claims, expected)
-    subject, user_id = _name(claims, "sub"), _name(claims, expected.user_id_claim)
+    subject, user_id = _name(claims, "sub"), _name(claims, expected.names.user_id)
     if any(name and _RESERVED.match(name) for name in (subject, user_id)):
         raise TokenError("Invalid token subject")
     jti = claims.get("jti")
     return Principal(
         user_id=user_id,
-        session_id=_name(claims, expected.session_id_claim),
-        scopes=_scopes(claims, expected.scopes_claim),
+        session_id=_name(claims, expected.names.session_id),
+        scopes=_scopes(claims, expected.names.scopes),
         claims=claims,
         token_ref=jti if isinstance(jti, str) and _PLAIN_REFERENCE.fullmatch(jti) else token_hash[:12],
         dependencies=_picked(claims, expected.dependencies_claims),
@@ -100,9 +104,9 @@ def _check_times(claims: Mapping[str, Any], expected: Expected, now: float) -> N
 def _check_audience(claims: Mapping[str, Any], expected: Expected) -> None:
     if expected.audience is None:
         return
-    if expected.audience_claim not in claims:
-        raise TokenError(f"Invalid token: the {expected.audience_claim} claim is missing")
-    found = _texts(claims[expected.audience_claim])
+    if expected.names.audience not in claims:
+        raise TokenError(f"Invalid token: the {expected.names.audience} claim is missing")
+    found = _texts(claims[expected.names.audience])
     if found is None or expected.audience.isdisjoint(found):
         raise TokenError("Invalid token audience - token not valid for this AgentOS instance")
 

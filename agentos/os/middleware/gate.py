@@ -53,14 +53,14 @@ class Gate:
         finder: Finder,
         verifier: Verifier,
         guard: Guard,
-        failed_logins_per_minute: int = PER_MINUTE,
+        failures: Failures | None = None,
         is_guessable: bool = False,
     ) -> None:
         self._app = app
         self._finder = finder
         self._verifier = verifier
         self._guard = guard
-        self._failures = Failures(failed_logins_per_minute)
+        self._failures = failures or Failures(PER_MINUTE)
         self._is_guessable = is_guessable
 
     def open(self) -> AbstractAsyncContextManager[None]:

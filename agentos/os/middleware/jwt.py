@@ -10,11 +10,11 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from agentos.errors import ConfigurationError
-from agentos.os import keys
-from agentos.os.claims import Expected
+from agentos.os.claims import ClaimNames, Expected
 from agentos.os.guard import Guard
+from agentos.os.keys import ring
 from agentos.os.middleware.credentials import Finder, TokenSource
-from agentos.os.middleware.failures import PER_MINUTE
+from agentos.os.middleware.failures import PER_MINUTE, Failures
 from agentos.os.middleware.gate import Gate
 from agentos.os.policy import ADMIN_SCOPE, Unmapped
 from agentos.os.rules import ScopeMap
@@ -90,14 +90,11 @@ class JWTMiddleware(Gate):
             audience=_audience(audience, verify_audience),
             require_exp=require_exp,
             leeway=_seconds(leeway),
-            audience_claim=audience_claim,
-            scopes_claim=scopes_claim,
-            user_id_claim=user_id_claim,
-            session_id_claim=session_id_claim,
+            names=ClaimNames(audience_claim, scopes_claim, user_id_claim, session_id_claim),
             dependencies_claims=_names("dependencies_claims", dependencies_claims),
             session_state_claims=_names("session_state_claims", session_state_claims),
         )
-        self._keys = keys.ring(
+        self._keys = ring(
             verification_keys, jwks_file, algorithm, jwks_url=jwks_url, issuer=issuer, strict=strict
         )
         guard = Guard(
@@ -111,13 +108,8 @@ class JWTMiddleware(Gate):
             shadow_scope_mappings=shadow_scope_mappings,
             strict=strict,
         )
-        super().__init__(
-            app,
-            finder=finder,
-            verifier=Verifier(self._keys, expected),
-            guard=guard,
-            failed_logins_per_minute=failed_logins_per_minute,
-        )
+        verifier, failures = Verifier(self._keys, expected), Failures(failed_logins_per_minute)
+        super().__init__(app, finder=finder, verifier=verifier, guard=guard, failures=failures)
 
     def open(self) -> AbstractAsyncContextManager[None]:
         """Fetches keys until it is left."""
