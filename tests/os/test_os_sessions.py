@@ -328,8 +328,8 @@ async def test_without_isolation_a_token_sees_everyones(app):
 
 
 async def test_a_scope_may_open_everyones_rows_for_reading(app):
-    auditor = bearer("eve", "sessions:read", "sessions:write", "audit")
-    async with serving(secured(app, all_users_scope="audit")) as client:
+    auditor = bearer("eve", "sessions:read", "sessions:write", "audit:read")
+    async with serving(secured(app, all_users_scope="audit:read")) as client:
         await run(client, "anns", headers=ANN)
         assert (await client.get("/sessions/anns", headers=auditor)).status_code == 200
         renamed = await client.post("/sessions/anns/rename", json={"session_name": "x"}, headers=auditor)
