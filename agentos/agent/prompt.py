@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from pydantic_core import to_json
 
@@ -77,6 +76,8 @@ class Prompt:
         if self.add_name and self.name:
             facts.append(f"Your name is {self.name}.")
         if self.add_datetime:
+            from zoneinfo import ZoneInfo
+
             zone = ZoneInfo(self.timezone) if self.timezone else None
             facts.append(f"The current time is {datetime.now(zone).astimezone(zone):%Y-%m-%d %H:%M:%S %Z}.")
         return facts

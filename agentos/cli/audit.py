@@ -13,7 +13,7 @@ from agentos.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from agentos.db.chain import Verdict
-    from agentos.db.guarding import Link
+    from agentos.db.trail import Link
 
 app = typer.Typer(no_args_is_help=True, help="What was denied and what was changed.")
 
@@ -56,7 +56,7 @@ async def _verify(url: str, schema: str, expected: Link | None) -> Verdict:
 
 
 def _link(text: str) -> Link:
-    from agentos.db.guarding import Link
+    from agentos.db.trail import Link
 
     match = re.fullmatch(r"(\d{1,18}):([0-9a-f]{64})", text)
     if match is None:

@@ -13,7 +13,7 @@ from agentos.cli.db import SchemaName, Url
 from agentos.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from agentos.db.guarding import ServiceAccount
+    from agentos.db.account import ServiceAccount
     from agentos.db.postgres import PostgresDb
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ def revoke(
 
 
 async def _all(db: PostgresDb) -> list[ServiceAccount]:
-    from agentos.db.guarding import AccountQuery
+    from agentos.db.account import AccountQuery
 
     found: list[ServiceAccount] = []
     while True:

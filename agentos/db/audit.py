@@ -13,9 +13,9 @@ from agentos.db.base import Page
 from agentos.db.chain import BEGINNING
 from agentos.db.conditions import bounded, same
 from agentos.db.engine import Engine
-from agentos.db.guarding import AuditEntry, AuditQuery, AuditRecord, Link
 from agentos.db.store import Store, read_page
 from agentos.db.tables import Tables
+from agentos.db.trail import AuditEntry, AuditQuery, AuditRecord, Link
 from agentos.db.values import dump
 from agentos.errors import ConflictError
 from agentos.run.owner import ANYONE

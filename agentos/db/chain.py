@@ -14,7 +14,8 @@ from datetime import UTC
 from hashlib import sha256
 from typing import Final
 
-from agentos.db.guarding import AuditEntry, AuditRecord, AuditTrail, Link
+from agentos.db.guarding import AuditTrail
+from agentos.db.trail import AuditEntry, AuditRecord, Link
 
 BEGINNING: Final = Link(0, "0" * 64)
 """What the first row follows."""

@@ -9,9 +9,9 @@ from typing import Any, Final
 from sqlalchemy import RowMapping, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from agentos.db.account import AccountQuery, ServiceAccount
 from agentos.db.base import Page
 from agentos.db.conditions import among, same
-from agentos.db.guarding import AccountQuery, ServiceAccount
 from agentos.db.store import Store, read_page
 from agentos.errors import ConflictError
 from agentos.run.owner import ANYONE

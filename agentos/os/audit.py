@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from agentos.db.chain import chained
-from agentos.db.guarding import AuditEntry, AuditRecord, AuditTrail
+from agentos.db.guarding import AuditTrail
+from agentos.db.trail import AuditEntry, AuditRecord
 from agentos.errors import ConflictError
 
 logger = logging.getLogger("agentos.audit")

@@ -14,7 +14,8 @@ from hashlib import sha256
 from typing import Final
 from uuid import uuid4
 
-from agentos.db.guarding import ServiceAccount, ServiceAccounts
+from agentos.db.account import ServiceAccount
+from agentos.db.guarding import ServiceAccounts
 from agentos.errors import InvalidInputError
 from agentos.os.claims import TokenError
 from agentos.os.policy import ADMIN_SCOPE

@@ -4,8 +4,8 @@ import asyncio
 from datetime import UTC, datetime
 
 from agentos.db.chain import BEGINNING, chained
-from agentos.db.guarding import AuditRecord
 from agentos.db.postgres import PostgresDb
+from agentos.db.trail import AuditRecord
 from tests.cli.commands import agentos
 from tests.conftest import administering
 

@@ -10,8 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from agentos.db.chain import BEGINNING, chained, hash_of, verify
-from agentos.db.guarding import AuditQuery, AuditRecord, Link
 from agentos.db.postgres import PostgresDb
+from agentos.db.trail import AuditQuery, AuditRecord, Link
 from agentos.errors import ConflictError
 from tests.conftest import administering
 

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from agentos.db.chain import verify
-from agentos.db.guarding import AuditQuery
 from agentos.db.postgres import PostgresDb
+from agentos.db.trail import AuditQuery
 from agentos.os.minting import mint
 from tests.conftest import administering
 from tests.flows.databases import cloned

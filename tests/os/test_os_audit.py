@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from agentos.db.chain import verify
-from agentos.db.guarding import AuditQuery, AuditRecord
 from agentos.db.postgres import PostgresDb
+from agentos.db.trail import AuditQuery, AuditRecord
 from agentos.errors import DatabaseUnavailableError
 from agentos.os import AgentOS
 from agentos.os.audit import AuditLog
