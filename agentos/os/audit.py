@@ -71,6 +71,7 @@ class AuditLog:
             _, stuck = await asyncio.wait([writing], timeout=FLUSH_SECONDS)
             for task in stuck:
                 task.cancel()
+                await asyncio.wait([task])
             if left := len(self._batch) + len(self._waiting) + self._lost:
                 logger.error("The audit couldn't be written at the end: %d records are lost", left)
 

@@ -15,9 +15,9 @@ import pytest
 from agentos.db.postgres import PostgresDb
 from agentos.os import AgentOS
 from agentos.os.middleware import JWTMiddleware
+from tests.conftest import a_database
 from tests.docs.readme import README, ROOT, looks_like, section
 from tests.flows.curl import settings
-from tests.flows.databases import cloned
 from tests.flows.processes import environment, free_port, running
 
 BIN = Path(sys.executable).parent
@@ -80,7 +80,7 @@ def test_the_server_answers_as_shown(server_url: str, template: str, tmp_path: P
     assert serve == "agentos serve server:app"
     port = free_port()
     (tmp_path / ".curlrc").write_text(settings(port, end="\\n"))
-    with cloned(server_url, template) as database:
+    with a_database(server_url, template) as database:
         keys = shell("\n".join([*prepare[1:], "env"]), tmp_path)
         env = dict(re.findall(r"^(JWT_\w+)=(.*)$", keys, re.MULTILINE)) | {"DATABASE_URL": database}
         command = [str(BIN / "agentos"), *serve.split()[1:], "--port", str(port)]

@@ -6,18 +6,18 @@ from itertools import groupby
 import httpx
 import pytest
 
+from tests.conftest import a_database
 from tests.fakes.openai_payloads import Call
 from tests.fakes.openai_script import Reply, Request, answer, json_reply
 from tests.fakes.openai_server import FakeOpenAI
 from tests.flows.calculator import RUNS, Served, calculator, frames, run, stored
-from tests.flows.databases import cloned
 
 pytestmark = pytest.mark.xdist_group("flow-runs")
 
 
 @pytest.fixture(scope="module")
 def server(server_url: str, template: str) -> Iterator[Served]:
-    with cloned(server_url, template) as database, calculator(database) as served:
+    with a_database(server_url, template) as database, calculator(database) as served:
         yield served
 
 

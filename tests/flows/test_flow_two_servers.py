@@ -12,8 +12,7 @@ from agentos.db.chain import verify
 from agentos.db.postgres import PostgresDb
 from agentos.db.trail import AuditQuery
 from agentos.os.minting import mint
-from tests.conftest import administering
-from tests.flows.databases import cloned
+from tests.conftest import a_database, administering
 from tests.flows.processes import free_port, script
 
 SECRET = "a secret that both servers share, long enough for HS256"
@@ -31,7 +30,7 @@ ROOT = bearer("root", "agent_os:admin")
 
 @pytest.fixture
 def flow_database(server_url, template) -> Iterator[str]:
-    with cloned(server_url, template) as url:
+    with a_database(server_url, template) as url:
         yield url
 
 

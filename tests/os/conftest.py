@@ -3,12 +3,12 @@
 import pytest
 
 from agentos.db.postgres import PostgresDb
-from tests.flows.databases import cloned
+from tests.conftest import a_database
 
 
 @pytest.fixture(scope="module")
 def empty_database(server_url, template):
-    with cloned(server_url, template) as url:
+    with a_database(server_url, template) as url:
         yield url
 
 

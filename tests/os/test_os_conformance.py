@@ -14,7 +14,7 @@ from schemathesis.specs.openapi import checks
 
 from agentos.db.postgres import PostgresDb
 from agentos.os import AgentOS
-from tests.flows.databases import cloned
+from tests.conftest import a_database
 from tests.os.apps import ADMIN, agent, bearer, listening, secured
 
 EXAMPLES = 5
@@ -49,7 +49,7 @@ def in_a_thread(app: FastAPI) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def address(server_url, template) -> Iterator[str]:
-    with cloned(server_url, template) as database:
+    with a_database(server_url, template) as database:
         app = AgentOS(agents=[agent()], db=PostgresDb(database, pool_size=5)).get_app()
         with in_a_thread(secured(app)) as address:
             yield address

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.flows.databases import cloned
+from tests.conftest import a_database
 from tests.os.threats.world import World
 
 
@@ -8,7 +8,7 @@ from tests.os.threats.world import World
 def world(server_url, template, tmp_path_factory):
     """One for all threats of a worker: what they make has names of its own."""
     with (
-        cloned(server_url, template) as database,
+        a_database(server_url, template) as database,
         World(database, tmp_path_factory.mktemp("threats")).serving() as world,
     ):
         yield world
