@@ -176,8 +176,12 @@ class Runs(Protocol):
         statuses: Sequence[RunStatus] = (),
         created_after: int | None = None,
         created_before: int | None = None,
+        messages: bool = True,
     ) -> list[RunOutput]:
-        """A session's runs in full, oldest first; times are epoch seconds, inclusive."""
+        """A session's runs, oldest first; times are epoch seconds, inclusive.
+
+        Without `messages`, which are the most of a run, they aren't read.
+        """
         ...
 
 

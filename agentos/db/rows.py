@@ -36,6 +36,6 @@ def run_row(run: RunOutput) -> dict[str, Any]:
 
 
 def run_of(row: RowMapping) -> RunOutput:
-    """The run of a row."""
-    columns = {name: row[name] for name in (*_COLUMNS, *_PAYLOADS)}
+    """The run of a row, which may leave out the messages."""
+    columns = {name: row[name] for name in (*_COLUMNS, *_PAYLOADS) if name in row}
     return RunOutput.model_validate(row["details"] | columns)

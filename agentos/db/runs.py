@@ -79,8 +79,12 @@ class RunStore(Store):
         statuses: Sequence[RunStatus] = (),
         created_after: int | None = None,
         created_before: int | None = None,
+        messages: bool = True,
     ) -> list[RunOutput]:
-        """A session's runs in full, oldest first; times are epoch seconds, inclusive."""
+        """A session's runs, oldest first; times are epoch seconds, inclusive.
+
+        Without `messages`, which are the most of a run, they aren't read.
+        """
         table = self._tables.runs
         reach = self._reach(owner)
         conditions: list[ColumnElement[bool]] = [same(table.c.session_id, session_id), reach.covers(table)]
@@ -90,5 +94,6 @@ class RunStore(Store):
             conditions.append(table.c.created_at >= literal(bounded(created_after), BigInteger))
         if created_before is not None:
             conditions.append(table.c.created_at <= literal(bounded(created_before), BigInteger))
-        statement = select(table).where(*conditions).order_by(table.c.position)
+        columns = [column for column in table.c if messages or column is not table.c.messages]
+        statement = select(*columns).where(*conditions).order_by(table.c.position)
         return [run_of(row) for row in await reach.execute(statement)]

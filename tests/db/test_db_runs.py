@@ -214,3 +214,12 @@ async def test_accepting_and_finishing_are_one_round_trip_each(db, database):
             await there.list_sessions(SessionQuery(), owner="alice")
             assert wire.round_trips - before == 4
         await there.close()
+
+
+async def test_a_list_without_messages_leaves_them_unread(db, database):
+    run = await a_finished_run(db, "chat")
+    url = database.replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ALTER TABLE ai.agentos_runs RENAME COLUMN messages TO hidden")
+    (found,) = await db.list_runs("chat", owner="alice", messages=False)
+    assert (found.run_id, found.input, found.messages) == (run.run_id, run.input, [])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Coroutine
+from functools import partial
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query
 from pydantic import WithJsonSchema
@@ -14,6 +16,8 @@ from agentos.os.schemas.runs import RunPreview, RunSchema
 from agentos.run.records import RunOutput, RunStatus
 
 router = APIRouter(tags=["sessions"], route_class=ProblemRoute, responses=responses(400, 404, 503))
+
+Reading = Coroutine[Any, Any, list[RunOutput]]
 
 MAX_SECONDS = 253402300799
 """The last second of the year 9999."""
@@ -29,11 +33,12 @@ async def runs_of(
     created_after: Seconds = None,
     created_before: Seconds = None,
     status: Annotated[list[Status] | None, Query()] = None,
-) -> list[RunOutput]:
-    """A session's runs, narrowed as the query says, oldest first."""
+) -> partial[Reading]:
+    """Reads a session's runs, narrowed as the query says, oldest first."""
     statuses = _statuses(status or [])
     await find_session(db, session_id, owner, type)
-    return await db.list_runs(
+    return partial(
+        db.list_runs,
         session_id,
         owner=owner,
         statuses=statuses,
@@ -49,13 +54,13 @@ def _statuses(names: list[str]) -> list[RunStatus]:
     return [known[name] for name in names]
 
 
-Runs = Annotated[list[RunOutput], Depends(runs_of)]
+Runs = Annotated[partial[Reading], Depends(runs_of)]
 
 
 @router.get("/sessions/{session_id}/runs", operation_id="get_session_runs", response_model_exclude_none=True)
 async def list_runs(runs: Runs) -> list[RunSchema]:
     """The session's runs."""
-    return [RunSchema.of(run) for run in runs]
+    return [RunSchema.of(run) for run in await runs()]
 
 
 @router.get(
@@ -65,7 +70,7 @@ async def list_runs(runs: Runs) -> list[RunSchema]:
 )
 async def list_previews(runs: Runs) -> list[RunPreview]:
     """The session's runs, each cut to its beginning."""
-    return [RunPreview.of(run) for run in runs]
+    return [RunPreview.of(run) for run in await runs(messages=False)]
 
 
 @router.get("/sessions/{session_id}/runs/{run_id}", operation_id="get_session_run")
