@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.flows.processes import environment, free_port, running
+from tests.flows.processes import environment, free_port, running, wait_until_listening
 
 AGENTOS = Path(sys.executable).with_name("agentos")
 MODULE = """
@@ -53,6 +53,7 @@ def test_an_agentos_and_an_app_are_served(folder: Path, target: str, os_id: str,
     port = free_port()
     command = [str(AGENTOS), "serve", target, "--port", str(port), *options]
     with running(command, cwd=folder, env=environment()):
+        wait_until_listening(port)
         answer = httpx.get(f"http://127.0.0.1:{port}/config", trust_env=False, timeout=30)
     assert (answer.status_code, answer.json()["os_id"]) == (200, os_id)
 

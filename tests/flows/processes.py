@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Condition, Thread
+from time import monotonic, sleep
 
 READY = ("Application startup complete", "Uvicorn running on")
 """What a server prints; which comes first depends on whether it reloads."""
@@ -109,11 +110,25 @@ def end(popen: subprocess.Popen[str]) -> None:
     popen.wait()
 
 
-def script(path: Path, *, port: int, **env: str):
+@contextmanager
+def script(path: Path, *, port: int, **env: str) -> Iterator[Process]:
     """Runs `python path`, which serves, on `port`; 'AGENT_OS_PORT' wins over what the file says."""
-    return running(
-        [sys.executable, path.name], cwd=path.parent, env=environment(AGENT_OS_PORT=str(port), **env)
-    )
+    command = [sys.executable, path.name]
+    clean = environment(AGENT_OS_PORT=str(port), **env)
+    with running(command, cwd=path.parent, env=clean) as process:
+        wait_until_listening(port)
+        yield process
+
+
+def wait_until_listening(port: int) -> None:
+    """A server that reloads says that it is ready a moment before its socket listens."""
+    late = monotonic() + PATIENCE
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert monotonic() < late, f"nothing listens on port {port}"
+        sleep(0.01)
 
 
 def free_port() -> int:
