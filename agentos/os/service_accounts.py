@@ -18,7 +18,6 @@ from agentos.db.account import ServiceAccount
 from agentos.db.guarding import ServiceAccounts
 from agentos.errors import InvalidInputError
 from agentos.os.claims import TokenError
-from agentos.os.policy import ADMIN_SCOPE
 from agentos.os.principal import Access, Principal
 from agentos.os.scopes import FAMILIES, parse
 from agentos.os.values import MAX_ID
@@ -40,7 +39,6 @@ def make(
     *,
     lifetime: timedelta | None,
     created_by: str | None = None,
-    admin_scope: str = ADMIN_SCOPE,
 ) -> tuple[ServiceAccount, str]:
     """A new account and its token, which nobody can be told again. Without `lifetime` it never expires.
 
@@ -51,7 +49,7 @@ def make(
             "name must be 1 to 63 of a-z, 0-9, - and _, and begin with a letter or a digit.", field="name"
         )
     for scope in scopes:
-        _check_scope(scope, admin_scope)
+        _check_scope(scope)
     token = PREFIX + secrets.token_urlsafe(32)
     now = datetime.now(UTC)
     account = ServiceAccount(
@@ -127,9 +125,7 @@ def _is_part(held: frozenset[str], text: str) -> bool:
             return False
 
 
-def _check_scope(text: str, admin_scope: str) -> None:
-    if text == admin_scope:
-        return
+def _check_scope(text: str) -> None:
     try:
         if len(text) > MAX_ID or _ODD.search(text):
             raise ValueError("it is too long, or isn't printable")

@@ -70,14 +70,11 @@ class Journal:
             for event in self._events[start:stop]:
                 yield event
 
-    async def follow_lines(self, after: int = 0) -> AsyncGenerator[LoggedEvent]:
-        """The same as wire text; each event is encoded once, for all followers and the log."""
-        async for start, stop in self._ready(after):
-            for line in self._encoded(stop)[start:stop]:
-                yield line
-
     async def follow_batches(self, after: int = 0) -> AsyncGenerator[list[LoggedEvent]]:
-        """The same, as many at a time as can be seen at once."""
+        """The same as wire text, as many at a time as can be seen at once.
+
+        Each event is encoded once, for all followers and the log.
+        """
         async for start, stop in self._ready(after):
             yield self._encoded(stop)[start:stop]
 

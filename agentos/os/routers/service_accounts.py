@@ -58,7 +58,6 @@ async def create_service_account(
         body.granted,
         lifetime=None if body.never_expires else timedelta(days=body.expires_in_days),
         created_by=access.principal.user_id,
-        admin_scope=access.policy.admin_scope,
     )
     await db.create_service_account(account, token_hash=hash_of(token))
     return CreatedServiceAccount.with_token(account, token)
