@@ -5,6 +5,10 @@
     ├── InvalidInputError            the caller must act
     ├── NotFoundError                no such row, or not the caller's
     ├── ConflictError                the row is there already, or not in the state the call needs
+    │   ├── SessionBusyError         another run of the session is live
+    │   └── IdempotencyConflictError the key belongs to another request
+    ├── QueueFullError               too many runs wait; try again later
+    ├── RunLostError                 another process executes the run now
     ├── PayloadTooLargeError         the caller sent more than the server takes
     ├── DatabaseUnavailableError     try again soon
     └── ModelError                   the model's provider refused, failed or made no sense
@@ -52,6 +56,31 @@ class ConflictError(AgentOSError):
     """The thing exists already, or is in a state that doesn't allow the call."""
 
     code = "conflict"
+
+
+class SessionBusyError(ConflictError):
+    """Another run of the session is live, and this one was to be refused then."""
+
+    code = "session_busy"
+
+
+class IdempotencyConflictError(ConflictError):
+    """The idempotency key was sent before, with another request."""
+
+    code = "idempotency_conflict"
+
+
+class QueueFullError(AgentOSError):
+    """As many runs wait as may; `retry_after` seconds later there may be room."""
+
+    code = "queue_full"
+    retry_after: int = 5
+
+
+class RunLostError(AgentOSError):
+    """The process was taken for dead: another one has the run now, and nothing here may touch it."""
+
+    code = "run_lost"
 
 
 class PayloadTooLargeError(AgentOSError):

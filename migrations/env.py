@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import Connection
 
-from agentos.db.tables import TableNames
+from agentos.db.names import TableNames
 
 connection: Connection = context.config.attributes["connection"]
 names: TableNames = context.config.attributes["names"]

@@ -5,7 +5,7 @@ Revises: ${down_revision or "nothing"}
 
 from alembic import context, op
 
-from agentos.db.tables import TableNames
+from agentos.db.names import TableNames
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

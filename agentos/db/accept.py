@@ -10,9 +10,10 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, RowMapping, TextClause
 
 from agentos.db.base import Accepted, RunRequest
+from agentos.db.columns import OBJECT, PAYLOAD, TEXTS, Content
 from agentos.db.conditions import bounded
 from agentos.db.rows import run_row
-from agentos.db.tables import OBJECT, PAYLOAD, TEXTS, Content, Tables
+from agentos.db.tables import Tables
 from agentos.run.messages import Message
 from agentos.run.records import Memory, RunOutput
 

@@ -8,13 +8,15 @@ there. A database that doesn't answer is `DatabaseUnavailableError` from any met
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
+from agentos.db.executing import Executing
 from agentos.db.guarding import AuditTrail, ServiceAccounts
+from agentos.db.lifecycle import Accepted, LoggedEvent, RunRequest, StateChange
 from agentos.run.events import Kind
-from agentos.run.messages import Message
+from agentos.run.messages import Metrics
 from agentos.run.owner import Owner
 from agentos.run.records import Json, Memory, RunOutput, RunStatus, Session
 
@@ -82,50 +84,6 @@ class SessionChange:
     summary: Json | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StateChange:
-    """What a run did to the top-level keys of its session's state; merged in the database, key by key."""
-
-    put: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    removed: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """A run that asks to be accepted."""
-
-    run: RunOutput
-    """PENDING or RUNNING, with its `input`; ids are set."""
-    session_state: Json = field(default_factory=dict[str, Any])
-    """Put over the stored state, key by key, before the run begins."""
-    session_defaults: Json = field(default_factory=dict[str, Any])
-    """The runnable's own initial state: keys a session has already are left alone."""
-    history_runs: int = 0
-    """How many of the session's last completed runs to read messages of."""
-    memories: bool = False
-    """Whether to read the user's memories too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A run that is committed, and what the same round trip read."""
-
-    user_id: str | None
-    """Whose run it is: the session's user, or the request's when the session is new."""
-    session_state: Json
-    history: list[Message]
-    memories: list[Memory]
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedEvent:
-    """One line of a run's event log: `text` is the wire's JSON, byte for byte."""
-
-    seq: int
-    name: str
-    text: str
-
-
 class Sessions(Protocol):
     """Conversations."""
 
@@ -156,12 +114,26 @@ class Runs(Protocol):
     async def accept_run(self, request: RunRequest, *, owner: Owner) -> Accepted:
         """Finds or makes the session and commits the run row, in one round trip.
 
-        NotFoundError("Session") if the session is another user's, or another runnable's.
+        NotFoundError("Session") if the session is another user's, or another runnable's. SessionBusyError,
+        QueueFullError and IdempotencyConflictError as the request says.
         """
         ...
 
-    async def finish_run(self, run: RunOutput, change: StateChange, *, owner: Owner) -> None:
-        """Stores the run's outcome, its session's state and its sums, in one round trip."""
+    async def finish_run(
+        self,
+        run: RunOutput,
+        change: StateChange,
+        *,
+        owner: Owner,
+        executor_id: str | None = None,
+        earlier: Metrics | None = None,
+        replaces: str | None = None,
+    ) -> None:
+        """Stores the run's outcome or pause, its session's state and its sums, in one round trip.
+
+        `earlier`: what of the run's metrics the session has already. `replaces`: the run that becomes
+        REGENERATED if this one is COMPLETED. RunLostError if the run is another executor's now.
+        """
         ...
 
     async def get_run(self, run_id: str, *, owner: Owner, session_id: str | None = None) -> RunOutput | None:
@@ -188,8 +160,17 @@ class Runs(Protocol):
 class Events(Protocol):
     """The event log of streamed runs."""
 
-    async def append_events(self, run_id: str, events: Sequence[LoggedEvent], *, owner: Owner) -> None:
-        """Adds a batch."""
+    async def append_events(
+        self,
+        batches: Mapping[str, Sequence[LoggedEvent]],
+        *,
+        owner: Owner,
+        executor_id: str | None = None,
+    ) -> set[str]:
+        """Adds batches of several runs and tells every process; the runs that took theirs.
+
+        A run that is gone, or another executor's now, takes none.
+        """
         ...
 
     async def read_events(
@@ -235,7 +216,7 @@ class Memories(Protocol):
         ...
 
 
-class Db(Sessions, Runs, Events, Memories, ServiceAccounts, AuditTrail, Protocol):
+class Db(Sessions, Runs, Events, Executing, Memories, ServiceAccounts, AuditTrail, Protocol):
     """All of storage."""
 
     @property

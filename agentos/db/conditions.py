@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, UnaryExpression, any_, false, literal
 
-from agentos.db.tables import TEXTS
+from agentos.db.columns import TEXTS
 from agentos.db.values import is_id
 from agentos.run.text import is_holdable
 

@@ -9,10 +9,11 @@ from sqlalchemy import BigInteger
 from sqlalchemy.exc import IntegrityError
 
 from agentos.db.base import LoggedEvent
+from agentos.db.columns import PAYLOAD
 from agentos.db.conditions import bounded
 from agentos.db.engine import Engine
 from agentos.db.store import Store
-from agentos.db.tables import PAYLOAD, Tables
+from agentos.db.tables import Tables
 from agentos.db.values import id_or_none
 from agentos.errors import NotFoundError
 from agentos.run.owner import Owner

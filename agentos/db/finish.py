@@ -10,8 +10,9 @@ from typing import Any, Final
 from sqlalchemy import TextClause
 
 from agentos.db.base import StateChange
+from agentos.db.columns import OBJECT, PAYLOAD, TEXTS
 from agentos.db.rows import run_row
-from agentos.db.tables import OBJECT, PAYLOAD, TEXTS, Tables
+from agentos.db.tables import Tables
 from agentos.run.messages import Metrics
 from agentos.run.records import RunOutput
 from agentos.run.text import mended

@@ -13,11 +13,12 @@ from agentos.db.connection import parse_url
 from agentos.db.engine import Engine
 from agentos.db.events import EventStore
 from agentos.db.memories import MemoryStore
+from agentos.db.names import TableNames
 from agentos.db.runs import RunStore
 from agentos.db.schema import Schema
 from agentos.db.service_accounts import ServiceAccountStore
 from agentos.db.sessions import SessionStore
-from agentos.db.tables import TableNames, Tables
+from agentos.db.tables import Tables
 from agentos.errors import ConfigurationError
 
 if TYPE_CHECKING:

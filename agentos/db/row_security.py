@@ -18,7 +18,8 @@ from psycopg.errors import DuplicateObject, InsufficientPrivilege, InvalidParame
 from sqlalchemy import Connection, Table, bindparam, text
 from sqlalchemy.exc import DBAPIError
 
-from agentos.db.tables import TEXTS, Tables
+from agentos.db.columns import TEXTS
+from agentos.db.tables import Tables
 
 ROLE: Final = "agentos_app"
 """Whom transactions act as."""

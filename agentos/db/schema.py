@@ -21,7 +21,8 @@ from sqlalchemy.schema import CreateSchema
 
 from agentos.db import row_security
 from agentos.db.connection import answering, connect_args
-from agentos.db.tables import TableNames, Tables
+from agentos.db.names import TableNames
+from agentos.db.tables import Tables
 from agentos.errors import ConfigurationError
 
 # Alembic keeps the migration that runs in module globals.

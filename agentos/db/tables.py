@@ -6,19 +6,13 @@ long it grows, and its events go with it. `migrations/` makes the same tables; a
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
-from datetime import UTC, datetime
-from hashlib import sha256
 from string import Template
 from typing import Any, get_args
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     CheckConstraint,
     Column,
-    DateTime,
-    Dialect,
     ForeignKey,
     Identity,
     Index,
@@ -27,95 +21,21 @@ from sqlalchemy import (
     Table,
     Text,
     TextClause,
-    TypeDecorator,
     bindparam,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, dialect
+from sqlalchemy.dialects.postgresql import dialect
 
-from agentos.errors import ConfigurationError
+from agentos.db.columns import OBJECT, PAYLOAD, TEXTS, Content, Instant
+from agentos.db.names import TableNames
 from agentos.run.events import Kind
 from agentos.run.records import RunStatus
-from agentos.run.text import mended
 
 SHARED = {"shared": True}
 """The `info` of a table whose rows are nobody's own: it needs no row-level security."""
 
 APPEND_ONLY = {**SHARED, "append_only": True}
 """The `info` of a table that the server may add to, and not change."""
-
-MAX_NAME = 40
-"""Characters in a table's name; Postgres allows 63, and indexes are named after their table."""
-
-
-@dataclass(frozen=True, slots=True)
-class TableNames:
-    """Where a `PostgresDb` keeps things."""
-
-    schema: str = "ai"
-    sessions: str = "agentos_sessions"
-    runs: str = "agentos_runs"
-    events: str = "agentos_run_events"
-    memories: str = "agentos_memories"
-    service_accounts: str = "agentos_service_accounts"
-    audit: str = "agentos_audit"
-
-    def __post_init__(self) -> None:
-        names = {
-            "db_schema": self.schema,
-            "session_table": self.sessions,
-            "runs_table": self.runs,
-            "event_table": self.events,
-            "memory_table": self.memories,
-            "service_account_table": self.service_accounts,
-            "audit_table": self.audit,
-        }
-        for parameter, name in names.items():
-            if not name.isascii() or not name.isprintable() or not 0 < len(name) <= MAX_NAME:
-                raise ConfigurationError(f"{parameter}={name!r} must be 1 to {MAX_NAME} ASCII characters.")
-        if len(set(names.values()) - {self.schema}) < len(names) - 1:
-            raise ConfigurationError(f"{', '.join(list(names)[1:])} must differ.")
-
-    @property
-    def version_table(self) -> str:
-        """Where the revision is kept; each set of tables has its own."""
-        if self == TableNames(schema=self.schema):
-            return "agentos_schema_version"
-        _, *tables = astuple(self)
-        return f"agentos_schema_version_{sha256('/'.join(tables).encode()).hexdigest()[:8]}"
-
-
-class Instant(TypeDecorator[datetime]):
-    """A point in time, UTC in Python; one without a zone is taken as UTC."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Never lets Postgres guess the zone."""
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
-
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
-        """UTC, whatever the connection's zone is."""
-        return None if value is None else value.astimezone(UTC)
-
-
-class Content(TypeDecorator[str]):
-    """Text that somebody wrote, mended so that Postgres can hold it."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """See `run.text.mended`."""
-        return None if value is None else mended(value)
-
-
-OBJECT = JSONB(none_as_null=True)
-"""An object that is merged or searched in the database."""
-PAYLOAD = JSON(none_as_null=True)
-"""A value that comes back as it was stored: order of keys, digits of numbers."""
-TEXTS = ARRAY(Text)
 
 _PREPARER = dialect().identifier_preparer
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from agentos.run.messages import Metrics, ToolExecution
+from agentos.run.requirement import RunRequirement
 from agentos.run.value import Value
 
 Kind = Literal["agent", "team", "workflow"]
@@ -39,7 +40,7 @@ class _Event(Value):
     created_at: int = Field(default_factory=lambda: int(time()))
 
     is_final: ClassVar[bool] = False
-    """Whether the run ends with this event."""
+    """Whether nothing follows it by itself: the run is over, or waits for a person."""
 
 
 class RunStarted(_Event):
@@ -48,6 +49,15 @@ class RunStarted(_Event):
     event: Literal["RunStarted"] = "RunStarted"
     model: str | None = None
     model_provider: str | None = None
+
+
+class RunContinued(_Event):
+    """The run goes on: after a person's decisions, or in another process after a crash."""
+
+    event: Literal["RunContinued"] = "RunContinued"
+    discarded_from: int | None = None
+    """Text sent in events from this `seq` on is void: the process that was sending it died, and the model,
+    asked again, says something else."""
 
 
 class ModelRequestStarted(_Event):
@@ -147,6 +157,19 @@ class RunCompleted(_Event):
     is_final: ClassVar[bool] = True
 
 
+class RunPaused(_Event):
+    """The run waits for a person; continuing it adds events behind this one."""
+
+    event: Literal["RunPaused"] = "RunPaused"
+    content: Any = None
+    tools: list[ToolExecution] = Field(default_factory=list[ToolExecution])
+    """The calls that wait."""
+    requirements: list[RunRequirement] = Field(default_factory=list[RunRequirement])
+    """What each of them waits for."""
+
+    is_final: ClassVar[bool] = True
+
+
 class RunError(_Event):
     """The run failed; `error_type` is a stable code, `content` a sentence of ours, never a foreign text."""
 
@@ -171,6 +194,7 @@ class RunCancelled(_Event):
 
 RunEvent = (
     RunStarted
+    | RunContinued
     | ModelRequestStarted
     | ModelRequestCompleted
     | RunContent
@@ -182,6 +206,7 @@ RunEvent = (
     | MemoryUpdateCompleted
     | CustomEvent
     | RunCompleted
+    | RunPaused
     | RunError
     | RunCancelled
 )

@@ -107,3 +107,14 @@ class ToolExecution(Value):
     approval_type: str | None = None
     approval_id: str | None = None
     parent_tool_call_id: str | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the call can't be made, or answered, before a person has said something."""
+        if self.result is not None:
+            return False
+        if self.requires_confirmation and self.confirmed is None:
+            return True
+        if self.confirmed is False:
+            return False
+        return bool(self.external_execution_required or (self.requires_user_input and not self.answered))

@@ -12,6 +12,7 @@ from pydantic import Field
 from agentos.run.events import Kind
 from agentos.run.media import File, Image
 from agentos.run.messages import Message, Metrics, ToolExecution
+from agentos.run.requirement import RunRequirement
 from agentos.run.value import Value
 
 Json = dict[str, Any]
@@ -26,11 +27,13 @@ class RunStatus(StrEnum):
     COMPLETED = "COMPLETED"
     CANCELLED = "CANCELLED"
     ERROR = "ERROR"
+    REGENERATED = "REGENERATED"
+    """It was completed, and another answer took its place; this one is kept, out of the history."""
 
     @property
     def is_final(self) -> bool:
         """Whether nothing can happen any more."""
-        return self in {RunStatus.COMPLETED, RunStatus.CANCELLED, RunStatus.ERROR}
+        return self not in {RunStatus.PENDING, RunStatus.RUNNING, RunStatus.PAUSED}
 
 
 class RunInput(Value):
@@ -72,6 +75,20 @@ class RunOutput(Value):
     tools: list[ToolExecution] = Field(default_factory=list[ToolExecution])
     metadata: Json | None = None
     input: RunInput | None = None
+    forked_from_run_id: str | None = None
+    """The run whose beginning this one shares."""
+    regenerated_from: str | None = None
+    """The run that this one answers anew."""
+
+    @property
+    def requirements(self) -> list[RunRequirement]:
+        """What the run waits for; without any, it can go on."""
+        return [RunRequirement(tool_execution=tool) for tool in self.tools if tool.is_waiting]
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it waits for a person."""
+        return self.status is RunStatus.PAUSED
 
 
 class Session(Value):

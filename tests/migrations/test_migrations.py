@@ -15,8 +15,9 @@ from sqlalchemy import NullPool, create_engine, text
 
 import agentos
 from agentos.db import schema
+from agentos.db.names import TableNames
 from agentos.db.postgres import PostgresDb
-from agentos.db.tables import TableNames, Tables
+from agentos.db.tables import Tables
 from agentos.errors import ConfigurationError
 from agentos.run.owner import ANYONE
 
