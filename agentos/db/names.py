@@ -22,6 +22,7 @@ class TableNames:
     memories: str = "agentos_memories"
     service_accounts: str = "agentos_service_accounts"
     audit: str = "agentos_audit"
+    approvals: str = "agentos_approvals"
 
     def __post_init__(self) -> None:
         names = {
@@ -32,6 +33,7 @@ class TableNames:
             "memory_table": self.memories,
             "service_account_table": self.service_accounts,
             "audit_table": self.audit,
+            "approval_table": self.approvals,
         }
         for parameter, name in names.items():
             if not name.isascii() or not name.isprintable() or not 0 < len(name) <= MAX_NAME:

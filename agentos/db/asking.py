@@ -1,0 +1,117 @@
+"""Approvals: what a run waits for that somebody other than its user must allow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from agentos.run.events import Kind
+from agentos.run.owner import Owner
+from agentos.run.records import Json, RunStatus
+
+if TYPE_CHECKING:
+    from agentos.db.base import Page
+
+ApprovalStatus = Literal["pending", "approved", "rejected", "expired", "cancelled"]
+"""`expired`: nobody has said anything in time. `cancelled`: the run ended before anybody did."""
+ApprovalType = Literal["required", "audit"]
+"""Whether the call waits for the approval, or only leaves a record of who let it pass."""
+PauseType = Literal["confirmation", "user_input", "external_execution"]
+Resolution = Literal["approved", "rejected"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """One tool call that is to be approved, and what became of it; times are epoch seconds."""
+
+    id: str
+    """The same whenever the same call is asked for."""
+    run_id: str
+    tool_call_id: str
+    status: ApprovalStatus = "pending"
+    approval_type: ApprovalType = "required"
+    pause_type: PauseType | None = None
+    tool_name: str | None = None
+    tool_args: Json | None = None
+    expires_at: int | None = None
+    """From then on a pending one is expired; None: it waits as long as its run."""
+    source_name: str | None = None
+    """The runnable's name."""
+    requirements: list[Json] | None = None
+    context: Json | None = None
+    resolution_data: Json | None = None
+    resolved_by: str | None = None
+    resolved_at: int | None = None
+    session_id: str = ""
+    """This, `kind`, `runnable_id` and `user_id` are the run's; storage fills them in."""
+    kind: Kind = "agent"
+    runnable_id: str = ""
+    user_id: str | None = None
+    """Who asked for the run, and may not approve of it."""
+    created_at: int | None = None
+    updated_at: int | None = None
+    run_status: RunStatus | None = None
+    """The run's, now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalQuery:
+    """Which approvals to list, the latest first. `user_id` never widens what `owner` may see."""
+
+    status: ApprovalStatus | None = None
+    kind: Kind | None = None
+    runnable_id: str | None = None
+    approval_type: ApprovalType | None = None
+    pause_type: PauseType | None = None
+    user_id: str | None = None
+    run_id: str | None = None
+    limit: int = 100
+    page: int = 1
+
+
+class Approvals(Protocol):
+    """Approvals. A pending one whose time is over reads as expired, one whose run is over as cancelled."""
+
+    async def create_approvals(self, approvals: Sequence[Approval], *, owner: Owner) -> None:
+        """Stores those that aren't there yet. NotFoundError("Run") if a run of theirs isn't the owner's."""
+        ...
+
+    async def get_approval(self, approval_id: str, *, owner: Owner) -> Approval | None:
+        """One."""
+        ...
+
+    async def list_approvals(self, query: ApprovalQuery, *, owner: Owner) -> Page[Approval]:
+        """A page."""
+        ...
+
+    async def count_approvals(self, *, owner: Owner, user_id: str | None = None) -> int:
+        """How many are pending."""
+        ...
+
+    async def approvals_of(self, run_id: str, *, owner: Owner) -> list[Approval]:
+        """All of a run, the oldest first."""
+        ...
+
+    async def resolve_approval(
+        self,
+        approval_id: str,
+        *,
+        status: Resolution,
+        resolved_by: str | None,
+        resolution_data: Json | None = None,
+        owner: Owner,
+    ) -> Approval | None:
+        """Decides a pending one, once; None if there is none. ConflictError if it isn't pending any more.
+
+        Whether `resolved_by` may decide is the caller's to know.
+        """
+        ...
+
+    async def expire_approvals(self) -> int:
+        """Writes down what reading shows: pending ones that are expired or cancelled; how many."""
+        ...
+
+    async def delete_approval(self, approval_id: str, *, owner: Owner) -> bool:
+        """Whether there was one."""
+        ...
