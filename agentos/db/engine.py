@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
@@ -16,6 +17,7 @@ from agentos.db import caller, values
 from agentos.db.conditions import same
 from agentos.db.connection import answering, connect_args
 from agentos.db.schema import Schema
+from agentos.db.transaction import Isolation, Transaction, Transactions
 from agentos.run.owner import ANYONE, Owner
 from agentos.utils.loop import PerLoop
 
@@ -40,6 +42,7 @@ class Engine:
         self._pool_timeout = pool_timeout
         self._query_timeout = query_timeout
         self._engines: PerLoop[AsyncEngine] = PerLoop(self._connect)
+        self._transactions = Transactions(url)
 
     def reach(self, owner: Owner) -> Reach:
         """The tables as far as `owner` may touch them."""
@@ -66,6 +69,18 @@ class Engine:
             async with asyncio.timeout(self._query_timeout), self._engines.get().connect() as connection:
                 caller.of(connection).owner = owner
                 return (await connection.execute(statement, parameters)).mappings().all()
+
+    @asynccontextmanager
+    async def transaction(
+        self, owner: Owner, *, isolation: Isolation = "READ COMMITTED"
+    ) -> AsyncGenerator[Transaction]:
+        """Several statements that all happen, or none, on a connection besides the pool's."""
+        await self.ready()
+        with answering(self._url):
+            async with self._transactions.begun(
+                owner, role=self._schema.role, isolation=isolation
+            ) as transaction:
+                yield transaction
 
     async def close(self) -> None:
         """Closes the running loop's connections."""
