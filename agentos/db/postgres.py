@@ -47,6 +47,7 @@ class PostgresDb(SessionStore, RunStore, EventStore, MemoryStore, ServiceAccount
         memory_table: str = "agentos_memories",
         service_account_table: str = "agentos_service_accounts",
         audit_table: str = "agentos_audit",
+        executor_table: str = "agentos_executors",
         id: str | None = None,  # noqa: A002 - the wire's word
         create_schema: bool = True,
         pool_size: int = 10,
@@ -66,6 +67,7 @@ class PostgresDb(SessionStore, RunStore, EventStore, MemoryStore, ServiceAccount
             memory_table,
             service_account_table,
             audit_table,
+            executor_table,
         )
         self._id = id or _derived_id(url, db_schema)
         self.schema = Schema(url, names)

@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -38,6 +39,7 @@ APPEND_ONLY = {**SHARED, "append_only": True}
 """The `info` of a table that the server may add to, and not change."""
 
 _PREPARER = dialect().identifier_preparer
+_LIVE = "status IN ('PENDING', 'RUNNING')"
 
 
 class Tables:
@@ -52,6 +54,7 @@ class Tables:
         self.memories = _memories(names, self.metadata)
         self.service_accounts = _service_accounts(names, self.metadata)
         self.audit = _audit(names, self.metadata)
+        self.executors = _executors(names, self.metadata)
 
     @property
     def owned(self) -> list[Table]:
@@ -59,8 +62,9 @@ class Tables:
         return [table for table in self.metadata.sorted_tables if "shared" not in table.info]
 
     def sql(self, template: str, **types: Any) -> TextClause:
-        """A statement in SQL, with `$sessions`, `$runs`, `$events`, `$memories`, `$audit` in place of tables.
+        """A statement in SQL, with `$sessions`, `$runs` and so on in place of tables.
 
+        `$channel` is where news is told, as a literal.
         `types` are those of the parameters that Postgres couldn't guess or Python couldn't convert.
         """
         tables = {
@@ -69,9 +73,12 @@ class Tables:
             "events": self.events,
             "memories": self.memories,
             "audit": self.audit,
+            "executors": self.executors,
         }
         quoted = {name: _PREPARER.format_table(table) for name, table in tables.items()}
-        statement = text(Template(template).substitute(quoted))
+        quoted["channel"] = "'" + self.names.channel.replace("'", "''") + "'"
+        escaped = {name: value.replace(":", r"\:") for name, value in quoted.items()}
+        statement = text(Template(template).substitute(escaped))
         return statement.bindparams(*(bindparam(name, type_=type_) for name, type_ in types.items()))
 
 
@@ -117,7 +124,29 @@ def _runs(names: TableNames, metadata: MetaData) -> Table:
         Column("input", PAYLOAD),
         Column("messages", PAYLOAD, nullable=False),
         Column("details", PAYLOAD, nullable=False),
+        Column("executor_id", Text),
+        Column("segment", Integer, nullable=False, server_default=text("0")),
+        Column("durable", Boolean, nullable=False, server_default=text("false")),
+        Column("background", Boolean, nullable=False, server_default=text("false")),
+        Column("multitask", Text),
+        Column("awaited", Boolean, nullable=False, server_default=text("false")),
+        Column("cancelling", Text),
+        Column("arguments", PAYLOAD),
+        Column("idempotency_key", Text),
+        Column("fingerprint", Text),
+        Column("history_before", BigInteger),
         Index(f"{name}_session", "session_id", "position"),
+        Index(f"{name}_live", "session_id", "position", postgresql_where=text(_LIVE)),
+        Index(f"{name}_pending", "position", postgresql_where=text("status = 'PENDING'")),
+        Index(
+            f"{name}_idempotency",
+            text("coalesce(user_id, '')"),
+            "kind",
+            "runnable_id",
+            "idempotency_key",
+            unique=True,
+            postgresql_where=text("idempotency_key IS NOT NULL"),
+        ),
     )
 
 
@@ -192,6 +221,17 @@ def _audit(names: TableNames, metadata: MetaData) -> Table:
         Index(f"{name}_time", "time", "seq"),
         Index(f"{name}_principal", "principal", "seq"),
         info=APPEND_ONLY,
+    )
+
+
+def _executors(names: TableNames, metadata: MetaData) -> Table:
+    return Table(
+        names.executors,
+        metadata,
+        Column("executor_id", Text, primary_key=True),
+        Column("started_at", Instant, nullable=False, server_default=text("now()")),
+        Column("beat_at", Instant, nullable=False, server_default=text("now()")),
+        info=SHARED,
     )
 
 
