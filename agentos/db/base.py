@@ -128,11 +128,14 @@ class Runs(Protocol):
         executor_id: str | None = None,
         earlier: Metrics | None = None,
         replaces: str | None = None,
+        events: Sequence[LoggedEvent] = (),
     ) -> None:
         """Stores the run's outcome or pause, its session's state and its sums, in one round trip.
 
         `earlier`: what of the run's metrics the session has already. `replaces`: the run that becomes
-        REGENERATED if this one is COMPLETED. RunLostError if the run is another executor's now.
+        REGENERATED if this one is COMPLETED. `events` go to the log, and to every process, with it: the
+        outcome and the run's last event are there both or not at all. RunLostError if the run is another
+        executor's now.
         """
         ...
 

@@ -104,8 +104,8 @@ class Executing(Protocol):
         """
         ...
 
-    async def take_run(self, run_id: str, *, executor_id: str, segment: int) -> bool:
-        """Makes a RUNNING run this executor's; False if it isn't RUNNING, or not in that segment."""
+    async def take_run(self, run_id: str, *, executor_id: str, segment: int) -> Assignment | None:
+        """Makes a RUNNING run this executor's; None if it isn't RUNNING, or not in that segment."""
         ...
 
     async def open_run(
