@@ -8,12 +8,15 @@ from uuid import NAMESPACE_URL, uuid5
 
 from sqlalchemy.engine import URL
 
+from agentos.db.approvals import ApprovalStore
 from agentos.db.audit import AuditStore
 from agentos.db.connection import parse_url
 from agentos.db.engine import Engine
+from agentos.db.erasure import ErasureStore
 from agentos.db.events import EventStore
 from agentos.db.memories import MemoryStore
 from agentos.db.names import TableNames
+from agentos.db.pruning import PruningStore
 from agentos.db.runs import RunStore
 from agentos.db.schema import Schema
 from agentos.db.service_accounts import ServiceAccountStore
@@ -25,7 +28,17 @@ if TYPE_CHECKING:
     from agentos.db.base import Db
 
 
-class PostgresDb(SessionStore, RunStore, EventStore, MemoryStore, ServiceAccountStore, AuditStore):
+class PostgresDb(
+    SessionStore,
+    RunStore,
+    EventStore,
+    MemoryStore,
+    ServiceAccountStore,
+    AuditStore,
+    ApprovalStore,
+    PruningStore,
+    ErasureStore,
+):
     """The database at `db_url`, as in `postgresql+psycopg://user:password@host:5432/database`.
 
     Making one connects to nothing. The first call, or `start`, creates the tables or upgrades them; with
@@ -48,6 +61,7 @@ class PostgresDb(SessionStore, RunStore, EventStore, MemoryStore, ServiceAccount
         service_account_table: str = "agentos_service_accounts",
         audit_table: str = "agentos_audit",
         executor_table: str = "agentos_executors",
+        approval_table: str = "agentos_approvals",
         id: str | None = None,  # noqa: A002 - the wire's word
         create_schema: bool = True,
         pool_size: int = 10,
@@ -68,6 +82,7 @@ class PostgresDb(SessionStore, RunStore, EventStore, MemoryStore, ServiceAccount
             service_account_table,
             audit_table,
             executor_table,
+            approval_table,
         )
         self._id = id or _derived_id(url, db_schema)
         self.schema = Schema(url, names)

@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import dialect
 
+from agentos.db.asking import ApprovalStatus, ApprovalType, PauseType
 from agentos.db.columns import OBJECT, PAYLOAD, TEXTS, Content, Instant
 from agentos.db.names import TableNames
 from agentos.run.events import Kind
@@ -37,6 +38,9 @@ SHARED = {"shared": True}
 
 APPEND_ONLY = {**SHARED, "append_only": True}
 """The `info` of a table that the server may add to, and not change."""
+
+NOW = text("extract(epoch from now())::bigint")
+"""The database's clock, in epoch seconds."""
 
 _PREPARER = dialect().identifier_preparer
 _LIVE = "status IN ('PENDING', 'RUNNING')"
@@ -55,6 +59,7 @@ class Tables:
         self.service_accounts = _service_accounts(names, self.metadata)
         self.audit = _audit(names, self.metadata)
         self.executors = _executors(names, self.metadata)
+        self.approvals = _approvals(names, self.metadata)
 
     @property
     def owned(self) -> list[Table]:
@@ -67,6 +72,11 @@ class Tables:
         `$channel` is where news is told, as a literal.
         `types` are those of the parameters that Postgres couldn't guess or Python couldn't convert.
         """
+        statement = text(self.named(template, escape=r"\:"))
+        return statement.bindparams(*(bindparam(name, type_=type_) for name, type_ in types.items()))
+
+    def named(self, template: str, *, escape: str = ":") -> str:
+        """The SQL of a statement without parameters; `escape` is what is written for a colon in a name."""
         tables = {
             "sessions": self.sessions,
             "runs": self.runs,
@@ -74,12 +84,13 @@ class Tables:
             "memories": self.memories,
             "audit": self.audit,
             "executors": self.executors,
+            "approvals": self.approvals,
         }
         quoted = {name: _PREPARER.format_table(table) for name, table in tables.items()}
         quoted["channel"] = "'" + self.names.channel.replace("'", "''") + "'"
-        escaped = {name: value.replace(":", r"\:") for name, value in quoted.items()}
-        statement = text(Template(template).substitute(escaped))
-        return statement.bindparams(*(bindparam(name, type_=type_) for name, type_ in types.items()))
+        return Template(template).substitute(
+            {name: value.replace(":", escape) for name, value in quoted.items()}
+        )
 
 
 def _sessions(names: TableNames, metadata: MetaData) -> Table:
@@ -232,6 +243,39 @@ def _executors(names: TableNames, metadata: MetaData) -> Table:
         Column("started_at", Instant, nullable=False, server_default=text("now()")),
         Column("beat_at", Instant, nullable=False, server_default=text("now()")),
         info=SHARED,
+    )
+
+
+def _approvals(names: TableNames, metadata: MetaData) -> Table:
+    name = names.approvals
+    return Table(
+        name,
+        metadata,
+        Column("id", Text, primary_key=True),
+        Column("run_id", Text, _inside(names.runs, "run_id", names), nullable=False),
+        Column("session_id", Text, nullable=False),
+        Column("kind", Text, _one_of("kind", get_args(Kind), name), nullable=False),
+        Column("runnable_id", Text, nullable=False),
+        Column("user_id", Text),
+        Column("status", Text, _one_of("status", get_args(ApprovalStatus), name), nullable=False),
+        Column("approval_type", Text, _one_of("approval_type", get_args(ApprovalType), name), nullable=False),
+        Column("pause_type", Text, _one_of("pause_type", get_args(PauseType), name)),
+        Column("tool_call_id", Text, nullable=False),
+        Column("tool_name", Content),
+        Column("tool_args", PAYLOAD),
+        Column("source_name", Content),
+        Column("requirements", PAYLOAD),
+        Column("context", PAYLOAD),
+        Column("resolution_data", PAYLOAD),
+        Column("resolved_by", Text),
+        Column("expires_at", BigInteger),
+        Column("resolved_at", BigInteger),
+        Column("created_at", BigInteger, nullable=False, server_default=NOW),
+        Column("updated_at", BigInteger, nullable=False, server_default=NOW),
+        Index(f"{name}_run", "run_id"),
+        Index(f"{name}_created", "created_at"),
+        Index(f"{name}_user_created", "user_id", "created_at"),
+        Index(f"{name}_pending", "user_id", postgresql_where=text("status = 'pending'")),
     )
 
 
