@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from agentos.agent.loop import Loop, Retry
 from agentos.agent.prompt import Instructions, Prompt
 from agentos.db.base import Db
+from agentos.db.lifecycle import Multitask
 from agentos.errors import ConfigurationError
 from agentos.memory.manager import MemoryManager
 from agentos.memory.tools import INSTRUCTIONS, memory_tools
 from agentos.models.base import Model
 from agentos.models.catalog import resolve
-from agentos.run.events import RunEvent, RunStarted
+from agentos.run.events import RunContinued, RunEvent, RunStarted
 from agentos.run.runnable import OutputSchema, RunContext
 from agentos.runner.base import RunMethods
 from agentos.runner.settings import RunSettings
@@ -107,6 +109,10 @@ class Agent(RunMethods):
     """Whether each delay is twice the one before."""
     stream_events: bool = False
     """Whether `stream=True` yields every event, not only the answer."""
+    durable: bool = False
+    """On a server: whether another process goes on with a run whose process died, at the step it was in."""
+    multitask: Multitask | None = None
+    """On a server: what a run does while another one of its session is live. None: they overlap."""
 
     kind: Literal["agent"] = field(default="agent", init=False)
 
@@ -115,6 +121,10 @@ class Agent(RunMethods):
             value: int | None = self.__dict__[parameter]
             if value is not None and value < least:
                 raise ConfigurationError(f"{parameter}={value!r} can't work: give {least} or more.")
+        if self.multitask not in {None, *get_args(Multitask)}:
+            raise ConfigurationError(
+                f"multitask={self.multitask!r} can't work: give one of {', '.join(get_args(Multitask))}."
+            )
         self.id = self.id or slug(self.name or "") or "agent"
         if self.add_memories_to_context is None:
             self.add_memories_to_context = self.update_memory_on_run or self.enable_agentic_memory
@@ -132,15 +142,20 @@ class Agent(RunMethods):
             dependencies=self.dependencies,
             metadata=self.metadata,
             output_schema=self.output_schema,
+            durable=self.durable,
+            multitask=self.multitask,
         )
 
     async def events(self, context: RunContext) -> AsyncGenerator[RunEvent]:
-        """One run: the loop between model and tools, then the memories."""
+        """One run, or what is left of it: the loop between model and tools, then the memories."""
         model, run = self.model, context.run
         run.model, run.model_provider = model.id, model.provider
-        yield RunStarted(model=model.id, model_provider=model.provider)
         context.history = [message for message in context.history if message.role != "system"]
-        run.messages.extend(await self._prompt.messages(context))
+        if run.messages:
+            yield RunContinued()
+        else:
+            yield RunStarted(model=model.id, model_provider=model.provider)
+            run.messages.extend(await self._prompt.messages(context))
         loop = Loop(
             model=model,
             tools=self._tools(),
@@ -150,9 +165,10 @@ class Agent(RunMethods):
             retry=Retry(self.retries, self.delay_between_retries, self.exponential_backoff),
             agent=self,
         )
-        async for event in loop.events():
-            yield event
-        if self.update_memory_on_run and self.db is not None:
+        async with aclosing(loop.events()) as events:
+            async for event in events:
+                yield event
+        if self.update_memory_on_run and self.db is not None and not run.requirements:
             async for event in self.memory_manager.update(context, model=model, db=self.db):
                 yield event
 

@@ -1,90 +1,196 @@
-"""The tool calls of one model turn: all at once, answers in the order they were asked for."""
+"""The tool calls of one model turn: all at once, answers in the order they were asked for.
+
+Those that wait for a person are left open, and taken up when the run goes on with what the person said.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from time import time
-from typing import Any
+from uuid import uuid4
 
-from pydantic_core import from_json
-
+from agentos.agent import asking
 from agentos.run.events import RunEvent, ToolCallCompleted, ToolCallError, ToolCallStarted
 from agentos.run.messages import Message, ToolCall, ToolExecution
+from agentos.run.records import RunOutput
 from agentos.run.runnable import RunContext
-from agentos.tools.result import ToolResult
+from agentos.tools.idempotency import calling
+from agentos.tools.result import ToolResult, to_text
 from agentos.tools.tool import Tool
+
+
+def turns(run: RunOutput) -> int:
+    """How often the model has spoken in this run; the last turn's number."""
+    return sum(message.role == "assistant" for message in run.messages)
+
+
+def last_calls(run: RunOutput) -> Sequence[ToolCall]:
+    """The calls that the model asked for in its last turn."""
+    spoken = (message for message in reversed(run.messages) if message.role == "assistant")
+    return next((message.tool_calls or () for message in spoken), ())
+
+
+def open_calls(run: RunOutput) -> Mapping[int, ToolCall]:
+    """The last turn's calls that nobody has answered, by their place in it."""
+    answered: set[str | None] = set()
+    for message in reversed(run.messages):
+        if message.role != "tool":
+            calls = (message.tool_calls or ()) if message.role == "assistant" else ()
+            return {number: call for number, call in enumerate(calls) if call.id not in answered}
+        answered.add(message.tool_call_id)
+    return {}
+
+
+@dataclass(slots=True)
+class _Place:
+    """One call of the turn."""
+
+    number: int
+    call: ToolCall
+    execution: ToolExecution
+    is_allowed: bool = True
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether its answer is known without making it: it was rejected, or made elsewhere."""
+        return self.execution.result is not None or self.execution.confirmed is False
 
 
 @dataclass(slots=True)
 class TurnCalls:
-    """The calls of one turn; `allowed` of them run, the rest are told that the limit is reached."""
+    """The open calls of the run's last turn."""
 
-    calls: Sequence[ToolCall]
     tools: Mapping[str, Tool]
     context: RunContext
-    turn: int
     allowed: int | None
+    """How many of them may be made if they are new; the rest are told that the limit is reached."""
     agent: object
+    is_new: bool
+    """Whether the model has just asked for them, rather than before a pause."""
 
     async def run(self) -> AsyncGenerator[RunEvent]:
-        """Runs them, adds their executions and messages to the run, yields what happens."""
+        """Makes those that wait for nobody, adds the answers to the run, yields what happens."""
+        places = [] if self.is_new else self._stored()
+        due = [place for place in places or self._new() if not place.execution.is_waiting]
+        making = [place for place in due if not place.is_decided]
+        for place in due:
+            if place.is_decided:
+                yield _outcome(_settled(place.execution))
+        for place in making:
+            asking.fill(place.execution)
+            yield ToolCallStarted(tool=place.execution.model_copy())
+        async with aclosing(self._made(making)) as made:
+            async for execution in made:
+                if not execution.is_waiting:
+                    yield _outcome(execution)
+        answered = [place.execution for place in due if place.execution.result is not None]
+        self.context.run.messages.extend(map(_answer, answered))
+
+    def _stored(self) -> list[_Place]:
+        """The calls as the run has them from before; none, if it was given only a conversation."""
         run = self.context.run
-        executions = [self._execution(call) for call in self.calls]
-        run.tools.extend(executions)
-        for execution in executions:
-            yield ToolCallStarted(tool=execution.model_copy())
+        calls = last_calls(run)
+        executions = run.tools[-len(calls) :]
+        if [each.tool_call_id for each in executions] != [call.id for call in calls]:
+            return []
+        return [_Place(number, call, executions[number]) for number, call in open_calls(run).items()]
+
+    def _new(self) -> list[_Place]:
+        run = self.context.run
+        places: list[_Place] = []
+        for number, call in open_calls(run).items():
+            tool = self.tools.get(call.function.name)
+            execution = ToolExecution(
+                tool_call_id=call.id,
+                tool_name=call.function.name,
+                tool_args=asking.arguments(call.function.arguments),
+                stop_after_tool_call=tool is not None and tool.stop_after_tool_call,
+            )
+            place = _Place(number, call, execution, self.allowed is None or len(places) < self.allowed)
+            if tool is not None and place.is_allowed:
+                approval_id = f"{run.run_id}:{turns(run)}-{number}"
+                asking.mark(execution, tool, call.function.arguments, approval_id=approval_id)
+            places.append(place)
+        run.tools.extend(place.execution for place in places)
+        return places
+
+    async def _made(self, places: Sequence[_Place]) -> AsyncGenerator[ToolExecution]:
+        # Steps begin in the same order on every execution: an executor may tell them apart by it.
+        fresh = [await self._begin(place) for place in places]
+        steps = [
+            self.context.steps(self._step(place), partial(self._result, place, is_fresh=is_fresh))
+            for place, is_fresh in zip(places, fresh, strict=True)
+        ]
         tasks = [
-            asyncio.create_task(self._call(place, call, execution))
-            for place, (call, execution) in enumerate(zip(self.calls, executions, strict=True))
+            asyncio.create_task(_executed(place.execution, step))
+            for place, step in zip(places, steps, strict=True)
         ]
         try:
             for finished in asyncio.as_completed(tasks):
-                execution = await finished
-                yield _outcome(execution)
+                yield await finished
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.wait(tasks)
-        run.messages.extend(_answer(execution) for execution in executions)
+            if tasks:
+                await asyncio.wait(tasks)
 
-    def _execution(self, call: ToolCall) -> ToolExecution:
-        tool = self.tools.get(call.function.name)
-        return ToolExecution(
-            tool_call_id=call.id,
-            tool_name=call.function.name,
-            tool_args=_arguments(call.function.arguments),
-            stop_after_tool_call=tool is not None and tool.stop_after_tool_call,
-        )
+    async def _begin(self, place: _Place) -> bool:
+        """Leaves a mark that the call begins; False if a process that died had left one."""
+        tool = self.tools.get(place.call.function.name)
+        if tool is None or tool.idempotent or not place.is_allowed:
+            return True
+        ours = uuid4().hex
 
-    async def _call(self, place: int, call: ToolCall, execution: ToolExecution) -> ToolExecution:
-        began = time()
-        step = self.context.steps(f"tool-{self.turn}-{place}", lambda: self._result(place, call))
-        *_, result = [item async for item in step]
-        ended = time()
-        execution.result = result.content
-        execution.tool_call_error = result.error
-        execution.metrics = {"start_time": began, "end_time": ended, "duration": ended - began}
-        return execution
+        async def mark() -> AsyncGenerator[str]:
+            yield ours
 
-    async def _result(self, place: int, call: ToolCall) -> AsyncGenerator[ToolResult]:
-        tool = self.tools.get(call.function.name)
-        if self.allowed is not None and place >= self.allowed:
+        *_, left = [item async for item in self.context.steps(f"{self._step(place)}-begun", mark)]
+        return left == ours
+
+    def _step(self, place: _Place) -> str:
+        return f"tool-{turns(self.context.run)}-{place.number}"
+
+    async def _result(self, place: _Place, *, is_fresh: bool) -> AsyncGenerator[ToolResult | None]:
+        name = place.call.function.name
+        tool = self.tools.get(name)
+        if not is_fresh:
+            yield None
+        elif not place.is_allowed:
             yield ToolResult("Not run: this run's limit of tool calls is reached. Answer now.", error=True)
         elif tool is None:
             known = ", ".join(self.tools) or "none"
-            yield ToolResult(f"There is no tool {call.function.name!r}. Tools: {known}.", error=True)
+            yield ToolResult(f"There is no tool {name!r}. Tools: {known}.", error=True)
         else:
-            yield await tool.call(call.function.arguments, self.context, agent=self.agent)
+            text = asking.text_of(place.execution, place.call.function.arguments)
+            with calling(self.context.run_id, self._step(place), place.call.id):
+                result = await tool.call(text, self.context, agent=self.agent)
+            yield result
 
 
-def _arguments(text: str) -> dict[str, Any] | None:
-    try:
-        value: Any = from_json(text)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType] - JSON
+async def _executed(execution: ToolExecution, step: AsyncGenerator[ToolResult | None]) -> ToolExecution:
+    """A step without a result is a call that had begun in a process that died."""
+    began = time()
+    *_, result = [item async for item in step]
+    if result is None:
+        asking.cut_off(execution)
+        return execution
+    ended = time()
+    execution.result = result.content
+    execution.tool_call_error = result.error
+    execution.metrics = {"start_time": began, "end_time": ended, "duration": ended - began}
+    return execution
+
+
+def _settled(execution: ToolExecution) -> ToolExecution:
+    if execution.confirmed is False:
+        execution.result, execution.tool_call_error = asking.refusal(execution), True
+    else:
+        execution.result, execution.tool_call_error = to_text(execution.result), False
+    return execution
 
 
 def _outcome(execution: ToolExecution) -> ToolCallCompleted | ToolCallError:

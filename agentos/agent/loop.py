@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentos.agent.calls import TurnCalls
+from agentos.agent.calls import TurnCalls, last_calls, open_calls, turns
 from agentos.agent.output import OutputError, parse, response_format
 from agentos.errors import AgentOSError, ModelError
 from agentos.models.base import Model, ModelDelta, ModelRequest, ModelResponse
@@ -56,56 +57,60 @@ class Loop:
     tool_call_limit: int | None
     retry: Retry
     agent: object
-    turn: int = field(default=0, init=False)
     _corrected: bool = field(default=False, init=False)
 
     async def events(self) -> AsyncGenerator[RunEvent]:
-        """Runs to the answer, which it leaves in `context.run`."""
+        """Runs to the answer, which it leaves in `context.run`, or until calls wait for a person.
+
+        What comes next is read from the run's own conversation, so it can begin anywhere in one.
+        """
+        run, asked = self.context.run, False
         while True:
-            self.turn += 1
-            if self.turn > MAX_TURNS:
-                raise TooManyTurnsError(f"The model called tools for {MAX_TURNS} turns without answering.")
-            response: ModelResponse | None = None
-            async for item in self._turn():
-                if isinstance(item, ModelResponse):
-                    response = item
-                else:
-                    yield item
-            assert response is not None, "a turn ends with its response"
-            if not response.tool_calls:
-                if self._take_answer(response.content or ""):
+            if open_calls(run):
+                calls = TurnCalls(self.tools, self.context, self._calls_left(), self.agent, is_new=asked)
+                async with aclosing(calls.run()) as events:
+                    async for event in events:
+                        yield event
+                if run.requirements or self._is_stopped():
                     break
-                continue
-            before = len(self.context.run.tools)
-            calls = TurnCalls(
-                response.tool_calls, self.tools, self.context, self.turn, self._calls_left(), self.agent
-            )
-            async for event in calls.run():
-                yield event
-            stopping = [call for call in self.context.run.tools[before:] if call.stop_after_tool_call]
-            if stopping:
-                self._set_answer("\n".join(call.result or "" for call in stopping))
+            asked = True
+            response: ModelResponse | None = None
+            async with aclosing(self._turn()) as items:
+                async for item in items:
+                    if isinstance(item, ModelResponse):
+                        response = item
+                    else:
+                        yield item
+            assert response is not None, "a turn ends with its response"
+            if not response.tool_calls and self._take_answer(response.content or ""):
                 break
         yield RunContentCompleted()
 
     async def _turn(self) -> AsyncGenerator[RunEvent | ModelResponse]:
-        model = self.model
+        model, number = self.model, turns(self.context.run) + 1
+        if number > MAX_TURNS:
+            raise TooManyTurnsError(f"The model called tools for {MAX_TURNS} turns without answering.")
         yield ModelRequestStarted(model=model.id, model_provider=model.provider)
         response: ModelResponse | None = None
         pieces: list[str] = []
+        shown = False
         try:
-            async for item in self.context.steps(f"model-{self.turn}", self._respond):
-                if isinstance(item, ModelResponse):
-                    response = item
-                else:
-                    pieces.append(item.content)
-                    yield RunContent(content=item.content, reasoning_content=item.reasoning_content)
+            async with aclosing(self.context.steps(f"model-{number}", self._respond)) as items:
+                async for item in items:
+                    if isinstance(item, ModelResponse):
+                        response = item
+                    else:
+                        shown = True
+                        pieces.append(item.content)
+                        yield RunContent(content=item.content, reasoning_content=item.reasoning_content)
         finally:
-            if response is None:
+            if response is None and any(pieces):
                 # Whoever stops the run keeps what it had said.
                 self._set_answer("".join(pieces))
         if response is None:
             raise ModelError("The model ended its turn without an answer.", code="model_bad_response")
+        if self.context.stream and not shown and (whole := _whole(response)):
+            yield whole
         self._remember(response)
         metrics = response.metrics
         yield ModelRequestCompleted(
@@ -121,9 +126,10 @@ class Loop:
             attempt += 1
             shown = False
             try:
-                async for item in self.model.respond(self._request()):
-                    shown = True
-                    yield item
+                async with aclosing(self.model.respond(self._request())) as items:
+                    async for item in items:
+                        shown = True
+                        yield item
                 return
             except ModelError:
                 if shown or attempt > self.retry.times:
@@ -156,6 +162,8 @@ class Loop:
         run.metrics = (run.metrics or Metrics()) + response.metrics
         if response.reasoning_content:
             run.reasoning_content = (run.reasoning_content or "") + response.reasoning_content
+        if response.content:
+            self._set_answer(response.content)
         run.messages.append(
             Message(
                 role="assistant",
@@ -166,6 +174,15 @@ class Loop:
                 metrics=response.metrics,
             )
         )
+
+    def _is_stopped(self) -> bool:
+        """Whether a call of the last turn ends the run; then its answer is the run's."""
+        run = self.context.run
+        executions = run.tools[-len(last_calls(run)) :]
+        stopping = [each for each in executions if each.stop_after_tool_call and each.confirmed is not False]
+        if stopping:
+            self._set_answer("\n".join(each.result or "" for each in stopping))
+        return bool(stopping)
 
     def _take_answer(self, text: str) -> bool:
         """Whether this is the answer; one that doesn't fit the schema is sent back once."""
@@ -190,3 +207,9 @@ class Loop:
     def _set_answer(self, content: Any, *, content_type: str = "str") -> None:
         self.context.run.content = content
         self.context.run.content_type = content_type
+
+
+def _whole(response: ModelResponse) -> RunContent | None:
+    """A turn that came as a whole, as one piece: it was recorded by a process that died."""
+    content, reasoning = response.content or "", response.reasoning_content or ""
+    return RunContent(content=content, reasoning_content=reasoning) if content or reasoning else None

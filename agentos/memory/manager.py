@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Mapping
+from functools import partial
 from typing import Any
 
 from pydantic_core import from_json
@@ -72,8 +73,9 @@ class MemoryManager:
             if not response.tool_calls:
                 break
             messages.append(Message(role="assistant", tool_calls=list(response.tool_calls)))
-            for call in response.tool_calls:
-                result = await _result(call, tools, context)
+            for place, call in enumerate(response.tool_calls):
+                doing = partial(_result, call, tools, context)
+                *_, result = [item async for item in context.steps(f"memory-{turn}-{place}", doing)]
                 messages.append(Message(role="tool", tool_call_id=call.id, content=result.content))
                 if not result.error and call.function.name != "get_memories":
                     changed.append(from_json(result.content))
@@ -89,8 +91,11 @@ class MemoryManager:
         ]
 
 
-async def _result(call: ToolCall, tools: Mapping[str, Tool], context: RunContext) -> ToolResult:
+async def _result(
+    call: ToolCall, tools: Mapping[str, Tool], context: RunContext
+) -> AsyncGenerator[ToolResult]:
     tool = tools.get(call.function.name)
     if tool is None:
-        return ToolResult(f"There is no tool {call.function.name!r}.", error=True)
-    return await tool.call(call.function.arguments, context)
+        yield ToolResult(f"There is no tool {call.function.name!r}.", error=True)
+    else:
+        yield await tool.call(call.function.arguments, context)

@@ -106,6 +106,8 @@ class ToolExecution(Value):
     external_execution_silent: bool | None = None
     approval_type: str | None = None
     approval_id: str | None = None
+    approval_expires_in: float | None = Field(default=None, exclude=True)
+    """Seconds that an approver has from the pause on; neither stored with the run nor shown."""
     parent_tool_call_id: str | None = None
 
     @property

@@ -2,16 +2,211 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+
+from pydantic import computed_field
+
+from agentos.errors import ConflictError, InvalidInputError
 from agentos.run.messages import ToolExecution
+from agentos.run.text import mended
 from agentos.run.value import Value
+
+if TYPE_CHECKING:
+    from agentos.run.records import RunOutput
+
+T = TypeVar("T")
+
+PauseType = Literal["confirmation", "user_input", "external_execution"]
+ApprovalType = Literal["required", "audit"]
+"""Whether a call waits for an approver, or what the run's user decides on it is only recorded."""
 
 
 class RunRequirement(Value):
-    """One call that waits for a person. Its methods change the call, which `continue_run` then takes."""
+    """One call that waits for a person. Its methods change the call, which `continue_run` then takes.
+
+    Each raises ConflictError if that isn't what the call waits for.
+    """
 
     tool_execution: ToolExecution
 
+    @computed_field
     @property
     def id(self) -> str:
         """The call's id: one call waits for one thing at a time."""
         return self.tool_execution.tool_call_id
+
+    @computed_field
+    @property
+    def created_at(self) -> int:
+        """When the model asked for the call, in epoch seconds."""
+        return self.tool_execution.created_at
+
+    @property
+    def pause_type(self) -> PauseType:
+        """What a person has to do."""
+        if self.tool_execution.external_execution_required:
+            return "external_execution"
+        return "user_input" if self.tool_execution.requires_user_input else "confirmation"
+
+    @property
+    def needs_confirmation(self) -> bool:
+        """Whether somebody must agree to the call."""
+        return bool(self.tool_execution.requires_confirmation) and self.tool_execution.confirmed is None
+
+    @property
+    def needs_user_input(self) -> bool:
+        """Whether arguments are missing."""
+        return self._is_wanted and bool(
+            self.tool_execution.requires_user_input and not self.tool_execution.answered
+        )
+
+    @property
+    def needs_external_execution(self) -> bool:
+        """Whether the answer is missing of a call that is made elsewhere."""
+        return self._is_wanted and bool(self.tool_execution.external_execution_required)
+
+    @property
+    def user_input_schema(self) -> list[dict[str, Any]]:
+        """The arguments that a person gives: `name`, `field_type`, `description`, `value`, `required`."""
+        return self.tool_execution.user_input_schema or []
+
+    @property
+    def is_resolved(self) -> bool:
+        """Whether the call waits for nothing any more."""
+        return not self.tool_execution.is_waiting
+
+    def confirm(self) -> None:
+        """Agrees to the call."""
+        self._expect(self.needs_confirmation, "confirmation")
+        self.tool_execution.confirmed = True
+
+    def reject(self, note: str | None = None) -> None:
+        """Refuses the call; the model reads `note`."""
+        self._expect(self.needs_confirmation, "confirmation")
+        self.tool_execution.confirmed = False
+        if note is not None:
+            self.tool_execution.confirmation_note = mended(note)
+
+    def provide_user_input(self, values: Mapping[str, Any]) -> None:
+        """Gives arguments by name; InvalidInputError names one that isn't asked for."""
+        self._expect(self.needs_user_input, "user input")
+        _fill(self.tool_execution, values)
+
+    def set_external_execution_result(self, result: str) -> None:
+        """Gives the answer of a call that was made elsewhere."""
+        self._expect(self.needs_external_execution, "a result from elsewhere")
+        self._expect(not self.needs_confirmation, "a result before it is confirmed")
+        self.tool_execution.result = mended(result)
+
+    @property
+    def _is_wanted(self) -> bool:
+        return self.tool_execution.result is None and self.tool_execution.confirmed is not False
+
+    def _expect(self, waits: bool, what: str) -> None:
+        if not waits:
+            raise ConflictError(f"The call {self.id!r} doesn't wait for {what}.")
+
+
+def decided(
+    run: RunOutput,
+    answers: Sequence[object],
+    *,
+    approved: Mapping[str, bool | None] | None = None,
+) -> RunOutput:
+    """A copy of the stored run in which its waiting calls have what a client, and approvers, say of them.
+
+    `answers` are the paused run's tools with `confirmed`, `confirmation_note`, `result` or the values in
+    `user_input_schema` filled in; nothing else of them is read, and of a call only what it waits for.
+    `approved`, by `tool_call_id`, speaks for the calls whose `approval_type` is "required": a client's
+    `confirmed` doesn't. What isn't decided stays waiting; InvalidInputError if nothing is.
+    """
+    tools = [tool.model_copy(deep=True) for tool in run.tools]
+    waiting = {tool.tool_call_id: tool for tool in tools if tool.is_waiting}
+    known, seen = {tool.tool_call_id for tool in tools}, set[str]()
+    before = [tool.model_copy(deep=True) for tool in waiting.values()]
+    for tool in waiting.values():
+        if tool.approval_type == "required":
+            tool.confirmed = (approved or {}).get(tool.tool_call_id)
+    for answer in map(_object, answers):
+        call_id = _field(answer, "tool_call_id", str)
+        if call_id not in known:
+            raise InvalidInputError(f"The run has no call {call_id!r}: send its own tools.", field="tools")
+        if call_id in seen:
+            raise InvalidInputError(f"The call {call_id!r} is answered twice.", field="tools")
+        seen.add(call_id)
+        if tool := waiting.get(call_id):
+            _decide(tool, answer)
+    if before == list(waiting.values()):
+        missing = "; ".join(_missing(tool) for tool in before) or "nothing: it doesn't wait for anybody"
+        raise InvalidInputError(f"The run waits for {missing}.", field="tools")
+    return run.model_copy(update={"tools": tools})
+
+
+def _decide(tool: ToolExecution, answer: Mapping[str, Any]) -> None:
+    if tool.requires_confirmation and tool.confirmed is None and tool.approval_type != "required":
+        tool.confirmed = _field(answer, "confirmed", bool)
+        note = _field(answer, "confirmation_note", str)
+        if tool.confirmed is not None and note is not None:
+            tool.confirmation_note = mended(note)
+    if tool.requires_user_input and (fields := answer.get("user_input_schema")) is not None:
+        _fill(tool, _values(fields))
+    may_be_done = not tool.requires_confirmation or tool.confirmed
+    if tool.external_execution_required and may_be_done:
+        result = _field(answer, "result", str)
+        tool.result = None if result is None else mended(result)
+
+
+def _fill(tool: ToolExecution, values: Mapping[str, Any]) -> None:
+    questions = {question["name"]: question for question in tool.user_input_schema or []}
+    for name, value in values.items():
+        if name not in questions:
+            asked = ", ".join(questions)
+            raise InvalidInputError(
+                f"The call {tool.tool_call_id!r} doesn't ask for {name!r}, only for {asked}.",
+                field="user_input_schema",
+            )
+        if value is not None:
+            questions[name]["value"] = value
+    tool.answered = True if not any(map(_is_open, questions.values())) else None
+
+
+def _is_open(question: Mapping[str, Any]) -> bool:
+    return question.get("value") is None and question.get("required", True)
+
+
+def _values(fields: object) -> dict[str, Any]:
+    if not isinstance(fields, list):
+        raise InvalidInputError("'user_input_schema' of a call must be a list.", field="user_input_schema")
+    given = [_object(field) for field in cast("list[object]", fields)]
+    return {_field(field, "name", str) or "": field.get("value") for field in given}
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InvalidInputError("Calls, and the fields that they ask for, are objects.", field="tools")
+    return cast("Mapping[str, Any]", value)
+
+
+def _field(answer: Mapping[str, Any], name: str, wanted: type[T]) -> T | None:
+    value = answer.get(name)
+    if value is None or isinstance(value, wanted):
+        return value
+    raise InvalidInputError(f"{name!r} of a call must be {_NAMES[wanted]}.", field=name)
+
+
+_NAMES: dict[type, str] = {str: "a string", bool: "true or false"}
+
+
+def _missing(tool: ToolExecution) -> str:
+    requirement = RunRequirement(tool_execution=tool)
+    if requirement.needs_confirmation and tool.approval_type == "required":
+        what = "an approval"
+    elif requirement.needs_confirmation:
+        what = "'confirmed'"
+    elif requirement.needs_user_input:
+        names = [question["name"] for question in requirement.user_input_schema if _is_open(question)]
+        what = f"values of {', '.join(names)} in 'user_input_schema'"
+    else:
+        what = "a 'result'"
+    return f"{what} for the call {tool.tool_call_id!r} of {tool.tool_name}"

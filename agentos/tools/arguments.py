@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -12,6 +12,14 @@ from agentos.run.runnable import RunContext
 from agentos.tools.result import ToolError
 
 _MAX_MISTAKES = 10
+_TYPES = {
+    "string": "str",
+    "integer": "int",
+    "number": "float",
+    "boolean": "bool",
+    "array": "list",
+    "object": "dict",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +58,31 @@ class Arguments:
             values["agent"] = agent
         return values
 
+    def without(self, names: Collection[str]) -> dict[str, Any]:
+        """The schema without some of the parameters."""
+        properties: dict[str, Any] = self.schema.get("properties", {})
+        required: list[str] = self.schema.get("required", [])
+        return self.schema | {
+            "properties": {name: shape for name, shape in properties.items() if name not in names},
+            "required": [name for name in required if name not in names],
+        }
+
+    def questions(self, names: Iterable[str]) -> list[dict[str, Any]]:
+        """Parameters as a person is asked for them: `name`, `field_type` (Python's name for it),
+        `description`, `value` (the default) and `required`."""
+        required: list[str] = self.schema.get("required", [])
+        properties: dict[str, dict[str, Any]] = self.schema.get("properties", {})
+        return [
+            {
+                "name": name,
+                "field_type": _type_name(properties[name]),
+                "description": properties[name].get("description"),
+                "value": properties[name].get("default"),
+                "required": name in required,
+            }
+            for name in names
+        ]
+
     def _explain(self, error: ValidationError) -> str:
         mistakes = error.errors(include_url=False, include_context=False, include_input=False)
         lines = [
@@ -66,3 +99,10 @@ class Arguments:
         required: list[str] = self.schema.get("required", [])
         names = [f"{name} (required)" if name in required else name for name in self.fields]
         return f"Call the tool again with a JSON object of its parameters: {', '.join(names)}."
+
+
+def _type_name(shape: Mapping[str, Any]) -> str:
+    if "anyOf" in shape:
+        choices = cast("list[Mapping[str, Any]]", shape["anyOf"])
+        return next((_type_name(choice) for choice in choices if choice.get("type") != "null"), "Any")
+    return "dict" if "$ref" in shape else _TYPES.get(str(shape.get("type")), "Any")

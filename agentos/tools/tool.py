@@ -6,14 +6,14 @@ import asyncio
 import inspect
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, closing
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MethodType
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from agentos.errors import ConfigurationError
 from agentos.models.base import ToolSpec
@@ -21,6 +21,9 @@ from agentos.run.runnable import RunContext
 from agentos.tools import docstring, schema
 from agentos.tools.arguments import Arguments
 from agentos.tools.result import ToolError, ToolResult, join, join_async, to_text
+
+if TYPE_CHECKING:
+    from agentos.tools.approval import Approval
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds one call may take when its tool doesn't say."""
@@ -56,6 +59,18 @@ class Tool:
     """How to use it, for the system message."""
     add_instructions: bool = True
     """Whether `instructions` go into the system message."""
+    requires_confirmation: bool = False
+    """Each call waits until a person agrees to it."""
+    requires_user_input: bool = False
+    """Each call waits for arguments that a person gives, and of which the model isn't told."""
+    user_input_fields: Sequence[str] = ()
+    """Which arguments those are; all of them, if `requires_user_input` comes alone."""
+    external_execution: bool = False
+    """The function is never called: whoever continues the run gives the answer."""
+    idempotent: bool = True
+    """False: a call whose process died in the middle of it isn't made again before a person agrees."""
+    approval: Approval | None = None
+    """Somebody else's agreement; `@approval` sets it."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -66,6 +81,8 @@ class Tool:
             raise ConfigurationError(
                 f"The tool {self.name!r} needs a timeout of more than 0 seconds, or None."
             )
+        if problem := self._contradiction():
+            raise ConfigurationError(f"The tool {self.name!r} {problem}")
 
     @classmethod
     def of(
@@ -90,7 +107,24 @@ class Tool:
     @property
     def spec(self) -> ToolSpec:
         """The tool as a model is told of it."""
-        return ToolSpec(self.name, self.description, self.arguments.schema, self.strict)
+        hidden = self.asked
+        schema = self.arguments.without(hidden) if hidden else self.arguments.schema
+        return ToolSpec(self.name, self.description, schema, self.strict)
+
+    @property
+    def asked(self) -> Sequence[str]:
+        """The parameters that a person fills."""
+        return (self.user_input_fields or tuple(self.arguments.fields)) if self.requires_user_input else ()
+
+    @property
+    def needs_confirmation(self) -> bool:
+        """Whether somebody, the user or another person, must agree to each call."""
+        return self.requires_confirmation or (self.approval is not None and self.approval.type == "required")
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether a run pauses at its calls."""
+        return self.needs_confirmation or self.requires_user_input or self.external_execution
 
     @property
     def is_bound(self) -> bool:
@@ -115,6 +149,22 @@ class Tool:
                 return ToolResult(f"{self.name} gave no answer within {seconds:g} seconds.", error=True)
             _log.error("tool %s failed in run %s", self.name, context.run_id, exc_info=error)
             return ToolResult(f"{self.name} failed with {type(error).__name__}.", error=True)
+
+    def _contradiction(self) -> str | None:
+        if self.requires_confirmation + self.requires_user_input + self.external_execution > 1:
+            return (
+                "can have one of requires_confirmation, requires_user_input and external_execution: drop "
+                "the others."
+            )
+        if self.external_execution and not self.idempotent:
+            return "is executed elsewhere: drop idempotent=False, which can't guard it."
+        if self.user_input_fields and not self.requires_user_input:
+            return "has user_input_fields that nobody asks for: set requires_user_input=True."
+        if self.requires_user_input and not self.arguments.fields:
+            return "has no parameters that a person could fill: drop requires_user_input."
+        if unknown := sorted(set(self.user_input_fields) - set(self.arguments.fields)):
+            return f"has no parameter {unknown[0]!r}, which user_input_fields names."
+        return None
 
     async def _result(self, values: dict[str, Any]) -> object:
         if inspect.iscoroutinefunction(self.function) or inspect.isasyncgenfunction(self.function):
@@ -152,6 +202,11 @@ def tool(
     strict: bool = False,
     instructions: str | None = None,
     add_instructions: bool = True,
+    requires_confirmation: bool = False,
+    requires_user_input: bool = False,
+    user_input_fields: Sequence[str] = (),
+    external_execution: bool = False,
+    idempotent: bool = True,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(
     function: Callable[..., Any] | None = None,
@@ -164,7 +219,10 @@ def tool(
     """Makes a function a tool, as `@tool` or `@tool(name=…, …)`; the keywords are `Tool`'s fields."""
 
     def make(function: Callable[..., Any]) -> Tool:
-        return replace(Tool.of(function, name=name, description=description), **options)
+        if not isinstance(function, Tool):
+            return replace(Tool.of(function, name=name, description=description), **options)
+        told = {"name": name, "description": description}
+        return replace(function, **{key: text for key, text in told.items() if text is not None}, **options)
 
     return make if function is None else make(function)
 

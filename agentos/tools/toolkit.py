@@ -14,7 +14,8 @@ class Toolkit:
     """Tools that belong together; a subclass passes its own bound methods as `tools`.
 
     `include_tools` keeps only the named ones, `exclude_tools` leaves those out, `timeout` (seconds) is for
-    tools without one of their own. ConfigurationError if a list names a tool that isn't there.
+    tools without one of their own. The other lists say for the named ones what `Tool` says for one.
+    ConfigurationError if a list names a tool that isn't there.
     """
 
     def __init__(
@@ -27,6 +28,8 @@ class Toolkit:
         include_tools: Collection[str] | None = None,
         exclude_tools: Collection[str] = (),
         stop_after_tool_call_tools: Collection[str] = (),
+        requires_confirmation_tools: Collection[str] = (),
+        external_execution_required_tools: Collection[str] = (),
         timeout: float | None = None,
     ) -> None:
         self.name = name
@@ -38,12 +41,16 @@ class Toolkit:
         self._check("include_tools", include_tools or (), given)
         self._check("exclude_tools", exclude_tools, given)
         self._check("stop_after_tool_call_tools", stop_after_tool_call_tools, given)
+        self._check("requires_confirmation_tools", requires_confirmation_tools, given)
+        self._check("external_execution_required_tools", external_execution_required_tools, given)
         kept = set(given if include_tools is None else include_tools) - set(exclude_tools)
         self.tools: Mapping[str, Tool] = {
             tool.name: replace(
                 tool,
                 timeout=tool.timeout or timeout,
                 stop_after_tool_call=tool.stop_after_tool_call or tool.name in stop_after_tool_call_tools,
+                requires_confirmation=tool.requires_confirmation or tool.name in requires_confirmation_tools,
+                external_execution=tool.external_execution or tool.name in external_execution_required_tools,
             )
             for tool in given.values()
             if tool.name in kept
@@ -62,7 +69,14 @@ ToolLike = Tool | Toolkit | Callable[..., Any]
 
 def collect(tools: Iterable[ToolLike]) -> dict[str, Tool]:
     """All tools by name, in the order given; ConfigurationError if two have the same name."""
-    return _by_name(tool for item in tools for tool in _unfold(item))
+    found = _by_name(tool for item in tools for tool in _unfold(item))
+    for tool in found.values():
+        if tool.approval is not None and not tool.needs_person:
+            raise ConfigurationError(
+                f"The tool {tool.name!r} has an approval of type 'audit' but waits for nobody whose decision "
+                "could be recorded: set requires_confirmation, requires_user_input or external_execution."
+            )
+    return found
 
 
 def instructions(tools: Iterable[ToolLike]) -> list[str]:

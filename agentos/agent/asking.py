@@ -1,0 +1,92 @@
+"""Calls that wait for a person: what each waits for, and what becomes of it once they have spoken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic_core import from_json
+
+from agentos.run.messages import ToolExecution
+from agentos.run.text import json_of
+from agentos.tools.result import ToolError
+from agentos.tools.tool import Tool
+
+CUT_OFF = (
+    "This call was cut off when the server's process ended, and may have taken effect. Confirm to make it "
+    "again."
+)
+"""The note of a call that a person must look into before it is made a second time."""
+
+
+def arguments(text: str) -> dict[str, Any] | None:
+    """What a model's JSON text holds; None if it isn't an object."""
+    try:
+        value: Any = from_json(text) if text.strip() else {}
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType] - JSON
+
+
+def mark(execution: ToolExecution, tool: Tool, text: str, *, approval_id: str) -> None:
+    """Says on the call what it waits for. One that can't be made as it is, is only an answer to the model."""
+    if not tool.needs_person or not _is_sound(tool, text):
+        return
+    if tool.needs_confirmation:
+        execution.requires_confirmation = True
+    if tool.requires_user_input:
+        execution.requires_user_input = True
+        execution.user_input_schema = tool.arguments.questions(tool.asked)
+    if tool.external_execution:
+        execution.external_execution_required = True
+    if tool.approval is not None:
+        execution.approval_type = tool.approval.type
+        execution.approval_id = approval_id
+        execution.approval_expires_in = tool.approval.expires_in
+
+
+def fill(execution: ToolExecution) -> None:
+    """Puts what a person has given among the arguments, and nothing that the model gave in its place."""
+    if not execution.requires_user_input:
+        return
+    questions = execution.user_input_schema or []
+    given = {each["name"]: each["value"] for each in questions if each.get("value") is not None}
+    asked = {each["name"] for each in questions}
+    kept = {name: value for name, value in (execution.tool_args or {}).items() if name not in asked}
+    execution.tool_args = kept | given
+
+
+def text_of(execution: ToolExecution, written: str) -> str:
+    """The arguments to call with: of a call that a person has seen, those that they have seen."""
+    if execution.tool_args is None or not (execution.requires_confirmation or execution.requires_user_input):
+        return written
+    return json_of(execution.tool_args)
+
+
+def cut_off(execution: ToolExecution) -> None:
+    """Makes a call wait that may have taken effect already; an earlier agreement doesn't count twice."""
+    execution.requires_confirmation = True
+    execution.confirmed = None
+    execution.confirmation_note = CUT_OFF
+    execution.tool_call_error = True
+    if execution.approval_id is not None:
+        execution.approval_id += ":again"
+
+
+def refusal(execution: ToolExecution) -> str:
+    """What the model is told of a rejected call."""
+    note = execution.confirmation_note
+    if execution.tool_call_error:
+        text = "This call was cut off and may or may not have taken effect. It isn't made again."
+    else:
+        text = "This call was rejected by a person, and wasn't made."
+    return text if note in {None, "", CUT_OFF} else f"{text} They say: {note}"
+
+
+def _is_sound(tool: Tool, text: str) -> bool:
+    if tool.requires_user_input:
+        return arguments(text) is not None
+    try:
+        tool.arguments.parse(text)
+    except ToolError:
+        return False
+    return True
