@@ -7,6 +7,7 @@
     ├── ConflictError                the row is there already, or not in the state the call needs
     │   ├── SessionBusyError         another run of the session is live
     │   └── IdempotencyConflictError the key belongs to another request
+    ├── ApprovalPendingError         somebody else must agree first
     ├── QueueFullError               too many runs wait; try again later
     ├── RunLostError                 another process executes the run now
     ├── PayloadTooLargeError         the caller sent more than the server takes
@@ -68,6 +69,12 @@ class IdempotencyConflictError(ConflictError):
     """The idempotency key was sent before, with another request."""
 
     code = "idempotency_conflict"
+
+
+class ApprovalPendingError(AgentOSError):
+    """The run waits for an approver, whose word nobody else's replaces."""
+
+    code = "approval_pending"
 
 
 class QueueFullError(AgentOSError):

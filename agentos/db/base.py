@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Literal, Protocol, TypeVar
 
+from agentos.db.asking import Approvals
 from agentos.db.executing import Executing
 from agentos.db.guarding import AuditTrail, ServiceAccounts
 from agentos.db.lifecycle import Accepted, LoggedEvent, RunRequest, StateChange
@@ -219,12 +220,17 @@ class Memories(Protocol):
         ...
 
 
-class Db(Sessions, Runs, Events, Executing, Memories, ServiceAccounts, AuditTrail, Protocol):
+class Db(Sessions, Runs, Events, Executing, Approvals, Memories, ServiceAccounts, AuditTrail, Protocol):
     """All of storage."""
 
     @property
     def id(self) -> str:
         """Stable for one database and schema; the wire's `db_id`."""
+        ...
+
+    @property
+    def url(self) -> str:
+        """For engines that need connections of their own. It holds the password: never show or log it."""
         ...
 
     @property

@@ -85,6 +85,7 @@ class PostgresDb(
             approval_table,
         )
         self._id = id or _derived_id(url, db_schema)
+        self._url = url.render_as_string(hide_password=False)
         self.schema = Schema(url, names)
         """The tables' revision: `schema.status()`, `schema.upgrade()`; both block."""
         engine = Engine(
@@ -101,6 +102,11 @@ class PostgresDb(
     def id(self) -> str:
         """Stable for one database and schema; the wire's `db_id`."""
         return self._id
+
+    @property
+    def url(self) -> str:
+        """For engines that need connections of their own. It holds the password: never show or log it."""
+        return self._url
 
     @property
     def tables(self) -> Mapping[Literal["sessions", "runs", "events", "memories"], str]:

@@ -1,7 +1,7 @@
 """Runs and events as the peer's clients read them, and back.
 
 The only place that knows the peer's spellings: `agent_id`/`team_id`/`workflow_id` by kind, the `Team…` and
-`Workflow…` event names, and the SSE frame. Nulls are left out, except inside `tool`.
+`Workflow…` event names, and the SSE frame. Nulls are left out, except inside tools.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from agentos.run.events import (
     Kind,
     Origin,
     RunEvent,
+    RunPaused,
     ToolCallCompleted,
     ToolCallError,
     ToolCallStarted,
@@ -26,7 +27,7 @@ from agentos.run.text import json_of
 
 _PREFIX: dict[Kind, str] = {"agent": "", "team": "Team", "workflow": "Workflow"}
 _EVENTS: TypeAdapter[RunEvent] = TypeAdapter(AnyRunEvent, config=ConfigDict(defer_build=True))
-_HEAD = {"event", "created_at", "tool"}
+_APART = {"event", "created_at", "tool", "tools", "requirements"}
 
 
 def event_name(event: RunEvent, kind: Kind) -> str:
@@ -58,23 +59,27 @@ def encode_event(event: RunEvent) -> tuple[str, str]:
         parts.append(payload[1:-1])
     if isinstance(event, ToolCallStarted | ToolCallCompleted | ToolCallError):
         parts.append(f'"tool":{json_of(event.tool.model_dump())}')
+    elif isinstance(event, RunPaused):
+        parts.append(f'"tools":{json_of([tool.model_dump() for tool in event.tools])}')
+        parts.append(f'"requirements":{json_of([each.model_dump() for each in event.requirements])}')
+    parts.append(f'"event_index":{event.seq - 1}')
     return name, "{" + ",".join(parts) + "}"
 
 
 def _payload(event: RunEvent) -> str:
     try:
-        return event.model_dump_json(exclude_none=True, exclude=_HEAD)
+        return event.model_dump_json(exclude_none=True, exclude=_APART)
     except PydanticSerializationError:
-        return json_of(event.model_dump(exclude_none=True, exclude=_HEAD))
+        return json_of(event.model_dump(exclude_none=True, exclude=_APART))
 
 
-def decode_event(text: str | bytes, *, seq: int = 0) -> RunEvent:
+def decode_event(text: str | bytes) -> RunEvent:
     """The event that `encode_event` wrote; raises pydantic's ValidationError on anything else."""
     fields: dict[str, Any] = from_json(text)
     kind = _kind(fields)
     fields["event"] = _plain_name(str(fields.get("event")), kind)
     event = _EVENTS.validate_python(fields)
-    event.seq = seq
+    event.seq = fields.get("event_index", -1) + 1
     event.origin = Origin(
         kind=kind,
         id=fields[f"{kind}_id"],
@@ -99,7 +104,16 @@ def _plain_name(name: str, kind: Kind) -> str:
     return f"Run{plain}" if kind == "workflow" and plain in _WORKFLOW_SHORT else plain
 
 
-_WORKFLOW_SHORT = {"Started", "Content", "ContentCompleted", "Completed", "Error", "Cancelled"}
+_WORKFLOW_SHORT = {
+    "Started",
+    "Content",
+    "ContentCompleted",
+    "Completed",
+    "Paused",
+    "Continued",
+    "Error",
+    "Cancelled",
+}
 """What is left of the `Run…` names in a workflow's spelling."""
 
 
@@ -118,6 +132,8 @@ def run_output(run: RunOutput) -> dict[str, Any]:
     fields |= dumped
     for tool, shown in zip(run.tools, fields.get("tools", ()), strict=True):
         shown.update(tool.model_dump(mode="json"))
+    if run.is_paused:
+        fields["requirements"] = [each.model_dump(mode="json") for each in run.requirements]
     for empty in ("messages", "tools"):
         if not fields.get(empty):
             fields.pop(empty, None)

@@ -155,17 +155,17 @@ class RunMethods:
 
 
 async def _whole(runnable: Configured, arguments: RunArguments) -> RunOutput:
-    context = await accept(runnable, arguments, owner=arguments.user_id or ANYONE)
-    async for _ in events(launch(runnable, context, log=False)):
+    job = await accept(runnable, arguments, owner=arguments.user_id or ANYONE)
+    async for _ in events(launch(runnable, job)):
         pass
-    return context.run
+    return job.run
 
 
 async def _pieces(
     runnable: Configured, arguments: RunArguments, *, everything: bool
 ) -> AsyncGenerator[RunEvent]:
-    context = await accept(runnable, arguments, owner=arguments.user_id or ANYONE)
-    source = events(launch(runnable, context, log=False))
+    job = await accept(runnable, arguments, owner=arguments.user_id or ANYONE)
+    source = events(launch(runnable, job))
     try:
         async for event in source:
             if everything or isinstance(event, RunContent | RunError):

@@ -1,4 +1,4 @@
-"""Execute an accepted run to its end, whatever happens: exactly one final event, one stored outcome."""
+"""Execute an accepted run until it ends or pauses: exactly one final event, one stored outcome."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from typing import Any
 from uuid import uuid4
 
 from agentos.db.base import Db, StateChange
-from agentos.errors import AgentOSError, DatabaseUnavailableError
-from agentos.run.events import Origin, RunCancelled, RunCompleted, RunError, RunEvent
+from agentos.errors import AgentOSError, DatabaseUnavailableError, RunLostError
+from agentos.run.events import Origin, RunCancelled, RunCompleted, RunError, RunEvent, RunPaused
 from agentos.run.messages import Metrics
-from agentos.run.owner import Owner
 from agentos.run.records import Json, RunOutput, RunStatus
-from agentos.run.runnable import RunContext, Runnable
+from agentos.run.runnable import Runnable
+from agentos.runner.job import Job
 from agentos.runner.journal import Journal
+from agentos.runner.pausing import asked
 
 logger = logging.getLogger("agentos.runner")
 
@@ -26,56 +27,92 @@ STORE_PAUSES = (0.2, 1.0, 3.0)
 _INTERNAL = "The run failed inside the server. The server's log has the reason under this error_id."
 
 
-async def execute(runnable: Runnable, context: RunContext, journal: Journal, *, db: Db | None) -> None:
+async def execute(runnable: Runnable, job: Job, journal: Journal, *, db: Db | None) -> None:
     """Drives the runnable, records its events, stores the outcome, then shows the final event.
 
     An exception of the runnable ends the run as RunError and goes no further; cancellation ends it as
-    RunCancelled and is raised again once the outcome is stored.
+    RunCancelled and is raised again once the outcome is stored. A run that another process has now, or is to
+    have, is left as it is.
     """
-    began = perf_counter()
-    before = deepcopy(context.session_state)
-    cancelled: asyncio.CancelledError | None = None
+    run, began = job.run, perf_counter()
+    spent = (run.metrics.duration if run.metrics else None) or 0
+    outcome = Outcome(job, journal, db)
+    interruption: asyncio.CancelledError | None = None
     final: RunEvent | None = None
     try:
-        async for event in runnable.events(context):
+        async for event in runnable.events(job.context):
             journal.record(event)
     except asyncio.CancelledError as error:
-        cancelled = error
-        context.run.status = RunStatus.CANCELLED
-        final = RunCancelled(content=context.run.content)
+        interruption = error
+        final = cancelled(run)
+    except RunLostError:
+        job.is_handed_over = True
     except Exception as error:  # noqa: BLE001 - the run's boundary: whatever it was, the run ends as RunError
-        final = _failed(context.run, error)
-    run = context.run
-    run.metrics = (run.metrics or Metrics()).model_copy(update={"duration": perf_counter() - began})
-    await _shielded(_finish(context, journal, db, before, final))
-    if cancelled is not None:
-        raise cancelled
+        final = failed(run, error)
+    seconds = perf_counter() - began
+    run.metrics = (run.metrics or Metrics()).model_copy(update={"duration": spent + seconds})
+    await _shielded(outcome.store(final or _ended(run)))
+    if interruption is not None:
+        raise interruption
 
 
-async def _finish(
-    context: RunContext, journal: Journal, db: Db | None, before: Json, final: RunEvent | None
-) -> None:
-    run = context.run
-    run.session_state = context.session_state
-    if final is None:
-        run.status = RunStatus.COMPLETED
-    if db is not None:
-        try:
-            await _store(db, run, _changes(before, context.session_state), owner=context.owner)
-        except Exception as error:  # noqa: BLE001 - the run's boundary: an outcome that isn't stored is a failure
-            final = _failed(run, error)
-    await journal.close(final or _completed(run))
+class Outcome:
+    """What a segment leaves behind, and what it began with."""
 
+    def __init__(self, job: Job, journal: Journal, db: Db | None) -> None:
+        self._job = job
+        self._journal = journal
+        self._db = db
+        self._before = deepcopy(job.context.session_state)
+        self._earlier = job.run.metrics
 
-async def _store(db: Db, run: RunOutput, change: StateChange, *, owner: Owner) -> None:
-    """A model's answer is dear: a database that is restarting gets some seconds to come back."""
-    for pause in STORE_PAUSES:
-        try:
-            await db.finish_run(run, change, owner=owner)
+    async def store(self, final: RunEvent) -> None:
+        """Stores it with the last lines of the log, then shows the final event."""
+        if self._job.is_handed_over:
+            self._journal.abandon()
             return
-        except DatabaseUnavailableError:
-            await asyncio.sleep(pause)
-    await db.finish_run(run, change, owner=owner)
+        run = self._job.run
+        run.session_state = self._job.context.session_state
+        if isinstance(final, RunCompleted):
+            final.session_state = run.session_state
+        try:
+            await self._store(final)
+        except RunLostError:
+            logger.warning("Run %s was taken over by another process", run.run_id)
+            self._job.is_handed_over = True
+            self._journal.abandon()
+            return
+        except Exception as error:  # noqa: BLE001 - the run's boundary: an outcome that isn't stored is a failure
+            self._journal.end(failed(run, error))
+            if isinstance(error, DatabaseUnavailableError):
+                self._job.settle = self._finish
+        self._journal.show_all()
+
+    async def _store(self, final: RunEvent) -> None:
+        """A model's answer is dear: a database that is restarting gets some seconds to come back."""
+        self._journal.end(final)
+        for pause in STORE_PAUSES:
+            try:
+                return await self._finish()
+            except DatabaseUnavailableError:
+                await asyncio.sleep(pause)
+        return await self._finish()
+
+    async def _finish(self) -> None:
+        if self._db is None:
+            return
+        run, owner = self._job.run, self._job.context.owner
+        if run.is_paused and (wanted := asked(run)):
+            await self._db.create_approvals(wanted, owner=owner)
+        await self._db.finish_run(
+            run,
+            _changes(self._before, self._job.context.session_state),
+            owner=owner,
+            executor_id=self._job.executor_id,
+            earlier=self._earlier,
+            replaces=self._job.replaces,
+            events=self._journal.rest(),
+        )
 
 
 def origin_of(run: RunOutput) -> Origin:
@@ -90,18 +127,8 @@ def origin_of(run: RunOutput) -> Origin:
     )
 
 
-def _completed(run: RunOutput) -> RunCompleted:
-    return RunCompleted(
-        content=run.content,
-        content_type=run.content_type,
-        reasoning_content=run.reasoning_content,
-        model_provider_data=run.model_provider_data,
-        session_state=run.session_state,
-        metrics=run.metrics,
-    )
-
-
-def _failed(run: RunOutput, error: Exception) -> RunError:
+def failed(run: RunOutput, error: Exception) -> RunError:
+    """Ends the run as ERROR. The text of a foreign exception goes to the server's log only."""
     error_id = uuid4().hex
     if isinstance(error, AgentOSError):
         logger.warning("Run %s failed (%s): %s, error_id %s", run.run_id, error.code, error, error_id)
@@ -111,6 +138,28 @@ def _failed(run: RunOutput, error: Exception) -> RunError:
         text, code = _INTERNAL, "internal_error"
     run.status, run.content, run.content_type, run.error_type = RunStatus.ERROR, text, "str", code
     return RunError(content=text, error_type=code, error_id=error_id)
+
+
+def cancelled(run: RunOutput) -> RunCancelled:
+    """Ends the run as CANCELLED, with what it has said so far."""
+    run.status = RunStatus.CANCELLED
+    return RunCancelled(content=run.content)
+
+
+def _ended(run: RunOutput) -> RunEvent:
+    """The runnable has returned: it is done, or calls wait for a person."""
+    if requirements := run.requirements:
+        run.status = RunStatus.PAUSED
+        tools = [each.tool_execution for each in requirements]
+        return RunPaused(content=run.content, tools=tools, requirements=requirements)
+    run.status = RunStatus.COMPLETED
+    return RunCompleted(
+        content=run.content,
+        content_type=run.content_type,
+        reasoning_content=run.reasoning_content,
+        model_provider_data=run.model_provider_data,
+        metrics=run.metrics,
+    )
 
 
 def _changes(before: Json, after: Json) -> StateChange:

@@ -8,32 +8,47 @@ from dataclasses import dataclass
 
 from agentos.run.events import RunEvent
 from agentos.run.records import RunOutput
-from agentos.run.runnable import RunContext
 from agentos.runner.execute import execute, origin_of
+from agentos.runner.job import Job
 from agentos.runner.journal import Journal
+from agentos.runner.log import EventLog
 from agentos.runner.settings import Configured
 
 
 @dataclass(frozen=True, slots=True)
 class LiveRun:
-    """An executing run: its record, its journal, its task."""
+    """An executing run: what it is, its journal, its task."""
 
-    run: RunOutput
+    job: Job
     journal: Journal
     task: asyncio.Task[None]
+
+    @property
+    def run(self) -> RunOutput:
+        """The run's record."""
+        return self.job.run
 
     async def finished(self) -> RunOutput:
         """The run once it has ended. Giving up waiting doesn't end it."""
         await asyncio.wait([self.task])
-        return self.run
+        return self.job.run
+
+    def cancel(self) -> None:
+        """Ends it as CANCELLED, soon."""
+        # A task that is cancelled before its first step never takes it, and nobody would store the outcome.
+        asyncio.get_running_loop().call_soon(self.task.cancel)
+
+    def hand_over(self) -> None:
+        """Leaves the run to another process: stops it here and stores nothing."""
+        self.job.is_handed_over = True
+        self.cancel()
 
 
-def launch(runnable: Configured, context: RunContext, *, log: bool) -> LiveRun:
-    """Starts an accepted run. `log`: whether its events go to the event log too (it needs a db)."""
-    db = runnable.settings.db
-    journal = Journal(origin_of(context.run), log=db if log else None, owner=context.owner)
-    task = asyncio.create_task(execute(runnable, context, journal, db=db), name=f"run {context.run_id}")
-    return LiveRun(context.run, journal, task)
+def launch(runnable: Configured, job: Job, *, log: EventLog | None = None) -> LiveRun:
+    """Starts an accepted run; with a `log` its events go there too."""
+    journal = Journal(origin_of(job.run), log=log, careful=job.durable, logged=job.logged)
+    work = execute(runnable, job, journal, db=runnable.settings.db)
+    return LiveRun(job, journal, asyncio.create_task(work, name=f"run {job.run_id}"))
 
 
 async def events(live: LiveRun) -> AsyncGenerator[RunEvent]:
@@ -42,7 +57,7 @@ async def events(live: LiveRun) -> AsyncGenerator[RunEvent]:
         async for event in live.journal.follow():
             yield event
     finally:
-        live.task.cancel()
+        live.cancel()
         await asyncio.wait([live.task])
 
 
@@ -52,23 +67,29 @@ class LiveRuns:
     def __init__(self) -> None:
         self._runs: dict[str, LiveRun] = {}
 
-    def launch(self, runnable: Configured, context: RunContext, *, log: bool) -> LiveRun:
+    def launch(self, runnable: Configured, job: Job, *, log: EventLog | None) -> LiveRun:
         """Starts an accepted run and keeps it until it ends."""
-        live = launch(runnable, context, log=log)
-        self._runs[context.run_id] = live
-        live.task.add_done_callback(lambda _: self._runs.pop(context.run_id, None))
+        live = launch(runnable, job, log=log)
+        self._runs[job.run_id] = live
+        live.task.add_done_callback(lambda _: self._runs.pop(job.run_id, None))
         return live
 
     def get(self, run_id: str) -> LiveRun | None:
         """The run, if this process is executing it."""
         return self._runs.get(run_id)
 
+    def __len__(self) -> int:
+        return len(self._runs)
+
     async def close(self, grace: float) -> None:
-        """Waits up to `grace` seconds for the runs to end, cancels the rest, and waits for those."""
-        tasks = [live.task for live in self._runs.values()]
-        if not tasks:
+        """Hands durable runs over, waits up to `grace` seconds for the others, cancels what is left."""
+        runs = list(self._runs.values())
+        for live in runs:
+            if live.job.durable:
+                live.hand_over()
+        if not runs:
             return
-        _, late = await asyncio.wait(tasks, timeout=grace)
+        _, late = await asyncio.wait([live.task for live in runs], timeout=grace)
         for task in late:
             task.cancel()
         if late:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from agentos.db.base import Db
+from agentos.db.lifecycle import Multitask
 from agentos.run.runnable import OutputSchema, Runnable
 
 
@@ -25,6 +26,10 @@ class RunSettings:
     dependencies: Mapping[str, Any] = field(default_factory=dict[str, Any])
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     output_schema: OutputSchema | None = None
+    durable: bool = False
+    """On a server: whether another process goes on with a run whose process died."""
+    multitask: Multitask | None = None
+    """On a server: what a run does while another one of its session is live. None: they overlap."""
 
 
 class Configured(Runnable, Protocol):

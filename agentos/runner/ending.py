@@ -1,0 +1,42 @@
+"""The end of runs that nobody executes any more: their process died, or they waited and were cancelled."""
+
+from __future__ import annotations
+
+from agentos.db.base import Db
+from agentos.errors import AgentOSError
+from agentos.run.events import ModelRequestStarted, RunContent, RunContinued, RunEvent
+from agentos.run.wire import decode_event
+from agentos.runner.execute import Outcome, cancelled, failed, origin_of
+from agentos.runner.job import Job
+from agentos.runner.journal import Journal, Logged
+from agentos.runner.log import EventLog
+
+
+class ProcessDiedError(AgentOSError):
+    """The process that executed the run is gone, and the run wasn't durable."""
+
+    code = "process_died"
+
+
+async def end(job: Job, log: EventLog, *, db: Db, error: AgentOSError | None) -> None:
+    """Ends the run as ERROR with `error`, or, without one, as CANCELLED with the text it had said."""
+    run, lines = job.run, job.logged.lines
+    if error is None and run.content is None:
+        run.content = _said([decode_event(line.text) for line in lines])
+    last = lines[-1].seq if lines else job.logged.before
+    journal = Journal(origin_of(run), log=log, logged=Logged(before=last))
+    await Outcome(job, journal, db).store(cancelled(run) if error is None else failed(run, error))
+
+
+def _said(events: list[RunEvent]) -> str | None:
+    """The text of the last model turn, which was being said when the process died."""
+    said = ""
+    for event in events:
+        match event:
+            case RunContent(content=str()):
+                said += event.content
+            case ModelRequestStarted() | RunContinued():
+                said = ""
+            case _:
+                pass
+    return said or None

@@ -1,0 +1,158 @@
+"""This process as one that executes runs, for one database: how each of its runs is begun and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from time import monotonic
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from agentos.db.base import Db
+from agentos.db.executing import Assignment
+from agentos.errors import AgentOSError, DatabaseUnavailableError, NotFoundError, RunLostError
+from agentos.run.events import Kind
+from agentos.runner.ending import ProcessDiedError, end
+from agentos.runner.job import Job
+from agentos.runner.live import LiveRun, LiveRuns
+from agentos.runner.log import EventLog
+from agentos.runner.recorded import RecordedSteps
+from agentos.runner.reopen import open_job
+from agentos.runner.settings import Configured, RunSettings
+from agentos.runner.tail import Tails
+
+if TYPE_CHECKING:  # importing it imports DBOS, which only durable runs need
+    from agentos.runner.durable import Engine
+
+logger = logging.getLogger("agentos.runner")
+
+AGAIN_SECONDS = 1.0
+"""The pause after a database that is away."""
+EARLY_SECONDS = 30.0
+"""How long a wish to cancel is remembered for a run that isn't executing here yet."""
+
+Runnables = Mapping[tuple[Kind, str], Configured]
+
+
+class Executor:
+    """Begins and ends the runs that are this process's; `Tending` sees to it that there are some."""
+
+    def __init__(self, db: Db, runnables: Runnables, live: LiveRuns) -> None:
+        self.id = uuid4().hex
+        self.db = db
+        self.runnables = runnables
+        self.live = live
+        self.log = EventLog(db, executor_id=self.id)
+        self.tails = Tails(db)
+        self.engine: Engine | None = None
+        self.unsettled: list[Job] = []
+        """Those whose outcome couldn't be stored yet."""
+        self._given: asyncio.Queue[Assignment] = asyncio.Queue()
+        self._prepared: dict[str, tuple[Job, asyncio.Future[LiveRun]]] = {}
+        self._early: dict[str, float] = {}
+
+    async def start(self, runnable: Configured, job: Job, *, log: bool) -> LiveRun | None:
+        """Starts a run that is this executor's; None if the database went away meanwhile: it starts later."""
+        if not job.durable or self.engine is None:
+            return self._launch(runnable, job, log=log)
+        launched: asyncio.Future[LiveRun] = asyncio.get_running_loop().create_future()
+        self._prepared[job.run_id] = job, launched
+        try:
+            await self.engine.start(job.run_id, job.segment)
+        except DatabaseUnavailableError:
+            self._prepared.pop(job.run_id, None)
+            run = job.run
+            self.give(Assignment(run.run_id, run.kind, run.runnable_id, job.segment, job.durable))
+            return None
+        return await launched
+
+    def give(self, assignment: Assignment) -> None:
+        """Has a run that is this executor's begun, or ended, as soon as may be."""
+        self._given.put_nowait(assignment)
+
+    def cancel(self, run_id: str) -> None:
+        """Ends a run that executes here, or is about to."""
+        live = self.live.get(run_id)
+        if live is not None:
+            live.cancel()
+            return
+        now = monotonic()
+        self._early = {each: at for each, at in self._early.items() if now - at < EARLY_SECONDS}
+        self._early[run_id] = now
+
+    async def adopt(self, orphan: Assignment) -> None:
+        """Goes on with a run whose process died, if it is durable; otherwise ends it."""
+        if not orphan.durable or orphan.cancelling or self.engine is None:
+            await self._end(orphan, ProcessDiedError("The process that executed this run died. Try again."))
+            return
+        logger.warning("Run %s has lost its process and goes on", orphan.run_id)
+        if not await self.engine.resume(orphan.run_id, orphan.segment):
+            self.give(orphan)
+
+    async def begin_given(self) -> None:
+        """Begins what `give` was given, for as long as the server lives."""
+        while True:
+            given = await self._given.get()
+            try:
+                await self.begin(given)
+            except DatabaseUnavailableError:
+                self.give(given)
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    async def execute(self, run_id: str, segment: int) -> None:
+        """What the engine calls for a durable run, to be begun or taken up again here.
+
+        RunLostError if it isn't over then: it is another process's now, or is to be.
+        """
+        prepared = self._prepared.pop(run_id, None)
+        job = prepared[0] if prepared else await self._taken(run_id, segment)
+        if job is None:
+            return
+        runnable = self.runnables[job.run.kind, job.run.runnable_id]
+        job.context.steps = RecordedSteps(job.context)
+        live = self._launch(runnable, job, log=True)
+        if prepared:
+            prepared[1].set_result(live)
+        await asyncio.wait([live.task])
+        if job.is_handed_over:
+            raise RunLostError("Another process executes the run now.")
+
+    async def begin(self, given: Assignment) -> None:
+        """Begins, or ends, a run that is this executor's."""
+        runnable = self.runnables.get((given.kind, given.runnable_id))
+        if runnable is None or given.cancelling:
+            await self._end(given, NotFoundError(given.kind.capitalize(), given.runnable_id))
+        elif job := await open_job(self.db, runnable.settings, given, executor_id=self.id):
+            await self.start(runnable, job, log=True)
+
+    async def _end(self, given: Assignment, error: AgentOSError) -> None:
+        """Ends it with `error`, unless somebody wants it cancelled."""
+        job = await open_job(self.db, RunSettings(db=self.db), given, executor_id=self.id)
+        if job is None:
+            return
+        await end(job, self.log, db=self.db, error=None if given.cancelling else error)
+        if job.settle:
+            self.unsettled.append(job)
+
+    async def _taken(self, run_id: str, segment: int) -> Job | None:
+        """A run whose process died, as this executor's."""
+        while True:
+            try:
+                given = await self.db.take_run(run_id, executor_id=self.id, segment=segment)
+                if given is None:
+                    return None
+                runnable = self.runnables.get((given.kind, given.runnable_id))
+                if runnable is not None and given.cancelling is None:
+                    return await open_job(self.db, runnable.settings, given, executor_id=self.id)
+                await self.begin(given)
+                return None
+            except DatabaseUnavailableError:
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    def _launch(self, runnable: Configured, job: Job, *, log: bool) -> LiveRun:
+        live = self.live.launch(runnable, job, log=self.log if log else None)
+        live.task.add_done_callback(lambda _: self.unsettled.append(job) if job.settle else None)
+        if self._early.pop(job.run_id, None) is not None:
+            live.cancel()
+        return live

@@ -1,0 +1,103 @@
+"""The way to the event log: the lines of all runs of a process travel together.
+
+One INSERT and one NOTIFY carry what has gathered in 20 ms, or, before an event that isn't text is shown, what
+is there at once. A database that is away for some seconds delays them and loses none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from agentos.db.base import Db, LoggedEvent
+from agentos.errors import AgentOSError, DatabaseUnavailableError, RunLostError
+from agentos.run.owner import ANYONE
+
+logger = logging.getLogger("agentos.runner")
+
+BATCH_SECONDS = 0.02
+"""How long a piece of text may wait for company."""
+AWAY_PAUSES = (0.2, 0.5, 1.0, 2.0, 3.0, 5.0)
+"""Seconds between the tries to write while the database is away."""
+
+
+class Writer(Protocol):
+    """A journal, as the log sees it."""
+
+    @property
+    def run_id(self) -> str:
+        """Whose lines these are."""
+        ...
+
+    def unlogged(self) -> Sequence[LoggedEvent]:
+        """What isn't in the log yet."""
+        ...
+
+    def logged(self, count: int) -> None:
+        """So many more of them are."""
+        ...
+
+    def failed(self, error: AgentOSError) -> None:
+        """They can't be written, and no later ones will be."""
+        ...
+
+
+class EventLog:
+    """What one process writes to one database's event log, as one executor."""
+
+    def __init__(self, db: Db, *, executor_id: str | None) -> None:
+        self._db = db
+        self._executor_id = executor_id
+        self._waiting: dict[str, Writer] = {}
+        self._urgent = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def wanted(self, writer: Writer, *, urgent: bool) -> None:
+        """Writes what `writer` has not later than `BATCH_SECONDS` from now; if it's urgent, at once."""
+        self._waiting[writer.run_id] = writer
+        if urgent:
+            self._urgent.set()
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._write(), name="event log")
+
+    async def close(self) -> None:
+        """Returns once everything that was waiting has been written, or has failed."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def _write(self) -> None:
+        while self._waiting:
+            await self._gather()
+            writers, self._waiting = self._waiting, {}
+            batches = {run_id: lines for run_id, writer in writers.items() if (lines := writer.unlogged())}
+            if not batches:
+                continue
+            try:
+                taken = await self._store(batches)
+            except AgentOSError as error:
+                for run_id in batches:
+                    writers[run_id].failed(error)
+                continue
+            for run_id, lines in batches.items():
+                if run_id in taken:
+                    writers[run_id].logged(len(lines))
+                else:
+                    writers[run_id].failed(RunLostError("Another process has the run, or it was deleted."))
+
+    async def _store(self, batches: Mapping[str, Sequence[LoggedEvent]]) -> set[str]:
+        for pause in AWAY_PAUSES:
+            try:
+                return await self._db.append_events(batches, owner=ANYONE, executor_id=self._executor_id)
+            except DatabaseUnavailableError:
+                await asyncio.sleep(pause)
+        return await self._db.append_events(batches, owner=ANYONE, executor_id=self._executor_id)
+
+    async def _gather(self) -> None:
+        try:
+            async with asyncio.timeout(BATCH_SECONDS):
+                await self._urgent.wait()
+        except TimeoutError:
+            pass
+        self._urgent.clear()

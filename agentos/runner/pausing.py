@@ -1,0 +1,45 @@
+"""Approvals of a paused run: asked for when it pauses, looked at when it is to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from time import time
+
+from agentos.db.asking import Approval
+from agentos.errors import ApprovalPendingError
+from agentos.run.records import RunOutput
+from agentos.run.requirement import RunRequirement
+
+
+def asked(run: RunOutput) -> list[Approval]:
+    """The approvals that a run which pauses needs, or that record what its user decides."""
+    return [_approval(run, each) for each in run.requirements if each.tool_execution.approval_id]
+
+
+def approvals(stored: Sequence[Approval]) -> Mapping[str, bool | None]:
+    """What was decided, by call; ApprovalPendingError if one that the run waits for isn't decided."""
+    required = [each for each in stored if each.approval_type == "required"]
+    for each in required:
+        if each.status == "pending":
+            raise ApprovalPendingError(
+                f"This run can't be continued before somebody else has resolved approval {each.id!r}."
+            )
+    return {each.tool_call_id: each.status == "approved" for each in required}
+
+
+def _approval(run: RunOutput, requirement: RunRequirement) -> Approval:
+    tool = requirement.tool_execution
+    assert tool.approval_id is not None
+    seconds = tool.approval_expires_in
+    return Approval(
+        id=tool.approval_id,
+        run_id=run.run_id,
+        tool_call_id=tool.tool_call_id,
+        approval_type="audit" if tool.approval_type == "audit" else "required",
+        pause_type=requirement.pause_type,
+        tool_name=tool.tool_name,
+        tool_args=tool.tool_args,
+        expires_at=None if seconds is None else int(time() + seconds),
+        source_name=run.runnable_name,
+        requirements=[requirement.model_dump(mode="json")],
+    )

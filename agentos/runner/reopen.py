@@ -1,0 +1,77 @@
+"""Runs that were accepted before: set up anew, by another process, or after a person's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agentos.db.base import Db, LoggedEvent
+from agentos.db.executing import Assignment, OpenedRun
+from agentos.run.events import RunPaused
+from agentos.run.owner import ANYONE, Owner
+from agentos.run.records import Json, RunOutput
+from agentos.run.runnable import RunContext
+from agentos.run.wire import event_name
+from agentos.runner.accept import opened_context
+from agentos.runner.job import Job
+from agentos.runner.journal import Logged
+from agentos.runner.settings import Configured, RunSettings
+
+PAGE = 1000
+"""Lines of a log that are read at once."""
+
+
+async def open_job(db: Db, settings: RunSettings, given: Assignment, *, executor_id: str) -> Job | None:
+    """The segment of a stored run that has become the executor's; None if it is another's by now."""
+    found = await db.open_run(
+        given.run_id,
+        executor_id=executor_id,
+        session_defaults=dict(settings.session_state),
+        history_runs=settings.history_runs,
+        memories=settings.memories,
+    )
+    if found is None:
+        return None
+    return Job(
+        _context(settings, found),
+        executor_id=executor_id,
+        segment=found.segment,
+        logged=await _logged(db, found),
+        durable=given.durable,
+        replaces=found.arguments.get("replaces"),
+    )
+
+
+async def reopen(
+    runnable: Configured, run: RunOutput, *, owner: Owner, executor_id: str | None, arguments: Json
+) -> Assignment:
+    """Continues a paused run with its calls as `run` has them; ConflictError if it isn't paused any more."""
+    settings = runnable.settings
+    assert settings.db is not None, "only a stored run can be found again"
+    segment = await settings.db.reopen_run(run, executor_id=executor_id, arguments=arguments, owner=owner)
+    return Assignment(run.run_id, run.kind, run.runnable_id, segment, settings.durable)
+
+
+def _context(settings: RunSettings, found: OpenedRun) -> RunContext:
+    context = opened_context(settings, found.run, found.arguments)
+    context.session_state = found.session_state
+    context.history = [] if found.arguments.get("history") is False else found.history
+    context.memories = found.memories
+    return context
+
+
+async def _logged(db: Db, found: OpenedRun) -> Logged:
+    """The log, cut where the present segment begins: behind the last pause."""
+    if not found.last_seq:
+        return Logged()
+    lines = await all_lines(db, found.run.run_id)
+    paused = event_name(RunPaused(), found.run.kind)
+    begin = max((place + 1 for place, line in enumerate(lines) if line.name == paused), default=0)
+    return Logged(before=lines[begin - 1].seq if begin else 0, lines=lines[begin:])
+
+
+async def all_lines(db: Db, run_id: str) -> Sequence[LoggedEvent]:
+    """The run's whole log."""
+    lines: list[LoggedEvent] = []
+    while page := await db.read_events(run_id, after=lines[-1].seq if lines else 0, owner=ANYONE, limit=PAGE):
+        lines += page
+    return lines

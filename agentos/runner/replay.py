@@ -1,0 +1,127 @@
+"""What a run that is taken up again says a second time, told apart from its news.
+
+A run that lost its process runs its segment again from the beginning, with the results of its recorded steps.
+Its events come again too; those that the log has already must not be added twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+from agentos.run.events import (
+    CustomEvent,
+    ModelRequestStarted,
+    RunContent,
+    RunContinued,
+    RunEvent,
+    ToolCallCompleted,
+    ToolCallError,
+    ToolCallStarted,
+)
+from agentos.run.text import json_of
+
+
+@dataclass(slots=True)
+class _Said:
+    """The text of one model turn: what the log has of it, and how far the replay has come."""
+
+    first_seq: int = 0
+    content: str = ""
+    reasoning: str = ""
+    content_at: int = 0
+    reasoning_at: int = 0
+
+    @property
+    def is_behind(self) -> bool:
+        return self.content_at < len(self.content) or self.reasoning_at < len(self.reasoning)
+
+
+class Replay:
+    """The logged events of a segment, against which its events are compared when they come again."""
+
+    def __init__(self, logged: Sequence[RunEvent]) -> None:
+        self._known: Counter[Hashable] = Counter()
+        self._turns = [_Said()]
+        self._turn = 0
+        for event in logged:
+            self._add(event)
+
+    def news(self, event: RunEvent) -> list[RunEvent]:
+        """What of `event` the log doesn't have: nothing, the rest of a text, or all of it.
+
+        Where the model says something else than before it was cut off, the old text is declared void first.
+        """
+        if text := _text(event):
+            return self._rest(text)
+        late = self._void() if self._said is not None and self._said.is_behind else []
+        if isinstance(event, ModelRequestStarted):
+            self._turn += 1
+        key = _key(event)
+        if self._known[key]:
+            self._known[key] -= 1
+            return late
+        return [*late, event]
+
+    @property
+    def _said(self) -> _Said | None:
+        return self._turns[self._turn] if self._turn < len(self._turns) else None
+
+    def _add(self, event: RunEvent) -> None:
+        if isinstance(event, RunContinued) and event.discarded_from is not None:
+            self._turns[-1] = _Said()
+            return
+        if isinstance(event, ModelRequestStarted):
+            self._turns.append(_Said())
+        if (text := _text(event)) is None:
+            self._known[_key(event)] += 1
+            return
+        said = self._turns[-1]
+        said.first_seq = said.first_seq or text.seq
+        said.content += text.content
+        said.reasoning += text.reasoning_content
+
+    def _rest(self, event: RunContent) -> list[RunEvent]:
+        said = self._said
+        if said is None or not said.is_behind:
+            return [event]
+        content, reasoning = said.content[said.content_at :], said.reasoning[said.reasoning_at :]
+        if not _agree(content, event.content) or not _agree(reasoning, event.reasoning_content):
+            return self._void(event)
+        said.content_at += min(len(content), len(event.content))
+        said.reasoning_at += min(len(reasoning), len(event.reasoning_content))
+        more = {
+            "content": event.content[len(content) :],
+            "reasoning_content": event.reasoning_content[len(reasoning) :],
+        }
+        return [event.model_copy(update=more)] if any(more.values()) else []
+
+    def _void(self, event: RunContent | None = None) -> list[RunEvent]:
+        """Takes back what the log has of the turn and says again what has come of it so far, with `event`."""
+        said = self._turns[self._turn]
+        again = RunContent(
+            content=said.content[: said.content_at] + (event.content if event else ""),
+            reasoning_content=said.reasoning[: said.reasoning_at]
+            + (event.reasoning_content if event else ""),
+        )
+        self._turns[self._turn] = _Said()
+        return [RunContinued(discarded_from=said.first_seq), again]
+
+
+def _text(event: RunEvent) -> RunContent | None:
+    return event if isinstance(event, RunContent) and isinstance(event.content, str) else None
+
+
+def _agree(shown: str, said: str) -> bool:
+    return shown.startswith(said) or said.startswith(shown)
+
+
+def _key(event: RunEvent) -> Hashable:
+    match event:
+        case ToolCallStarted() | ToolCallCompleted() | ToolCallError():
+            return event.event, event.tool.tool_call_id
+        case CustomEvent() | RunContent():
+            return event.event, json_of(event.model_dump(exclude={"created_at"}))
+        case _:
+            return event.event, None

@@ -1,0 +1,216 @@
+"""All runs of one server: start, find, follow, cancel, continue, whoever asks and wherever they execute."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass
+
+from agentos.db.base import Db, LoggedEvent
+from agentos.db.executing import Assignment
+from agentos.errors import ConflictError, InvalidInputError, NotFoundError
+from agentos.run.owner import ANYONE, Owner, may_see
+from agentos.run.records import RunOutput, RunStatus
+from agentos.run.requirement import decided
+from agentos.runner.accept import Place, RunArguments, accept, stored_arguments
+from agentos.runner.executor import Executor, Runnables
+from agentos.runner.live import LiveRun, LiveRuns
+from agentos.runner.pausing import approvals
+from agentos.runner.reopen import all_lines, open_job, reopen
+from agentos.runner.settings import Configured
+from agentos.runner.tending import Capacity, Tending
+
+Batches = AsyncGenerator[list[LoggedEvent]]
+Source = Callable[[int], Batches]
+"""Events after a `seq`, until nothing follows; may be opened again where it was left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A run that was accepted, or continued."""
+
+    run: RunOutput
+    source: Source
+    live: LiveRun | None = None
+    """None: it waits, executes elsewhere, or was there before."""
+    after: int = 0
+    """The `seq` behind which its present segment begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """What a caller says to a run that waits for a person."""
+
+    answers: Sequence[object]
+    """The run's tools with decisions, values or results filled in."""
+    stream: bool = True
+    background: bool = False
+    dependencies: Mapping[str, object] | None = None
+    """In place of those that the run was started with."""
+
+
+class Runs:
+    """The runs of a server's runnables. Its tasks live as long as `running`."""
+
+    def __init__(
+        self,
+        runnables: Sequence[Configured],
+        dbs: Sequence[Db],
+        *,
+        capacity: Capacity | None = None,
+        durable: bool = False,
+    ) -> None:
+        self.live = LiveRuns()
+        self._capacity = capacity or Capacity()
+        self._background_durable = durable
+        self._needs_engine = durable or any(runnable.settings.durable for runnable in runnables)
+        self._executors: dict[int, Executor] = {}
+        self._tending: dict[int, Tending] = {}
+        for db in dbs:
+            own: Runnables = {(each.kind, each.id): each for each in runnables if each.settings.db is db}
+            executor = self._executors[id(db)] = Executor(db, own, self.live)
+            self._tending[id(db)] = Tending(executor, self._capacity)
+
+    @asynccontextmanager
+    async def running(self, *, grace: float) -> AsyncGenerator[None]:
+        """Takes part in executing what is queued and orphaned, until left."""
+        async with AsyncExitStack() as stack:
+            for tending in self._tending.values():
+                await stack.enter_async_context(tending.running(grace=grace, durable=self._needs_engine))
+            stack.push_async_callback(self.live.close, grace)
+            yield
+
+    async def start(self, runnable: Configured, arguments: RunArguments, *, owner: Owner) -> Started:
+        """Accepts a run, and starts it unless it has to wait; raises what `accept` raises."""
+        executor = self._executor(runnable)
+        if executor is None:
+            if arguments.background:
+                raise InvalidInputError(
+                    "A run in the background needs a database: give the runnable one.", field="background"
+                )
+            live = self.live.launch(runnable, await accept(runnable, arguments, owner=owner), log=None)
+            return Started(live.run, live.journal.follow_batches, live)
+        await self._tending[id(executor.db)].alive()
+        place = Place(executor.id, self._capacity.queued, self._background_durable)
+        job = await accept(runnable, arguments, owner=owner, place=place)
+        live = None
+        if job.is_new and job.run.status is RunStatus.RUNNING:
+            live = await executor.start(runnable, job, log=arguments.stream or job.durable)
+        return Started(job.run, self.source_of(runnable, job.run), live)
+
+    async def find(
+        self, runnable: Configured, run_id: str, *, session_id: str | None, owner: Owner
+    ) -> RunOutput:
+        """A run of this runnable, executing here or stored; a live one is as private as a stored one."""
+        here = self.live.get(run_id)
+        if here is not None:
+            run = here.run if may_see(owner, here.run.user_id) else None
+        else:
+            db = runnable.settings.db
+            run = None if db is None else await db.get_run(run_id, owner=owner, session_id=session_id)
+        if (
+            run is None
+            or (run.kind, run.runnable_id) != (runnable.kind, runnable.id)
+            or (session_id is not None and run.session_id != session_id)
+        ):
+            raise NotFoundError("Run")
+        return run
+
+    def source_of(self, runnable: Configured, run: RunOutput) -> Source:
+        """Where the events of a run that `find` found come from: this process's memory, or the log."""
+        return lambda after: self._batches(self._executor(runnable), run, after)
+
+    async def finished(self, runnable: Configured, started: Started) -> RunOutput:
+        """The run once it has ended or paused, wherever. Giving up waiting doesn't end it."""
+        if started.live is not None:
+            run = await started.live.finished()
+            if not started.live.job.is_handed_over:
+                return run
+        after = started.after
+        async for batch in started.source(after):
+            after = batch[-1].seq
+        db, run = runnable.settings.db, started.run
+        stored = None if db is None else await db.get_run(run.run_id, owner=_owner_of(run))
+        if stored is None:
+            raise NotFoundError("Run")
+        return stored
+
+    async def cancel(
+        self, runnable: Configured, run_id: str, *, session_id: str | None, owner: Owner
+    ) -> None:
+        """Ends a run that waits or executes, on whichever process; ConflictError if it is over."""
+        run = await self.find(runnable, run_id, session_id=session_id, owner=owner)
+        executor, here = self._executor(runnable), self.live.get(run_id)
+        if executor is None:
+            if here is None:
+                raise NotFoundError("Run")
+            here.cancel()
+            return
+        status = await executor.db.cancel_run(run_id, executor_id=executor.id, owner=owner)
+        if status is None:
+            raise NotFoundError("Run")
+        if status.is_final:
+            raise ConflictError(f"The run is {status.value} already.")
+        if status is RunStatus.RUNNING:
+            executor.cancel(run_id)
+        else:
+            await executor.begin(
+                Assignment(run_id, run.kind, run.runnable_id, 0, durable=False, cancelling="cancel")
+            )
+
+    async def proceed(
+        self,
+        runnable: Configured,
+        run: RunOutput,
+        continuation: Continuation,
+        *,
+        owner: Owner,
+    ) -> Started:
+        """Continues a paused run that `find` found; ConflictError if it isn't paused (any more).
+
+        ApprovalPendingError while an approver's word is missing: what a client says doesn't replace it.
+        """
+        executor = self._executor(runnable)
+        if executor is None or not run.is_paused:
+            raise ConflictError(f"The run is {run.status.value}, not PAUSED.")
+        await self._tending[id(executor.db)].alive()
+        approved = approvals(await executor.db.approvals_of(run.run_id, owner=owner))
+        given = await reopen(
+            runnable,
+            decided(run, continuation.answers, approved=approved),
+            owner=owner,
+            executor_id=None if continuation.background else executor.id,
+            arguments=stored_arguments(
+                owner=owner, stream=continuation.stream, dependencies=continuation.dependencies or {}
+            ),
+        )
+        after = max([line.seq for line in await all_lines(executor.db, run.run_id)], default=0)
+        source = self.source_of(runnable, run)
+        if continuation.background:
+            return Started(run.model_copy(update={"status": RunStatus.PENDING}), source, after=after)
+        job = await open_job(executor.db, runnable.settings, given, executor_id=executor.id)
+        live = None if job is None else await executor.start(runnable, job, log=True)
+        return Started(live.run if live else run, source, live, after=after)
+
+    def _executor(self, runnable: Configured) -> Executor | None:
+        db = runnable.settings.db
+        return None if db is None else self._executors[id(db)]
+
+    async def _batches(self, executor: Executor | None, run: RunOutput, after: int) -> Batches:
+        here = self.live.get(run.run_id)
+        if here is not None and after >= here.journal.before:
+            async with aclosing(here.journal.follow_batches(after)) as live:
+                async for batch in live:
+                    yield batch
+                    after = batch[-1].seq
+            if executor is None or not here.job.is_handed_over:
+                return
+            run = run.model_copy(update={"status": RunStatus.RUNNING})
+        if executor is not None:
+            async with aclosing(executor.tails.follow(run, after)) as logged:
+                async for batch in logged:
+                    yield batch
+
+
+def _owner_of(run: RunOutput) -> Owner:
+    return ANYONE if run.user_id is None else run.user_id

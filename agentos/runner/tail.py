@@ -1,0 +1,154 @@
+"""The event logs of runs that other processes execute, followed here: read once, however many follow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+
+from agentos.db.base import Db, LoggedEvent
+from agentos.errors import DatabaseUnavailableError
+from agentos.run.events import RunEvent, RunPaused
+from agentos.run.owner import ANYONE
+from agentos.run.records import RunOutput
+from agentos.run.wire import decode_event
+
+KEPT_LINES = 2000
+"""How many of a run's last lines stay in memory for its followers; a slower one reads the log itself."""
+UNLOGGED = 500
+"""More events than a process can have shown and not logged when it dies."""
+MOST_LINES = 1000
+"""So many of a run come with one reading."""
+LOOK_SECONDS = 2.0
+"""After so long without news the log is looked at all the same."""
+
+Batches = AsyncGenerator[list[LoggedEvent]]
+
+
+@dataclass(slots=True)
+class _Tail:
+    """The end of one run's log."""
+
+    last: int
+    lines: list[LoggedEvent] = field(default_factory=list[LoggedEvent])
+    followers: int = 0
+    grown: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def after(self, seq: int) -> list[LoggedEvent] | None:
+        """The lines behind `seq`; None if some of them aren't kept any more."""
+        first = self.last - len(self.lines)
+        return None if seq < first else self.lines[seq - first :]
+
+    def grow(self, lines: list[LoggedEvent]) -> None:
+        self.lines = [*self.lines, *lines][-KEPT_LINES:]
+        self.last = lines[-1].seq
+        grown, self.grown = self.grown, asyncio.Event()
+        grown.set()
+
+
+class Tails:
+    """One database's event log, for the followers in one process.
+
+    Whoever follows may see the run: that has been asked before, and isn't here.
+    """
+
+    def __init__(self, db: Db) -> None:
+        self._db = db
+        self._tails: dict[str, _Tail] = {}
+        self._stale: set[str] = set()
+        self._reader: asyncio.Task[None] | None = None
+
+    def news(self, *run_ids: str) -> None:
+        """The logs of these runs have grown; without any, all may have."""
+        self._stale |= self._tails.keys() & set(run_ids) if run_ids else self._tails.keys()
+        if self._stale and (self._reader is None or self._reader.done()):
+            self._reader = asyncio.create_task(self._read(), name="event tails")
+
+    async def close(self) -> None:
+        """Waits for what is being read."""
+        if self._reader is not None:
+            await asyncio.wait([self._reader])
+
+    async def follow(self, run: RunOutput, after: int) -> Batches:
+        """The lines behind `after`, as they come, until nothing follows: the run is over, or paused."""
+        tail = self._tails.setdefault(run.run_id, _Tail(last=after))
+        tail.followers += 1
+        self.news(run.run_id)
+        settled, has_seen = run.status.is_final or run.is_paused, False
+        try:
+            while True:
+                grown = tail.grown
+                batch = None if settled else tail.after(after)
+                if batch is None:
+                    batch = await self._lines(run.run_id, after)
+                if batch:
+                    yield batch
+                    after, has_seen = batch[-1].seq, True
+                    if (final := _final(batch[-1], run)) is None:
+                        continue
+                    if not isinstance(final, RunPaused):
+                        return
+                    settled = await self._is_settled(run)
+                elif settled:
+                    if not has_seen and (end := await self._end(run.run_id, before=after)):
+                        yield [end]
+                    return
+                elif not await _within(LOOK_SECONDS, grown):
+                    self.news(run.run_id)
+                    settled = await self._is_settled(run)
+        finally:
+            tail.followers -= 1
+            if not tail.followers:
+                self._tails.pop(run.run_id, None)
+
+    async def _end(self, run_id: str, *, before: int) -> LoggedEvent | None:
+        """The last line, if it lies before `before`.
+
+        A follower that has seen text which a dying process couldn't log any more asks for what is behind it.
+        """
+        lines = await self._lines(run_id, max(0, before - UNLOGGED))
+        return lines[-1] if lines and lines[-1].seq < before else None
+
+    async def _is_settled(self, run: RunOutput) -> bool:
+        try:
+            stored = await self._db.get_run(run.run_id, owner=ANYONE, session_id=run.session_id)
+        except DatabaseUnavailableError:
+            return False
+        return stored is None or stored.status.is_final or stored.is_paused
+
+    async def _lines(self, run_id: str, after: int) -> list[LoggedEvent]:
+        while True:
+            try:
+                return await self._db.read_events(run_id, after=after, owner=ANYONE)
+            except DatabaseUnavailableError:
+                await asyncio.sleep(LOOK_SECONDS)
+
+    async def _read(self) -> None:
+        while self._stale:
+            stale, self._stale = self._stale, set()
+            wanted = {run_id: self._tails[run_id].last for run_id in stale if run_id in self._tails}
+            try:
+                news = await self._db.read_news(wanted, owner=ANYONE) if wanted else {}
+            except DatabaseUnavailableError:
+                await asyncio.sleep(LOOK_SECONDS)
+                self._stale |= stale
+                continue
+            for run_id, lines in news.items():
+                if lines and run_id in self._tails:
+                    self._tails[run_id].grow(lines)
+                if len(lines) >= MOST_LINES:
+                    self._stale.add(run_id)
+
+
+def _final(line: LoggedEvent, run: RunOutput) -> RunEvent | None:
+    event = decode_event(line.text)
+    is_own = event.origin is not None and event.origin.run_id == run.run_id
+    return event if is_own and event.is_final else None
+
+
+async def _within(seconds: float, event: asyncio.Event) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

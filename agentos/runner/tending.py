@@ -1,0 +1,148 @@
+"""The loops that give a process its runs: it says that it lives, looks at the queue, hears of news.
+
+And it takes over what dead processes have left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from time import monotonic
+
+from agentos.db.base import Db
+from agentos.db.executing import Limits, Notice
+from agentos.errors import AgentOSError
+from agentos.runner.executor import AGAIN_SECONDS, Executor
+
+logger = logging.getLogger("agentos.runner")
+
+BEAT_SECONDS = 5.0
+DEAD_SECONDS = 20.0
+"""After so long without a beat a process counts as dead, and its runs are taken over."""
+CLAIM_SECONDS = 2.0
+"""How often the queue is looked at without news of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How many background runs may execute, and wait."""
+
+    limits: Limits = field(default_factory=Limits)
+    """Over all processes."""
+    per_process: int = 100
+    """How many runs of all kinds a process executes before it stops taking background ones."""
+    queued: int = 1000
+    """How many background runs may wait, over all processes."""
+
+
+class Tending:
+    """Keeps one executor supplied."""
+
+    def __init__(self, executor: Executor, capacity: Capacity) -> None:
+        self._executor = executor
+        self._db: Db = executor.db
+        self._capacity = capacity
+        self._queue_news = asyncio.Event()
+        self._beaten: float | None = None
+
+    async def alive(self) -> None:
+        """Returns once other processes know that this one lives, so that they leave its next run alone."""
+        if self._beaten is None or monotonic() - self._beaten > DEAD_SECONDS / 2:
+            await self._beat()
+
+    @asynccontextmanager
+    async def running(self, *, grace: float, durable: bool) -> AsyncGenerator[None]:
+        """Works until left; then runs get `grace` seconds to end, and durable ones go to other processes."""
+        executor = self._executor
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._leave)
+            stack.push_async_callback(executor.tails.close)
+            stack.push_async_callback(executor.log.close)
+            if durable:
+                from agentos.runner.durable import Engine
+
+                executor.engine = await Engine.launch(
+                    self._db.url, executor_id=executor.id, execute=executor.execute
+                )
+                stack.push_async_callback(executor.engine.close)
+            stack.push_async_callback(executor.live.close, grace)
+            for loop in (self._beat_on, self._claim_on, self._listen, executor.begin_given):
+                task = asyncio.create_task(self._kept_up(loop), name=f"runs: {loop.__name__}")
+                stack.push_async_callback(_stop, task)
+            yield
+
+    async def _beat_on(self) -> None:
+        while True:
+            await self._beat()
+            unsettled = self._executor.unsettled
+            while unsettled:
+                assert unsettled[0].settle is not None
+                await unsettled[0].settle()
+                del unsettled[0]
+            for orphan in await self._db.adopt_runs(self._executor.id, dead_after=DEAD_SECONDS):
+                await self._executor.adopt(orphan)
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def _beat(self) -> None:
+        await self._db.beat(self._executor.id)
+        self._beaten = monotonic()
+
+    async def _claim_on(self) -> None:
+        executor, capacity = self._executor, self._capacity
+        while True:
+            free = capacity.per_process - len(executor.live)
+            if free > 0 and executor.runnables:
+                claimed = await self._db.claim_runs(
+                    executor.id, runnables=list(executor.runnables), limits=capacity.limits, most=free
+                )
+                for assignment in claimed:
+                    executor.give(assignment)
+            try:
+                async with asyncio.timeout(CLAIM_SECONDS):
+                    await self._queue_news.wait()
+            except TimeoutError:
+                pass
+            self._queue_news.clear()
+
+    async def _listen(self) -> None:
+        async for notice in self._db.notices():
+            self._hear(notice)
+
+    def _hear(self, notice: Notice) -> None:
+        match notice.kind:
+            case "events":
+                self._executor.tails.news(*notice.run_ids)
+            case "cancel":
+                for run_id in notice.run_ids:
+                    self._executor.cancel(run_id)
+                self._queue_news.set()
+            case "queue":
+                self._queue_news.set()
+            case "connected":
+                self._executor.tails.news()
+                self._queue_news.set()
+
+    async def _kept_up(self, loop: Callable[[], Awaitable[None]]) -> None:
+        """Runs a loop for as long as the server lives, whatever happens to it."""
+        while True:
+            try:
+                await loop()
+            except AgentOSError as error:
+                logger.warning("%s: %s Trying again.", loop.__name__, error)
+            except Exception:
+                logger.exception("A loop failed; trying again")
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _leave(self) -> None:
+        try:
+            await self._db.leave(self._executor.id)
+        except AgentOSError as error:
+            logger.warning("Other processes take over after %s seconds: %s", DEAD_SECONDS, error)
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
