@@ -27,10 +27,12 @@ from agentos.os.middleware.request_id import RequestId
 from agentos.os.middleware.security_key import SecurityKeyMiddleware, chosen
 from agentos.os.openapi import Document
 from agentos.os.problems import install
+from agentos.os.queueing import QueueConfig
 from agentos.os.registry import Registry, Served, Server
 from agentos.os.review import warn
 from agentos.os.routers import routes_of
 from agentos.os.routes import find
+from agentos.runner.runs import Runs
 from agentos.utils.slug import slug
 
 logger = logging.getLogger("agentos.os")
@@ -57,6 +59,9 @@ class AgentOS:
     With a database, what is denied and what is changed where there is authentication is kept in the audit,
     unless `audit` is off.
 
+    Runs in the background are `queue`d; with `durable` another process goes on with those whose process died,
+    as it does with all runs of agents that are durable themselves.
+
     `lifespan` runs once the databases are up, and ends before they go. At shutdown, runs get
     `shutdown_grace` seconds to end by themselves. `max_body_bytes` limits request bodies.
     """
@@ -78,6 +83,8 @@ class AgentOS:
         authorization_config: AuthorizationConfig | None = None,
         security_key: str | bool = False,
         audit: bool = True,
+        durable: bool = False,
+        queue: QueueConfig | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
         shutdown_grace: float = 10.0,
     ) -> None:
@@ -110,6 +117,8 @@ class AgentOS:
         self.authorization = authorization
         self.authorization_config = authorization_config
         self.audit = audit
+        self.durable = durable
+        self.queue = queue or QueueConfig()
         self._security_key = chosen(security_key)
         self.max_body_bytes = max_body_bytes
         self.shutdown_grace = shutdown_grace
@@ -133,6 +142,12 @@ class AgentOS:
             id=self.id,
             registry=self._registry,
             config=self.config,
+            runs=Runs(
+                list(self._registry),
+                self._registry.dbs,
+                capacity=self.queue.capacity,
+                durable=self.durable,
+            ),
             name=self.name,
             description=self.description,
             version=self.version,
@@ -228,7 +243,7 @@ def _lifespan(server: Server, inner: Sequence[Lifespan[FastAPI]], *, grace: floa
                 if server.audit is not None:
                     await stack.enter_async_context(server.audit.written(server.registry.default_db))
                 await stack.enter_async_context(server.usage.written(server.registry.default_db))
-            stack.push_async_callback(server.live.close, grace)
+            await stack.enter_async_context(server.runs.running(grace=grace))
             state: dict[str, Any] = {}
             for each in inner:
                 state.update(await stack.enter_async_context(each(app)) or {})

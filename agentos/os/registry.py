@@ -1,4 +1,4 @@
-"""What one server serves: its runnables, its databases, the runs it is executing."""
+"""What one server serves: its runnables, its databases, its runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agentos.os.audit import AuditLog
 from agentos.os.config import AgentOSConfig
 from agentos.os.usage import Usage
 from agentos.run.events import Kind
-from agentos.runner.live import LiveRuns
+from agentos.runner.runs import Runs
 from agentos.runner.settings import Configured
 
 
@@ -68,11 +68,11 @@ class Server:
     id: str
     registry: Registry
     config: AgentOSConfig
+    runs: Runs
     name: str | None = None
     description: str | None = None
     version: str = "1.0.0"
     has_security_key: bool = False
-    live: LiveRuns = field(default_factory=LiveRuns)
     audit: AuditLog | None = None
     """None: none is kept."""
     usage: Usage = field(default_factory=Usage)

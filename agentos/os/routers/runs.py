@@ -14,15 +14,14 @@ from starlette.responses import Response
 from starlette.types import Send
 
 from agentos.errors import NotFoundError
-from agentos.os import service
 from agentos.os.body import MEDIA_TYPES, MULTIPART, RunBody, read
 from agentos.os.deps import acting_for, owner_of, server_of
 from agentos.os.principal import Access, access_of
 from agentos.os.problems import ProblemRoute, responses
 from agentos.os.registry import Served
 from agentos.os.schemas.runs import RunRecord, RunSchema
+from agentos.os.streaming import answer_names, frames
 from agentos.run.events import Kind
-from agentos.run.owner import Owner
 from agentos.run.records import RunInput, RunOutput, RunStatus
 from agentos.run.text import json_of
 from agentos.run.wire import run_output
@@ -117,10 +116,10 @@ class RunRoutes:
         body = await read(request)
         access = access_of(request.scope)
         owner, user_id = acting_for(access, body.user_id)
-        live = await service.start(server.live, runnable, _arguments(body, access, user_id), owner=owner)
+        started = await server.runs.start(runnable, _arguments(body, access, user_id), owner=owner)
         if not body.stream:
-            return _whole(await live.finished())
-        return EventStream(service.frames(live.journal.follow_batches, names=self._names(body.stream_events)))
+            return _whole(await server.runs.finished(runnable, started))
+        return EventStream(frames(started.source, names=self._names(body.stream_events)))
 
     async def of_session(
         self,
@@ -152,7 +151,7 @@ class RunRoutes:
         self, request: Request, run_id: str, session_id: str | None = None, user_id: str | None = None
     ) -> Response:
         """One run in full, executing or over."""
-        run, _ = await self._find(request, run_id, session_id, user_id)
+        run = await self._find(request, run_id, session_id, user_id)
         return _whole(run)
 
     async def follow(
@@ -166,30 +165,27 @@ class RunRoutes:
         stream_events: bool = True,
     ) -> Response:
         """What the run did and does, from its beginning or from behind an event seen before."""
-        run, owner = await self._find(request, run_id, session_id, user_id)
-        source = service.source_of(server_of(request).live, self._runnable(request), run, owner=owner)
+        run = await self._find(request, run_id, session_id, user_id)
+        source = server_of(request).runs.source_of(self._runnable(request), run)
         seen = after if last_event_id is None else last_event_id
-        return EventStream(service.frames(source, after=seen, names=self._names(stream_events)))
+        return EventStream(frames(source, after=seen, names=self._names(stream_events)))
 
     def _runnable(self, request: Request) -> Served:
         return server_of(request).registry.get(self._kind, request.path_params[self._path_id])
 
     def _names(self, every_event: bool) -> frozenset[str] | None:
-        return None if every_event else service.answer_names(self._kind)
+        return None if every_event else answer_names(self._kind)
 
     async def _find(
         self, request: Request, run_id: str, session_id: str | None, user_id: str | None
-    ) -> tuple[RunOutput, Owner]:
+    ) -> RunOutput:
         access = access_of(request.scope)
-        owner = owner_of(access, user_id, write=False)
-        run = await service.find(
-            server_of(request).live,
+        return await server_of(request).runs.find(
             self._runnable(request),
             run_id,
             session_id=access.session(session_id),
-            owner=owner,
+            owner=owner_of(access, user_id, write=False),
         )
-        return run, owner
 
 
 def _arguments(body: RunBody, access: Access, user_id: str | None) -> RunArguments:

@@ -1,0 +1,53 @@
+"""Runs as server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from functools import lru_cache
+from typing import Final
+
+from agentos.run.events import Kind, RunContent, RunError
+from agentos.run.wire import event_name, sse_frame
+from agentos.runner.runs import Source
+
+KEEP_ALIVE: Final = b": keep-alive\n\n"
+KEEP_ALIVE_SECONDS: Final = 15.0
+"""How long a stream may be silent: proxies cut connections that are silent for longer."""
+
+
+async def frames(
+    source: Source,
+    *,
+    after: int = 0,
+    names: frozenset[str] | None = None,
+    keep_alive: float = KEEP_ALIVE_SECONDS,
+) -> AsyncGenerator[bytes]:
+    """Server-sent events: what is ready at once goes out as one piece, and silence is broken by a comment.
+
+    `names`: only events with these wire names.
+    """
+    batches = source(after)
+    try:
+        while True:
+            try:
+                async with asyncio.timeout(keep_alive):
+                    batch = await anext(batches)
+            except TimeoutError:
+                batches = source(after)
+                yield KEEP_ALIVE
+                continue
+            except StopAsyncIteration:
+                return
+            after = batch[-1].seq
+            shown = batch if names is None else [line for line in batch if line.name in names]
+            if shown:
+                yield "".join([sse_frame(line.name, line.text, line.seq) for line in shown]).encode()
+    finally:
+        await batches.aclose()
+
+
+@lru_cache
+def answer_names(kind: Kind) -> frozenset[str]:
+    """The wire names of the events that `stream_events=false` leaves: the answer, or why there is none."""
+    return frozenset({event_name(RunContent(), kind), event_name(RunError(content="", error_type=""), kind)})
