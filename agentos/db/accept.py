@@ -5,9 +5,10 @@ No row comes back, and nothing has been written, when the session isn't the owne
 
 from __future__ import annotations
 
+from string import Template
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, RowMapping, TextClause
+from sqlalchemy import BigInteger, Boolean, RowMapping, TextClause
 
 from agentos.db.base import Accepted, RunRequest
 from agentos.db.columns import OBJECT, PAYLOAD, TEXTS, Content
@@ -15,7 +16,7 @@ from agentos.db.conditions import bounded
 from agentos.db.rows import run_row
 from agentos.db.tables import Tables
 from agentos.run.messages import Message
-from agentos.run.records import Memory, RunOutput
+from agentos.run.records import Memory, RunOutput, RunStatus
 
 MAX_MEMORIES: Final = 50
 """How many of a user's memories a run is given, the newest."""
@@ -25,10 +26,10 @@ MAX_TITLE: Final = 80
 
 # The defaults go under the stored state and the caller's values over it. A state that neither changes is left
 # where it is: rewriting a big one costs.
-_ACCEPT: Final = """
-WITH session AS (
+SESSION: Final = Template("""session AS (
     INSERT INTO $sessions AS s (session_id, kind, runnable_id, user_id, title, session_state)
-    VALUES (:session_id, :kind, :runnable_id, :user_id, :title, :defaults || :state)
+    SELECT :session_id, :kind, :runnable_id, :user_id, :title, :defaults || :state
+    $allowed
     ON CONFLICT (session_id) DO UPDATE SET
         runnable_id = excluded.runnable_id,
         title = coalesce(s.title, excluded.title),
@@ -41,43 +42,59 @@ WITH session AS (
         AND s.kind = excluded.kind
         AND coalesce(s.runnable_id, excluded.runnable_id) = excluded.runnable_id
     RETURNING user_id, session_state
-), run AS (
+)""")
+
+RUN: Final = Template("""run AS (
     INSERT INTO $runs (
         run_id, session_id, kind, runnable_id, user_id, parent_run_id, status, created_at,
-        input, messages, details
+        input, messages, details, executor_id, durable, arguments$more
     )
     SELECT
-        :run_id, :session_id, :kind, :runnable_id, user_id, :parent_run_id, :status, :created_at,
-        :input, :messages, :details
+        :run_id, :session_id, :kind, :runnable_id, user_id, :parent_run_id, $status, :created_at,
+        :input, :messages, :details, :executor_id, :durable, :arguments$values
     FROM session
-)
-SELECT
-    user_id,
-    session_state,
-    (
-        SELECT json_agg(messages ORDER BY position)
-        FROM (
-            SELECT messages, position FROM $runs
-            WHERE session_id = :session_id AND status = 'COMPLETED' AND parent_run_id IS NULL
-            ORDER BY position DESC LIMIT :history_runs
-        ) AS last
-    ) AS history,
-    (
-        SELECT json_agg(newest)
-        FROM (
-            SELECT m.* FROM $memories AS m
-            WHERE m.user_id = session.user_id
-            ORDER BY updated_at DESC LIMIT :memories
-        ) AS newest
-    ) AS memories
+    $returning
+)""")
+
+MEMORIES: Final = """(
+    SELECT json_agg(newest)
+    FROM (
+        SELECT m.* FROM $memories AS m
+        WHERE m.user_id = session.user_id
+        ORDER BY updated_at DESC LIMIT :memories
+    ) AS newest
+) AS memories"""
+
+HISTORY: Final = Template("""(
+    SELECT json_agg(messages ORDER BY position)
+    FROM (
+        SELECT messages, position FROM $runs
+        WHERE session_id = :session_id AND status = 'COMPLETED' AND parent_run_id IS NULL $before
+        ORDER BY position DESC LIMIT :history_runs
+    ) AS last
+) AS history""")
+
+_PLAIN: Final = Template("""
+WITH $session, $run
+SELECT user_id, session_state, :status AS status, $history, $memories_read
 FROM session
-"""
+""").safe_substitute(
+    session=SESSION.safe_substitute(allowed=""),
+    run=RUN.safe_substitute(status=":status", more="", values="", returning=""),
+    history=HISTORY.safe_substitute(before=""),
+    memories_read=MEMORIES,
+)
 
 
 def acceptance(tables: Tables) -> TextClause:
     """The statement; it takes `parameters`, and fails on a `run_id` that is taken."""
+    return prepared(tables, _PLAIN)
+
+
+def prepared(tables: Tables, template: str, **types: Any) -> TextClause:
+    """A statement that takes `parameters`; `types` are those of further ones."""
     return tables.sql(
-        _ACCEPT,
+        template,
         title=Content(),
         defaults=OBJECT,
         default_keys=TEXTS,
@@ -85,9 +102,12 @@ def acceptance(tables: Tables) -> TextClause:
         input=PAYLOAD,
         messages=PAYLOAD,
         details=PAYLOAD,
+        arguments=PAYLOAD,
+        durable=Boolean,
         created_at=BigInteger,
         history_runs=BigInteger,
         memories=BigInteger,
+        **types,
     )
 
 
@@ -100,18 +120,34 @@ def parameters(request: RunRequest) -> dict[str, Any]:
         "state": request.session_state,
         "history_runs": bounded(max(request.history_runs, 0)),
         "memories": MAX_MEMORIES if request.memories else 0,
+        "executor_id": request.executor_id,
+        "durable": request.durable,
+        "arguments": request.arguments or None,
     }
 
 
-def accepted(row: RowMapping) -> Accepted:
+def accepted(run_id: str, row: RowMapping) -> Accepted:
     """What the statement's row says."""
-    runs: list[list[dict[str, Any]]] = row["history"] or []
     return Accepted(
+        run_id=run_id,
+        status=RunStatus(row["status"]),
+        is_new=True,
         user_id=row["user_id"],
         session_state=row["session_state"],
-        history=[Message.model_validate(message | {"from_history": True}) for run in runs for message in run],
-        memories=[Memory.model_validate(memory) for memory in row["memories"] or ()],
+        history=history_of(row),
+        memories=memories_of(row),
     )
+
+
+def history_of(row: RowMapping) -> list[Message]:
+    """The messages of earlier runs, marked as such."""
+    runs: list[list[dict[str, Any]]] = row["history"] or []
+    return [Message.model_validate(message | {"from_history": True}) for run in runs for message in run]
+
+
+def memories_of(row: RowMapping) -> list[Memory]:
+    """What is remembered about the user, the newest first."""
+    return [Memory.model_validate(memory) for memory in row["memories"] or ()]
 
 
 def _title(run: RunOutput) -> str | None:

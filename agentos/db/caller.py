@@ -9,7 +9,7 @@ It goes below psycopg's public interface, into how its cursors and pipelines sha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Self
 
@@ -23,7 +23,8 @@ from agentos.db.values import id_or_none
 from agentos.run.owner import ANYONE, Owner
 
 _SPEAK: Final = b"agentos_caller"
-"""The name of a statement that each connection prepares."""
+_LOCK: Final = b"agentos_lock"
+"""The names of statements that each connection prepares."""
 # All statements of a pipeline are one transaction. A setting of the role's own, made by an administrator for
 # the login, is left alone.
 _SETTINGS: Final = b"""
@@ -32,6 +33,7 @@ SELECT
     set_config('agentos.owner', $2, true),
     set_config('agentos.anyone', $3, true)
 """
+_LOCKS: Final = b"SELECT pg_advisory_xact_lock(key) FROM unnest($1::bigint[]) AS key"
 
 
 class CallersConnection(AsyncConnection[Any]):
@@ -41,6 +43,25 @@ class CallersConnection(AsyncConnection[Any]):
     """Whom transactions act as; "" is the role that has logged in."""
     owner: Owner | None = None
     """Whose transaction the next statement is; after it, nobody's again."""
+    locks: Sequence[int] = ()
+    """The advisory locks that the next transaction takes before its statement looks at anything."""
+    look: bytes = b""
+    """What the next transaction finds out first, among everybody's rows."""
+
+    def beforehand(self) -> list[Callable[[], None]]:
+        """What is sent ahead of the next transaction's statement; good for one."""
+        locks, self.locks = sorted(set(self.locks)), ()
+        look, self.look = self.look, b""
+        commands: list[Callable[[], None]] = []
+        if locks:
+            keys = "{" + ",".join(map(str, locks)) + "}"
+            commands.append(partial(self.pgconn.send_query_prepared, _LOCK, [keys.encode()]))
+        if look:
+            everybody = [self.role.encode(), b"", b"on"]
+            commands.append(partial(self.pgconn.send_query_prepared, _SPEAK, everybody))
+            commands.append(partial(self.pgconn.send_query_params, look, None))
+        commands.append(partial(self.pgconn.send_query_prepared, _SPEAK, self.settings()))
+        return commands
 
     def settings(self) -> list[bytes]:
         """What the next transaction begins with; good for one."""
@@ -55,7 +76,8 @@ class CallersConnection(AsyncConnection[Any]):
         trip = self._pipeline = _Trip(self)
         self.pgconn.enter_pipeline_mode()
         try:
-            trip.enqueue(partial(self.pgconn.send_query_prepared, _SPEAK, self.settings()))
+            for command in self.beforehand():
+                trip.enqueue(command)
             yield from statement
             yield from trip.make()
         finally:
@@ -128,6 +150,7 @@ async def connect(*arguments: Any, role: str, **options: Any) -> CallersConnecti
     connection = await CallersConnection.connect(*arguments, cursor_factory=CallersCursor, **options)
     connection.role = role
     async with connection.pipeline() as pipeline:
-        pipeline.command_queue.append(partial(connection.pgconn.send_prepare, _SPEAK, _SETTINGS))
-        pipeline.result_queue.append(None)
+        for name, statement in ((_SPEAK, _SETTINGS), (_LOCK, _LOCKS)):
+            pipeline.command_queue.append(partial(connection.pgconn.send_prepare, name, statement))
+            pipeline.result_queue.append(None)
     return connection

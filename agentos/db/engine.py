@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from agentos.db import caller, values
 from agentos.db.conditions import same
 from agentos.db.connection import answering, connect_args
-from agentos.db.schema import Schema
+from agentos.db.schema import Schema, lock_key
 from agentos.db.transaction import Isolation, Transaction, Transactions
 from agentos.run.owner import ANYONE, Owner
 from agentos.utils.loop import PerLoop
@@ -59,15 +59,21 @@ class Engine:
         parameters: Mapping[str, Any] | None = None,
         *,
         owner: Owner | None = None,
+        locks: Sequence[str] = (),
+        look: str = "",
     ) -> Sequence[RowMapping]:
         """Runs one statement, which is its own transaction, in one round trip.
 
-        It sees the rows of `owner`; without one only those that have no owner.
+        It sees the rows of `owner`; without one only those that have no owner. Whoever else names one of
+        `locks` waits, and sees what was done meanwhile. `look` is a statement in front of it, in the same
+        transaction, that sees everybody's rows.
         """
         await self.ready()
         with answering(self._url):
             async with asyncio.timeout(self._query_timeout), self._engines.get().connect() as connection:
-                caller.of(connection).owner = owner
+                callers = caller.of(connection)
+                callers.owner, callers.look = owner, look.encode()
+                callers.locks = [lock_key(name) for name in locks]
                 return (await connection.execute(statement, parameters)).mappings().all()
 
     @asynccontextmanager
@@ -122,14 +128,22 @@ class Reach:
         return true() if self._owner is ANYONE else same(table.c.user_id, self._owner)
 
     async def execute(
-        self, statement: Executable, parameters: Mapping[str, Any] | None = None
+        self,
+        statement: Executable,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        locks: Sequence[str] = (),
+        look: str = "",
     ) -> Sequence[RowMapping]:
-        """Runs one statement; one that takes parameters says `:anyone OR user_id = :owner` itself."""
+        """Runs one statement; one that takes parameters says `:anyone OR user_id = :owner` itself.
+
+        See `Engine.execute` for the rest.
+        """
         if parameters is None:
-            return await self._engine.execute(statement, owner=self._owner)
+            return await self._engine.execute(statement, owner=self._owner, locks=locks, look=look)
         owner = None if self._owner is ANYONE else values.id_or_none(self._owner)
         everything = {**parameters, "owner": owner, "anyone": self._owner is ANYONE}
-        return await self._engine.execute(statement, everything, owner=self._owner)
+        return await self._engine.execute(statement, everything, owner=self._owner, locks=locks, look=look)
 
 
 def _refuse_dead(connection: Any, *_: object) -> None:

@@ -7,15 +7,18 @@ from collections.abc import Sequence
 from sqlalchemy import BigInteger, ColumnElement, literal, select
 from sqlalchemy.exc import IntegrityError
 
-from agentos.db import accept, finish
+from agentos.db import accept, admission, finish
 from agentos.db.base import Accepted, RunRequest, StateChange
 from agentos.db.conditions import among, bounded, same
 from agentos.db.engine import Engine
+from agentos.db.events import lines
+from agentos.db.lifecycle import LoggedEvent
 from agentos.db.rows import run_of
 from agentos.db.store import Store, check_owner
 from agentos.db.tables import Tables
-from agentos.db.values import check_ids
+from agentos.db.values import check_ids, id_or_none
 from agentos.errors import ConflictError, NotFoundError
+from agentos.run.messages import Metrics
 from agentos.run.owner import Owner
 from agentos.run.records import RunOutput, RunStatus
 
@@ -26,13 +29,15 @@ class RunStore(Store):
     def __init__(self, engine: Engine, tables: Tables) -> None:
         super().__init__(engine, tables)
         self._accept = accept.acceptance(tables)
+        self._admission = admission.Admission(tables)
         self._finish = finish.outcome(tables)
 
     async def accept_run(self, request: RunRequest, *, owner: Owner) -> Accepted:
         """Finds or makes the session and commits the run row, in one round trip.
 
         NotFoundError("Session") if the session is another user's, or another runnable's. ConflictError if
-        the run's id is taken, by whomever. Memories are the newest `accept.MAX_MEMORIES`.
+        the run's id is taken, by whomever; its kinds, and QueueFullError, as the request says. Memories are
+        the newest `accept.MAX_MEMORIES`.
         """
         run = request.run
         check_owner(owner, run.user_id)
@@ -42,24 +47,49 @@ class RunStore(Store):
             runnable_id=run.runnable_id,
             user_id=run.user_id,
             parent_run_id=run.parent_run_id,
+            idempotency_key=request.idempotency_key,
         )
+        reach = self._reach(owner)
         try:
-            rows = await self._reach(owner).execute(self._accept, accept.parameters(request))
+            if admission.has_rules(request):
+                (row,) = await reach.execute(
+                    self._admission.statement,
+                    admission.wishes(request),
+                    locks=[self._lock(*parts) for parts in admission.locks(request)],
+                    look=self._admission.look(request),
+                )
+                return admission.admitted(request, row)
+            rows = await reach.execute(self._accept, accept.parameters(request))
         except IntegrityError as error:
             raise ConflictError("There is a run with this run_id already.") from error
         if not rows:
             raise NotFoundError("Session")
-        return accept.accepted(rows[0])
+        return accept.accepted(run.run_id, rows[0])
 
-    async def finish_run(self, run: RunOutput, change: StateChange, *, owner: Owner) -> None:
-        """Stores the run's outcome, its session's state and its sums, in one round trip.
+    async def finish_run(
+        self,
+        run: RunOutput,
+        change: StateChange,
+        *,
+        owner: Owner,
+        executor_id: str | None = None,
+        earlier: Metrics | None = None,
+        replaces: str | None = None,
+        events: Sequence[LoggedEvent] = (),
+    ) -> None:
+        """Stores the run's outcome or pause, its last events, its session's state and its sums.
 
-        A run that has ended already stays as it is, so this may be tried again. NotFoundError("Run") if
-        there is no such run any more.
+        A run that has ended already stays as it is, so this may be tried again. One that was to be undone,
+        and is CANCELLED, is deleted. NotFoundError("Run") if there is no such run any more.
         """
         check_ids(run_id=run.run_id, session_id=run.session_id)
-        if not await self._reach(owner).execute(self._finish, finish.parameters(run, change)):
-            raise NotFoundError("Run", run.run_id)
+        outcome = finish.parameters(run, change, earlier) | {
+            "executor_id": executor_id,
+            "replaces": replaces and id_or_none(replaces),
+            "lines": lines(run.run_id, events),
+            "is_logged": bool(events),
+        }
+        finish.check(run.run_id, await self._reach(owner).execute(self._finish, outcome))
 
     async def get_run(self, run_id: str, *, owner: Owner, session_id: str | None = None) -> RunOutput | None:
         """One run in full."""

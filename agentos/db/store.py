@@ -26,6 +26,10 @@ class Store:
     def _reach(self, owner: Owner) -> Reach:
         return self._engine.reach(owner)
 
+    def _lock(self, *parts: str) -> str:
+        """The name of a lock that processes share which have the same table of runs."""
+        return "/".join((self._tables.names.schema, self._tables.names.runs, *parts))
+
 
 async def read_page(
     reach: Reach, matching: AnySelect, order: Sequence[ColumnElement[Any]], *, limit: int, page: int

@@ -36,7 +36,8 @@ def a_run(session_id="chat", *, user_id="alice", text="Hello", **fields) -> RunO
         session_id=session_id,
         user_id=user_id,
         input=RunInput(input_content=text),
-        **{"run_id": uuid4().hex, "kind": "agent", "runnable_id": "web"} | fields,
+        **{"run_id": uuid4().hex, "kind": "agent", "runnable_id": "web", "status": RunStatus.RUNNING}
+        | fields,
     )
 
 

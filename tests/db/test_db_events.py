@@ -1,7 +1,6 @@
 import pytest
 
 from agentos.db.base import LoggedEvent
-from agentos.errors import NotFoundError
 from agentos.run.owner import ANYONE
 from tests.db.made import UNSTORABLE, a_run, accepted
 
@@ -11,8 +10,8 @@ LOG = [LoggedEvent(seq, f"Event{seq}", f'{{"z":"é\\u0000 {seq}","a":1.0}}') for
 async def test_the_log_comes_back_byte_for_byte_and_in_order(db):
     run = a_run()
     await accepted(db, run)
-    await db.append_events(run.run_id, LOG[3:], owner="alice")
-    await db.append_events(run.run_id, LOG[:3], owner="alice")
+    await db.append_events({run.run_id: LOG[3:]}, owner="alice")
+    await db.append_events({run.run_id: LOG[:3]}, owner="alice")
     assert await db.read_events(run.run_id, after=0, owner="alice") == LOG
     assert await db.read_events(run.run_id, after=2, owner="alice") == LOG[2:]
     assert await db.read_events(run.run_id, after=1, owner="alice", limit=2) == LOG[1:3]
@@ -22,7 +21,7 @@ async def test_the_log_comes_back_byte_for_byte_and_in_order(db):
 async def test_any_number_is_fine_to_read_after(db):
     run = a_run()
     await accepted(db, run)
-    await db.append_events(run.run_id, LOG, owner="alice")
+    await db.append_events({run.run_id: LOG}, owner="alice")
     assert await db.read_events(run.run_id, after=-(10**30), owner="alice", limit=10**30) == LOG
     assert await db.read_events(run.run_id, after=10**30, owner="alice") == []
 
@@ -30,16 +29,16 @@ async def test_any_number_is_fine_to_read_after(db):
 async def test_a_batch_may_be_sent_again(db):
     run = a_run()
     await accepted(db, run)
-    await db.append_events(run.run_id, LOG[:3], owner="alice")
+    await db.append_events({run.run_id: LOG[:3]}, owner="alice")
     other = [LoggedEvent(3, "Other", "{}"), LOG[3]]
-    await db.append_events(run.run_id, other, owner="alice")
+    await db.append_events({run.run_id: other}, owner="alice")
     assert await db.read_events(run.run_id, after=0, owner="alice") == LOG[:4]
 
 
 async def test_a_batch_of_nothing_adds_nothing(db):
     run = a_run()
     await accepted(db, run)
-    await db.append_events(run.run_id, [], owner="alice")
+    await db.append_events({run.run_id: []}, owner="alice")
     assert await db.read_events(run.run_id, after=0, owner="alice") == []
 
 
@@ -47,25 +46,21 @@ async def test_a_batch_of_nothing_adds_nothing(db):
 async def test_a_log_is_read_and_written_by_the_runs_owner_only(db, owner, may):
     run = a_run()
     await accepted(db, run)
-    await db.append_events(run.run_id, LOG[:1], owner="alice")
+    await db.append_events({run.run_id: LOG[:1]}, owner="alice")
     assert len(await db.read_events(run.run_id, after=0, owner=owner)) == may
-    if may:
-        await db.append_events(run.run_id, LOG[1:2], owner=owner)
-    else:
-        with pytest.raises(NotFoundError, match="Run"):
-            await db.append_events(run.run_id, LOG[1:2], owner=owner)
+    taken = await db.append_events({run.run_id: LOG[1:2]}, owner=owner)
+    assert taken == ({run.run_id} if may else set())
     assert len(await db.read_events(run.run_id, after=0, owner="alice")) == 1 + may
 
 
 async def test_the_log_of_no_run_is_empty_and_not_written(db):
     for absent in ("never", *UNSTORABLE.values()):
         assert await db.read_events(absent, after=0, owner=ANYONE) == []
-        with pytest.raises(NotFoundError, match="Run"):
-            await db.append_events(absent, LOG, owner=ANYONE)
+        assert await db.append_events({absent: LOG}, owner=ANYONE) == set()
 
 
 async def test_text_that_cannot_be_stored_is_mended(db):
     run = a_run()
     await accepted(db, run)
-    await db.append_events(run.run_id, [LoggedEvent(1, "a\0", '"\ud800"')], owner="alice")
+    await db.append_events({run.run_id: [LoggedEvent(1, "a\0", '"\ud800"')]}, owner="alice")
     assert await db.read_events(run.run_id, after=0, owner="alice") == [LoggedEvent(1, "a\ufffd", '"\ufffd"')]

@@ -153,7 +153,7 @@ async def test_a_sessions_runs_are_listed_oldest_first_by_status_and_time(db):
     cases = [
         ({}, ["r0", "r1", "r2", "r3"]),
         ({"statuses": [RunStatus.COMPLETED]}, ["r1", "r3"]),
-        ({"statuses": [RunStatus.COMPLETED, RunStatus.PENDING], "created_after": 1001}, ["r1", "r2", "r3"]),
+        ({"statuses": [RunStatus.COMPLETED, RunStatus.RUNNING], "created_after": 1001}, ["r1", "r2", "r3"]),
         ({"created_after": 1001, "created_before": 1002}, ["r1", "r2"]),
         ({"created_after": 10**30}, []),
         ({"created_before": -(10**30)}, []),
@@ -207,7 +207,7 @@ async def test_accepting_and_finishing_are_one_round_trip_each(db, database):
             request = RunRequest(run=run, history_runs=3, memories=True, session_state={"a": 1})
             await there.accept_run(request, owner="alice")
             assert wire.round_trips - before == 1
-            await there.append_events(run.run_id, [LoggedEvent(1, "e", "{}")], owner="alice")
+            await there.append_events({run.run_id: [LoggedEvent(1, "e", "{}")]}, owner="alice")
             assert wire.round_trips - before == 2
             await there.finish_run(run, StateChange(put={"b": 1}), owner="alice")
             assert wire.round_trips - before == 3

@@ -153,7 +153,7 @@ async def test_a_change_of_nothing_changes_nothing(db):
 async def test_deleting_takes_runs_and_events_along(db):
     run = await a_finished_run(db, "gone")
     kept = await a_finished_run(db, "kept")
-    await db.append_events(run.run_id, [LoggedEvent(1, "RunStarted", "{}")], owner="alice")
+    await db.append_events({run.run_id: [LoggedEvent(1, "RunStarted", "{}")]}, owner="alice")
     assert await db.delete_sessions(["gone", "never", "gone", *UNSTORABLE.values()], owner="alice") == 1
     assert await db.get_run(run.run_id, owner=ANYONE) is None
     assert await db.read_events(run.run_id, after=0, owner=ANYONE) == []

@@ -29,10 +29,10 @@ class Unfiltered(Reach):
     def covers(self, table):
         return true()
 
-    async def execute(self, statement, parameters=None):
+    async def execute(self, statement, parameters=None, **ahead):
         if parameters is not None:
             parameters = {**parameters, "owner": None, "anyone": True}
-        return await self._engine.execute(statement, parameters, owner=self._owner)
+        return await self._engine.execute(statement, parameters, owner=self._owner, **ahead)
 
 
 class Unguarded(PostgresDb):
@@ -62,7 +62,7 @@ async def unguarded(database):
 async def fill(db):
     for user in USERS:
         await accepted(db, a_run(f"{user}-s", user_id=user, run_id=f"{user}-r"))
-        await db.append_events(f"{user}-r", [LoggedEvent(seq=1, name="e", text="{}")], owner=user)
+        await db.append_events({f"{user}-r": [LoggedEvent(seq=1, name="e", text="{}")]}, owner=user)
         await db.create_memory(a_memory(f"{user}-m", user_id=user, topics=[user]), owner=user)
 
 
@@ -72,6 +72,7 @@ def connected(database):
         yield connection
 
 
+LINE = LoggedEvent(seq=2, name="e", text="{}")
 CALLS = {
     "get_session": lambda db, owner: db.get_session("alice-s", owner=owner),
     "update_session": lambda db, owner: db.update_session(
@@ -81,6 +82,7 @@ CALLS = {
     "get_run": lambda db, owner: db.get_run("alice-r", owner=owner),
     "list_runs": lambda db, owner: db.list_runs("alice-s", owner=owner),
     "read_events": lambda db, owner: db.read_events("alice-r", after=0, owner=owner),
+    "append_events": lambda db, owner: db.append_events({"alice-r": [LINE]}, owner=owner),
     "get_memory": lambda db, owner: db.get_memory("alice-m", owner=owner),
     "update_memory": lambda db, owner: db.update_memory("alice-m", memory="x", topics=[], owner=owner),
     "delete_memories": lambda db, owner: db.delete_memories(["alice-m"], owner=owner),
@@ -92,9 +94,6 @@ PAGES = {
 }
 REFUSED = {
     "finish_run": lambda db, owner: finished(db, a_run("alice-s", run_id="alice-r"), owner=owner),
-    "append_events": lambda db, owner: db.append_events(
-        "alice-r", [LoggedEvent(seq=2, name="e", text="{}")], owner=owner
-    ),
 }
 
 
