@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from time import time
 
 from agentos.db.base import LoggedEvent
-from agentos.errors import AgentOSError
 from agentos.run.events import Origin, RunContent, RunEvent
 from agentos.run.wire import decode_event, encode_event
 from agentos.runner.log import EventLog
@@ -48,7 +47,7 @@ class Journal:
         self._shown = self._logged = len(self._events)
         self._end = len(self._events)
         self._is_over = False
-        self._error: AgentOSError | None = None
+        self._error: Exception | None = None
         self._waiters: list[asyncio.Future[None]] = []
 
     @property
@@ -116,7 +115,7 @@ class Journal:
             self._logged += count
             self._show(self._logged)
 
-    def failed(self, error: AgentOSError) -> None:
+    def failed(self, error: Exception) -> None:
         """See `log.Writer`."""
         self._error = error
 

@@ -7,15 +7,12 @@ is there at once. A database that is away for some seconds delays them and loses
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from agentos.db.base import Db, LoggedEvent
-from agentos.errors import AgentOSError, DatabaseUnavailableError, RunLostError
+from agentos.errors import DatabaseUnavailableError, RunLostError
 from agentos.run.owner import ANYONE
-
-logger = logging.getLogger("agentos.runner")
 
 BATCH_SECONDS = 0.02
 """How long a piece of text may wait for company."""
@@ -39,7 +36,7 @@ class Writer(Protocol):
         """So many more of them are."""
         ...
 
-    def failed(self, error: AgentOSError) -> None:
+    def failed(self, error: Exception) -> None:
         """They can't be written, and no later ones will be."""
         ...
 
@@ -76,7 +73,7 @@ class EventLog:
                 continue
             try:
                 taken = await self._store(batches)
-            except AgentOSError as error:
+            except Exception as error:  # noqa: BLE001 - the log's failure is that of the runs in it
                 for run_id in batches:
                     writers[run_id].failed(error)
                 continue

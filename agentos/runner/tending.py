@@ -133,7 +133,7 @@ class Tending:
             except AgentOSError as error:
                 logger.warning("%s: %s Trying again.", loop.__name__, error)
             except Exception:
-                logger.exception("A loop failed; trying again")
+                logger.exception("%s failed and is tried again", loop.__name__)
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def _leave(self) -> None:

@@ -16,6 +16,7 @@ from agentos.run.records import RunInput, RunStatus
 from agentos.run.runnable import RunContext
 from agentos.runner.accept import RunArguments, accept
 from agentos.runner.live import LiveRuns, launch
+from agentos.runner.log import EventLog
 from agentos.runner.settings import RunSettings
 from tests.runner.script import Script
 
@@ -143,7 +144,7 @@ async def test_somebody_elses_session_is_refused_and_unchanged(db: Db) -> None:
     assert len(await db.list_runs("s", owner=ANYONE)) == 1
     assert (await script.arun("hi again", session_id="s", user_id="bob")).status is RunStatus.COMPLETED
     admin = await accept(script, ask(session_id="s", user_id="root"), owner=ANYONE)
-    assert admin.user_id == "bob"
+    assert admin.run.user_id == "bob"
 
 
 async def test_a_taken_run_id_is_a_conflict(db: Db) -> None:
@@ -167,7 +168,7 @@ async def test_what_cant_be_stored_or_logged_fails_and_ends_every_stream(
             await asyncio.sleep(0.001)
 
     script = Script(lose_the_table, RunSettings(db=db))
-    live = launch(script, await accept(script, ask(), owner=ANYONE), log=True)
+    live = launch(script, await accept(script, ask(), owner=ANYONE), log=EventLog(db, executor_id=None))
     events = [event async for event in live.journal.follow()]
     assert events[-1].event == "RunError"
     assert (await live.finished()).status is RunStatus.ERROR
@@ -182,7 +183,7 @@ async def test_runs_outlive_whoever_waits_and_end_with_the_server(db: Db) -> Non
         yield RunContent(content="done")
 
     runs, script = LiveRuns(), Script(gated, RunSettings(db=db))
-    live = runs.launch(script, await accept(script, ask(), owner=ANYONE), log=False)
+    live = runs.launch(script, await accept(script, ask(), owner=ANYONE), log=None)
     waiter = asyncio.create_task(live.finished())
     await started.wait()
     waiter.cancel()
