@@ -15,6 +15,7 @@ from typing import Generic, Literal, Protocol, TypeVar
 from agentos.db.asking import Approvals
 from agentos.db.executing import Executing
 from agentos.db.guarding import AuditTrail, ServiceAccounts
+from agentos.db.keeping import Keeping
 from agentos.db.lifecycle import Accepted, LoggedEvent, RunRequest, StateChange
 from agentos.run.events import Kind
 from agentos.run.messages import Metrics
@@ -220,7 +221,18 @@ class Memories(Protocol):
         ...
 
 
-class Db(Sessions, Runs, Events, Executing, Approvals, Memories, ServiceAccounts, AuditTrail, Protocol):
+class Db(
+    Sessions,
+    Runs,
+    Events,
+    Executing,
+    Approvals,
+    Memories,
+    ServiceAccounts,
+    AuditTrail,
+    Keeping,
+    Protocol,
+):
     """All of storage."""
 
     @property

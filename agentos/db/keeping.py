@@ -102,7 +102,12 @@ class Keeping(Protocol):
         ...
 
     async def import_session(
-        self, lines: AsyncIterable[str], *, owner: Owner, user_id: str | None = None, new_ids: bool = False
+        self,
+        lines: AsyncIterable[str | bytes],
+        *,
+        owner: Owner,
+        user_id: str | None = None,
+        new_ids: bool = False,
     ) -> Imported:
         """Stores an exported session, all of it or nothing.
 

@@ -14,6 +14,7 @@ from agentos.db.connection import parse_url
 from agentos.db.engine import Engine
 from agentos.db.erasure import ErasureStore
 from agentos.db.events import EventStore
+from agentos.db.forks import ForkStore
 from agentos.db.memories import MemoryStore
 from agentos.db.names import TableNames
 from agentos.db.pruning import PruningStore
@@ -22,6 +23,7 @@ from agentos.db.schema import Schema
 from agentos.db.service_accounts import ServiceAccountStore
 from agentos.db.sessions import SessionStore
 from agentos.db.tables import Tables
+from agentos.db.transfer import TransferStore
 from agentos.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ class PostgresDb(
     ApprovalStore,
     PruningStore,
     ErasureStore,
+    ForkStore,
+    TransferStore,
 ):
     """The database at `db_url`, as in `postgresql+psycopg://user:password@host:5432/database`.
 

@@ -79,10 +79,11 @@ class Transaction:
     async def execute(
         self, statement: Executable, parameters: Mapping[str, Any] | None = None
     ) -> Sequence[RowMapping]:
-        """Runs one statement; one on rows that have an owner says `:anyone OR user_id = :owner` itself."""
-        user_id = None if self._owner is ANYONE else values.id_or_none(self._owner)
-        everything = {**(parameters or {}), "owner": user_id, "anyone": self._owner is ANYONE}
-        result = await self._connection.execute(statement, everything)
+        """Runs one statement; one that takes parameters says `:anyone OR user_id = :owner` itself."""
+        if parameters is not None:
+            user_id = None if self._owner is ANYONE else values.id_or_none(self._owner)
+            parameters = {**parameters, "owner": user_id, "anyone": self._owner is ANYONE}
+        result = await self._connection.execute(statement, parameters)
         return result.mappings().all() if result.returns_rows else []
 
     @asynccontextmanager
