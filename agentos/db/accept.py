@@ -69,7 +69,7 @@ HISTORY: Final = Template("""(
     SELECT json_agg(messages ORDER BY position)
     FROM (
         SELECT messages, position FROM $runs
-        WHERE session_id = :session_id AND status = 'COMPLETED' AND parent_run_id IS NULL $before
+        WHERE session_id = $session AND status = 'COMPLETED' AND parent_run_id IS NULL $before
         ORDER BY position DESC LIMIT :history_runs
     ) AS last
 ) AS history""")
@@ -81,7 +81,7 @@ FROM session
 """).safe_substitute(
     session=SESSION.safe_substitute(allowed=""),
     run=RUN.safe_substitute(status=":status", more="", values="", returning=""),
-    history=HISTORY.safe_substitute(before=""),
+    history=HISTORY.safe_substitute(session=":session_id", before=""),
     memories_read=MEMORIES,
 )
 

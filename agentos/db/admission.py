@@ -108,7 +108,7 @@ FROM rules LEFT JOIN known ON true LEFT JOIN session ON true LEFT JOIN run ON tr
         values=_VALUES,
         returning="RETURNING status",
     ),
-    history=HISTORY.safe_substitute(before=_EARLIER),
+    history=HISTORY.safe_substitute(session=":session_id", before=_EARLIER),
     memories_read=MEMORIES,
     telling=tell("cancel", "waited WHERE cancelling IS NULL"),
     queue=QUEUE,

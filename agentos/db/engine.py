@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
+from psycopg import AsyncConnection
 from sqlalchemy import ColumnElement, Executable, RowMapping, Table, event, true
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DisconnectionError
@@ -87,6 +88,12 @@ class Engine:
                 owner, role=self._schema.role, isolation=isolation
             ) as transaction:
                 yield transaction
+
+    async def connect(self) -> AsyncConnection:
+        """A connection besides the pool's, in autocommit mode and nobody's: to listen with."""
+        arguments, options = self._url.get_dialect()().create_connect_args(self._url)
+        settings = {**options, **connect_args(self._url)}
+        return await AsyncConnection.connect(*arguments, **settings, autocommit=True)
 
     async def close(self) -> None:
         """Closes the running loop's connections."""

@@ -14,9 +14,11 @@ from agentos.db.connection import parse_url
 from agentos.db.engine import Engine
 from agentos.db.erasure import ErasureStore
 from agentos.db.events import EventStore
+from agentos.db.executors import ExecutorStore
 from agentos.db.forks import ForkStore
 from agentos.db.memories import MemoryStore
 from agentos.db.names import TableNames
+from agentos.db.notices import NoticeStore
 from agentos.db.pruning import PruningStore
 from agentos.db.runs import RunStore
 from agentos.db.schema import Schema
@@ -34,6 +36,8 @@ class PostgresDb(
     SessionStore,
     RunStore,
     EventStore,
+    ExecutorStore,
+    NoticeStore,
     MemoryStore,
     ServiceAccountStore,
     AuditStore,
