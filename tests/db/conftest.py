@@ -3,10 +3,12 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+
+from agentos.db.postgres import PostgresDb
 
 
 @pytest.fixture
@@ -16,3 +18,14 @@ def shared_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="agentos-own-", dir=beside))
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def pair(database) -> AsyncIterator[list[PostgresDb]]:
+    """Two processes' worth of connections to one database."""
+    dbs = [PostgresDb(database, pool_size=4) for _ in range(2)]
+    for db in dbs:
+        await db.start()
+    yield dbs
+    for db in dbs:
+        await db.close()

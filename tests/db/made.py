@@ -45,10 +45,13 @@ async def accepted(db, run, *, owner=None, **asked):
     return await db.accept_run(RunRequest(run=run, **asked), owner=owner or run.user_id)
 
 
-async def finished(db, run, *, status=RunStatus.COMPLETED, put=None, removed=(), owner=None) -> RunOutput:
+async def finished(
+    db, run, *, status=RunStatus.COMPLETED, put=None, removed=(), owner=None, **asked
+) -> RunOutput:
     run.status = status
     run.messages = run.messages or [Message(role="user", content=run.input.input_content)]
-    await db.finish_run(run, StateChange(put=put or {}, removed=removed), owner=owner or run.user_id)
+    change = StateChange(put=put or {}, removed=removed)
+    await db.finish_run(run, change, owner=owner or run.user_id, **asked)
     return run
 
 
