@@ -32,6 +32,14 @@ _MEND = (
     "GRANT CREATE ON DATABASE to it, or make it the owner of that schema."
 )
 
+_LOST = (
+    dbos_errors.DBOSWorkflowConflictIDError,
+    dbos_errors.DBOSUnexpectedStepError,
+    dbos_errors.DBOSStepNondeterminismError,
+)
+"""What DBOS says of a step if another execution has the workflow, or recorded something in its place."""
+_ELSEWHERE = "Another process executes the run now."
+
 logger = logging.getLogger(__name__)
 
 
@@ -134,11 +142,13 @@ class _Recorder:
         # DBOS finds its workflow in the context, which is copied since no two threads can be in the same.
         work = self._host.writers.submit(copy_context().run, step.run, {"name": name}, lambda: record)
         try:
-            await _to_the_end(asyncio.wrap_future(work))
-        except dbos_errors.DBOSWorkflowConflictIDError:
-            raise RunLostError("Another process executes the run now.") from None
+            kept = await _to_the_end(asyncio.wrap_future(work))
+        except (*_LOST, AssertionError):  # AssertionError: finished there, and deleted
+            raise RunLostError(_ELSEWHERE) from None
         except dbos_errors.DBOSWorkflowCancelledError:
             raise AgentOSError("The run's workflow was cancelled in DBOS.") from None
+        if kept is not record:
+            raise RunLostError(_ELSEWHERE)
 
 
 async def _to_the_end(work: asyncio.Future[T]) -> T:
