@@ -62,7 +62,7 @@ def text_of(execution: ToolExecution, written: str) -> str:
     return json_of(execution.tool_args)
 
 
-def cut_off(execution: ToolExecution) -> None:
+def cut_off(execution: ToolExecution, tool: Tool | None) -> None:
     """Makes a call wait that may have taken effect already; an earlier agreement doesn't count twice."""
     execution.requires_confirmation = True
     execution.confirmed = None
@@ -70,6 +70,8 @@ def cut_off(execution: ToolExecution) -> None:
     execution.tool_call_error = True
     if execution.approval_id is not None:
         execution.approval_id += ":again"
+    if tool is not None and tool.approval is not None:
+        execution.approval_expires_in = tool.approval.expires_in
 
 
 def refusal(execution: ToolExecution) -> str:

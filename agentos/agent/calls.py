@@ -126,7 +126,7 @@ class TurnCalls:
             for place, is_fresh in zip(places, fresh, strict=True)
         ]
         tasks = [
-            asyncio.create_task(_executed(place.execution, step))
+            asyncio.create_task(self._executed(place, step))
             for place, step in zip(places, steps, strict=True)
         ]
         try:
@@ -151,10 +151,23 @@ class TurnCalls:
         *_, left = [item async for item in self.context.steps(f"{self._step(place)}-begun", mark)]
         return left == ours
 
+    async def _executed(self, place: _Place, step: AsyncGenerator[ToolResult | None]) -> ToolExecution:
+        began, execution = time(), place.execution
+        *_, result = [item async for item in step]
+        if result is None:
+            asking.cut_off(execution, self.tools.get(execution.tool_name))
+            return execution
+        ended = time()
+        execution.result = result.content
+        execution.tool_call_error = result.error
+        execution.metrics = {"start_time": began, "end_time": ended, "duration": ended - began}
+        return execution
+
     def _step(self, place: _Place) -> str:
         return f"tool-{turns(self.context.run)}-{place.number}"
 
     async def _result(self, place: _Place, *, is_fresh: bool) -> AsyncGenerator[ToolResult | None]:
+        """The step of one call; None if it had begun in a process that died."""
         name = place.call.function.name
         tool = self.tools.get(name)
         if not is_fresh:
@@ -169,20 +182,6 @@ class TurnCalls:
             with calling(self.context.run_id, self._step(place), place.call.id):
                 result = await tool.call(text, self.context, agent=self.agent)
             yield result
-
-
-async def _executed(execution: ToolExecution, step: AsyncGenerator[ToolResult | None]) -> ToolExecution:
-    """A step without a result is a call that had begun in a process that died."""
-    began = time()
-    *_, result = [item async for item in step]
-    if result is None:
-        asking.cut_off(execution)
-        return execution
-    ended = time()
-    execution.result = result.content
-    execution.tool_call_error = result.error
-    execution.metrics = {"start_time": began, "end_time": ended, "duration": ended - began}
-    return execution
 
 
 def _settled(execution: ToolExecution) -> ToolExecution:

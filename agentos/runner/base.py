@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, cast, overload
 
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from agentos.run.events import RunContent, RunError, RunEvent
+from agentos.run.events import RunEvent
 from agentos.run.media import File, Image
 from agentos.run.owner import ANYONE
 from agentos.run.records import RunInput, RunOutput
 from agentos.run.runnable import OutputSchema
 from agentos.runner.accept import RunArguments, accept
+from agentos.runner.continuing import ContinueMethods, shown
 from agentos.runner.live import events, launch
 from agentos.runner.settings import Configured
 from agentos.utils.loop import iterate_sync, run_sync
@@ -40,14 +42,11 @@ class RunOptions(TypedDict, total=False):
     add_history_to_context: bool | None
 
 
-class RunMethods:
+class RunMethods(ContinueMethods):
     """Mixed into runnables: ways to run them in this process, without a server.
 
     A run that fails comes back with status ERROR; a run that isn't accepted raises what `accept` raises.
     """
-
-    stream_events: bool = False
-    """Whether `stream=True` yields every event when the call doesn't say."""
 
     async def aclose(self) -> None:
         """Nothing to give back, unless the runnable says otherwise."""
@@ -77,8 +76,8 @@ class RunMethods:
     ) -> Coroutine[Any, Any, RunOutput] | AsyncGenerator[RunEvent]:
         """Runs to the end, or with `stream=True` yields pieces of the answer as they come.
 
-        `stream_events=True` yields every event, not only `RunContent` and a `RunError`. Leaving the
-        stream early cancels the run.
+        `stream_events=True` yields every event, not only `RunContent`, `RunPaused` and a `RunError`.
+        Leaving the stream early cancels the run.
         """
         runnable = cast("Configured", self)
         if not stream:
@@ -165,13 +164,9 @@ async def _pieces(
     runnable: Configured, arguments: RunArguments, *, everything: bool
 ) -> AsyncGenerator[RunEvent]:
     job = await accept(runnable, arguments, owner=arguments.user_id or ANYONE)
-    source = events(launch(runnable, job))
-    try:
+    async with aclosing(shown(launch(runnable, job), everything=everything)) as source:
         async for event in source:
-            if everything or isinstance(event, RunContent | RunError):
-                yield event
-    finally:
-        await source.aclose()
+            yield event
 
 
 def _arguments(value: Input, options: RunOptions, *, stream: bool) -> RunArguments:

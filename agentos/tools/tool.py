@@ -13,7 +13,7 @@ from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MethodType
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 from agentos.errors import ConfigurationError
 from agentos.models.base import ToolSpec
@@ -190,23 +190,26 @@ class Tool:
         return replace(self, function=MethodType(self.function, instance))
 
 
+class ToolOptions(TypedDict, total=False):
+    """The fields of `Tool` that `@tool` sets."""
+
+    timeout: float | None
+    stop_after_tool_call: bool
+    strict: bool
+    instructions: str | None
+    add_instructions: bool
+    requires_confirmation: bool
+    requires_user_input: bool
+    user_input_fields: Sequence[str]
+    external_execution: bool
+    idempotent: bool
+
+
 @overload
 def tool(function: Callable[..., Any], /) -> Tool: ...
 @overload
 def tool(
-    *,
-    name: str | None = None,
-    description: str | None = None,
-    timeout: float | None = None,
-    stop_after_tool_call: bool = False,
-    strict: bool = False,
-    instructions: str | None = None,
-    add_instructions: bool = True,
-    requires_confirmation: bool = False,
-    requires_user_input: bool = False,
-    user_input_fields: Sequence[str] = (),
-    external_execution: bool = False,
-    idempotent: bool = True,
+    *, name: str | None = None, description: str | None = None, **options: Unpack[ToolOptions]
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(
     function: Callable[..., Any] | None = None,
@@ -214,15 +217,16 @@ def tool(
     *,
     name: str | None = None,
     description: str | None = None,
-    **options: Any,
+    **options: Unpack[ToolOptions],
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Makes a function a tool, as `@tool` or `@tool(name=…, …)`; the keywords are `Tool`'s fields."""
 
     def make(function: Callable[..., Any]) -> Tool:
         if not isinstance(function, Tool):
             return replace(Tool.of(function, name=name, description=description), **options)
-        told = {"name": name, "description": description}
-        return replace(function, **{key: text for key, text in told.items() if text is not None}, **options)
+        made = replace(function, **options)
+        told = made.description if description is None else description
+        return replace(made, name=name or made.name, description=told)
 
     return make if function is None else make(function)
 
