@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import agentos
-from agentos.cli import audit, db, demo, keys, scopes, serve, service_account, token
+from agentos.cli import audit, db, demo, keys, scopes, serve, service_account, token, worker
 from agentos.errors import AgentOSError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.command()(demo.demo)
 app.command()(serve.serve)
+app.command()(worker.worker)
 app.add_typer(audit.app, name="audit")
 app.add_typer(db.app, name="db")
 app.add_typer(keys.app, name="keys")

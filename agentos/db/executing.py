@@ -77,8 +77,8 @@ class Notice:
 class Executing(Protocol):
     """Runs as things that processes hold and lose."""
 
-    async def beat(self, executor_id: str) -> None:
-        """Says that the executor lives."""
+    async def beat(self, executor_id: str) -> list[str]:
+        """Says that the executor lives; those of its runs that somebody wants to end."""
         ...
 
     async def leave(self, executor_id: str) -> None:

@@ -20,9 +20,12 @@ from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import Json, RunOutput, RunStatus
 
 _BEAT: Final = """
-INSERT INTO $executors (executor_id) VALUES (:executor_id)
-ON CONFLICT (executor_id) DO UPDATE SET beat_at = now()
-RETURNING executor_id
+WITH beat AS (
+    INSERT INTO $executors (executor_id) VALUES (:executor_id)
+    ON CONFLICT (executor_id) DO UPDATE SET beat_at = now()
+)
+SELECT run_id FROM $runs
+WHERE executor_id = :executor_id AND status = 'RUNNING' AND cancelling IS NOT NULL
 """
 
 _LEAVE: Final = Template("""
@@ -40,9 +43,10 @@ class ExecutorStore(Store):
         self._claiming = Claiming(tables)
         self._segments = Segments(tables)
 
-    async def beat(self, executor_id: str) -> None:
-        """Says that the executor lives."""
-        await self._reach(ANYONE).execute(self._beat, {"executor_id": executor_id})
+    async def beat(self, executor_id: str) -> list[str]:
+        """Says that the executor lives; those of its runs that somebody wants to end."""
+        rows = await self._reach(ANYONE).execute(self._beat, {"executor_id": executor_id})
+        return [row["run_id"] for row in rows]
 
     async def leave(self, executor_id: str) -> None:
         """Forgets the executor; whatever it still has is orphaned at once."""

@@ -20,6 +20,7 @@ from agentos.os import serving
 from agentos.os.audit import AuditLog
 from agentos.os.authorization import AuthorizationConfig, middleware_options
 from agentos.os.config import AgentOSConfig
+from agentos.os.draining import on_termination
 from agentos.os.middleware import JWTMiddleware, TrailingSlash
 from agentos.os.middleware.installed import refuse_both
 from agentos.os.middleware.limit import BodyLimit
@@ -244,6 +245,7 @@ def _lifespan(server: Server, inner: Sequence[Lifespan[FastAPI]], *, grace: floa
                     await stack.enter_async_context(server.audit.written(server.registry.default_db))
                 await stack.enter_async_context(server.usage.written(server.registry.default_db))
             await stack.enter_async_context(server.runs.running(grace=grace))
+            stack.enter_context(on_termination(server.runs.drain))
             state: dict[str, Any] = {}
             for each in inner:
                 state.update(await stack.enter_async_context(each(app)) or {})

@@ -1,9 +1,11 @@
-"""Running an app under uvicorn."""
+"""Running an app under uvicorn, or without HTTP."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
+import signal
 from copy import deepcopy
 from typing import Any, Final
 
@@ -11,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 from rich.console import Console
 from rich.text import Text
+from starlette.applications import Starlette
 from uvicorn.config import LOGGING_CONFIG
 
 from agentos.errors import ConfigurationError
@@ -48,6 +51,20 @@ def serve(
     Console().print(Text.assemble((title, "bold"), f" on http://{host}:{port}, docs at /docs"))
     uvicorn_options.setdefault("log_config", _log_config())
     uvicorn.run(app, host=host, port=port, reload=reload, workers=workers, **uvicorn_options)
+
+
+def work(app: Starlette, *, title: str) -> None:
+    """Does what `app` does behind its requests, until the process is told to stop."""
+    asyncio.run(_working(app, title))
+
+
+async def _working(app: Starlette, title: str) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with app.router.lifespan_context(app):
+        Console().print(Text.assemble((title, "bold"), " works; Ctrl+C ends it"))
+        await stop.wait()
 
 
 class OneSentence(logging.Filter):

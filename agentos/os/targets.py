@@ -30,7 +30,7 @@ def find(target: str) -> Target:
 
 
 def load(target: str) -> Starlette:
-    """The app itself that `find` would have served."""
+    """The app itself that `find` would have served: to be looked at, or worked for."""
     named = _named(target)
     return named.get_app() if isinstance(named, AgentOS) else named
 

@@ -45,27 +45,44 @@ class Executor:
         self.live = live
         self.log = EventLog(db, executor_id=self.id)
         self.tails = Tails(db)
-        self.engine: Engine | None = None
         self.unsettled: list[Job] = []
         """Those whose outcome couldn't be stored yet."""
+        self._engine: Engine | None = None
+        self._engine_lock = asyncio.Lock()
         self._given: asyncio.Queue[Assignment] = asyncio.Queue()
         self._prepared: dict[str, tuple[Job, asyncio.Future[LiveRun]]] = {}
         self._early: dict[str, float] = {}
 
     async def start(self, runnable: Configured, job: Job, *, log: bool) -> LiveRun | None:
         """Starts a run that is this executor's; None if the database went away meanwhile: it starts later."""
-        if not job.durable or self.engine is None:
+        if not job.durable:
             return self._launch(runnable, job, log=log)
         launched: asyncio.Future[LiveRun] = asyncio.get_running_loop().create_future()
         self._prepared[job.run_id] = job, launched
         try:
-            await self.engine.start(job.run_id, job.segment)
+            await (await self.engine()).start(job.run_id, job.segment)
         except DatabaseUnavailableError:
             self._prepared.pop(job.run_id, None)
             run = job.run
             self.give(Assignment(run.run_id, run.kind, run.runnable_id, job.segment, job.durable))
             return None
         return await launched
+
+    async def engine(self) -> Engine:
+        """What records the steps of durable runs, launched when it is first needed."""
+        async with self._engine_lock:
+            if self._engine is None:
+                from agentos.runner.durable import Engine
+
+                self._engine = await Engine.launch(self.db.url, executor_id=self.id, execute=self.execute)
+            return self._engine
+
+    async def close(self) -> None:
+        """Leaves durable runs to other processes, and waits until everything is written."""
+        if self._engine is not None:
+            await self._engine.close()
+        await self.log.close()
+        await self.tails.close()
 
     def give(self, assignment: Assignment) -> None:
         """Has a run that is this executor's begun, or ended, as soon as may be."""
@@ -83,11 +100,11 @@ class Executor:
 
     async def adopt(self, orphan: Assignment) -> None:
         """Goes on with a run whose process died, if it is durable; otherwise ends it."""
-        if not orphan.durable or orphan.cancelling or self.engine is None:
+        if not orphan.durable or orphan.cancelling:
             await self._end(orphan, ProcessDiedError("The process that executed this run died. Try again."))
             return
         logger.warning("Run %s has lost its process and goes on", orphan.run_id)
-        if not await self.engine.resume(orphan.run_id, orphan.segment):
+        if not await (await self.engine()).resume(orphan.run_id, orphan.segment):
             self.give(orphan)
 
     async def begin_given(self) -> None:

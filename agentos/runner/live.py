@@ -81,12 +81,16 @@ class LiveRuns:
     def __len__(self) -> int:
         return len(self._runs)
 
-    async def close(self, grace: float) -> None:
-        """Hands durable runs over, waits up to `grace` seconds for the others, cancels what is left."""
-        runs = list(self._runs.values())
-        for live in runs:
+    def hand_over(self) -> None:
+        """Leaves durable runs to other processes."""
+        for live in self._runs.values():
             if live.job.durable:
                 live.hand_over()
+
+    async def close(self, grace: float) -> None:
+        """Hands durable runs over, waits up to `grace` seconds for the others, cancels what is left."""
+        self.hand_over()
+        runs = list(self._runs.values())
         if not runs:
             return
         _, late = await asyncio.wait([live.task for live in runs], timeout=grace)

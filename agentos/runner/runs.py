@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
+from time import monotonic
 
 from agentos.db.base import Db, LoggedEvent
 from agentos.db.executing import Assignment
@@ -64,6 +65,7 @@ class Runs:
         self._capacity = capacity or Capacity()
         self._background_durable = durable
         self._needs_engine = durable or any(runnable.settings.durable for runnable in runnables)
+        self._drained_at: float | None = None
         self._executors: dict[int, Executor] = {}
         self._tending: dict[int, Tending] = {}
         for db in dbs:
@@ -73,12 +75,22 @@ class Runs:
 
     @asynccontextmanager
     async def running(self, *, grace: float) -> AsyncGenerator[None]:
-        """Takes part in executing what is queued and orphaned, until left."""
+        """Takes part in executing what is queued and orphaned.
+
+        Once left, or drained, runs get `grace` seconds to end; durable ones go to other processes at once.
+        """
         async with AsyncExitStack() as stack:
             for tending in self._tending.values():
-                await stack.enter_async_context(tending.running(grace=grace, durable=self._needs_engine))
-            stack.push_async_callback(self.live.close, grace)
+                await stack.enter_async_context(tending.running(durable=self._needs_engine))
+            stack.push_async_callback(self._close, grace)
             yield
+
+    def drain(self) -> None:
+        """The process is to end: takes nothing more on, and leaves durable runs to other processes."""
+        self._drained_at = self._drained_at or monotonic()
+        for tending in self._tending.values():
+            tending.drain()
+        self.live.hand_over()
 
     async def start(self, runnable: Configured, arguments: RunArguments, *, owner: Owner) -> Started:
         """Accepts a run, and starts it unless it has to wait; raises what `accept` raises."""
@@ -191,6 +203,11 @@ class Runs:
         job = await open_job(executor.db, runnable.settings, given, executor_id=executor.id)
         live = None if job is None else await executor.start(runnable, job, log=True)
         return Started(live.run if live else run, source, live, after=after)
+
+    async def _close(self, grace: float) -> None:
+        self.drain()
+        assert self._drained_at is not None
+        await self.live.close(max(0.0, self._drained_at + grace - monotonic()))
 
     def _executor(self, runnable: Configured) -> Executor | None:
         db = runnable.settings.db

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from agentos.db.base import Db, LoggedEvent
 from agentos.errors import DatabaseUnavailableError
-from agentos.run.events import RunEvent, RunPaused
+from agentos.run.events import RunContent, RunEvent, RunPaused
 from agentos.run.owner import ANYONE
 from agentos.run.records import RunOutput
-from agentos.run.wire import decode_event
+from agentos.run.wire import decode_event, event_name
 
 KEPT_LINES = 2000
 """How many of a run's last lines stay in memory for its followers; a slower one reads the log itself."""
@@ -57,6 +57,13 @@ class Tails:
         self._tails: dict[str, _Tail] = {}
         self._stale: set[str] = set()
         self._reader: asyncio.Task[None] | None = None
+        self._is_ended = False
+
+    def end(self) -> None:
+        """Ends every `follow` where it is, so that the followers go to another process."""
+        self._is_ended = True
+        for tail in self._tails.values():
+            tail.grown.set()
 
     def news(self, *run_ids: str) -> None:
         """The logs of these runs have grown; without any, all may have."""
@@ -76,7 +83,7 @@ class Tails:
         self.news(run.run_id)
         settled, has_seen = run.status.is_final or run.is_paused, False
         try:
-            while True:
+            while not self._is_ended:
                 grown = tail.grown
                 batch = None if settled else tail.after(after)
                 if batch is None:
@@ -141,6 +148,8 @@ class Tails:
 
 
 def _final(line: LoggedEvent, run: RunOutput) -> RunEvent | None:
+    if line.name == event_name(RunContent(), run.kind):
+        return None
     event = decode_event(line.text)
     is_own = event.origin is not None and event.origin.run_id == run.run_id
     return event if is_own and event.is_final else None

@@ -14,7 +14,7 @@ from time import monotonic
 
 from agentos.db.base import Db
 from agentos.db.executing import Limits, Notice
-from agentos.errors import AgentOSError
+from agentos.errors import AgentOSError, DatabaseUnavailableError
 from agentos.runner.executor import AGAIN_SECONDS, Executor
 
 logger = logging.getLogger("agentos.runner")
@@ -47,6 +47,12 @@ class Tending:
         self._capacity = capacity
         self._queue_news = asyncio.Event()
         self._beaten: float | None = None
+        self._is_draining = False
+
+    def drain(self) -> None:
+        """Takes no more runs, and sends whoever follows one that executes elsewhere to another process."""
+        self._is_draining = True
+        self._executor.tails.end()
 
     async def alive(self) -> None:
         """Returns once other processes know that this one lives, so that they leave its next run alone."""
@@ -54,25 +60,25 @@ class Tending:
             await self._beat()
 
     @asynccontextmanager
-    async def running(self, *, grace: float, durable: bool) -> AsyncGenerator[None]:
-        """Works until left; then runs get `grace` seconds to end, and durable ones go to other processes."""
+    async def running(self, *, durable: bool) -> AsyncGenerator[None]:
+        """Works until left, when all runs must have ended; durable ones then go to other processes."""
         executor = self._executor
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._leave)
-            stack.push_async_callback(executor.tails.close)
-            stack.push_async_callback(executor.log.close)
+            stack.push_async_callback(executor.close)
             if durable:
-                from agentos.runner.durable import Engine
-
-                executor.engine = await Engine.launch(
-                    self._db.url, executor_id=executor.id, execute=executor.execute
-                )
-                stack.push_async_callback(executor.engine.close)
-            stack.push_async_callback(executor.live.close, grace)
+                await self._prepared()
             for loop in (self._beat_on, self._claim_on, self._listen, executor.begin_given):
                 task = asyncio.create_task(self._kept_up(loop), name=f"runs: {loop.__name__}")
                 stack.push_async_callback(_stop, task)
             yield
+
+    async def _prepared(self) -> None:
+        """A deployment that can't be durable must not start as if it were."""
+        try:
+            await self._executor.engine()
+        except DatabaseUnavailableError as error:
+            logger.warning("Durable runs wait: %s", error)
 
     async def _beat_on(self) -> None:
         while True:
@@ -82,17 +88,20 @@ class Tending:
                 assert unsettled[0].settle is not None
                 await unsettled[0].settle()
                 del unsettled[0]
-            for orphan in await self._db.adopt_runs(self._executor.id, dead_after=DEAD_SECONDS):
-                await self._executor.adopt(orphan)
+            if not self._is_draining:
+                for orphan in await self._db.adopt_runs(self._executor.id, dead_after=DEAD_SECONDS):
+                    await self._executor.adopt(orphan)
             await asyncio.sleep(BEAT_SECONDS)
 
     async def _beat(self) -> None:
-        await self._db.beat(self._executor.id)
+        unwanted = await self._db.beat(self._executor.id)
         self._beaten = monotonic()
+        for run_id in unwanted:
+            self._executor.cancel(run_id)
 
     async def _claim_on(self) -> None:
         executor, capacity = self._executor, self._capacity
-        while True:
+        while not self._is_draining:
             free = capacity.per_process - len(executor.live)
             if free > 0 and executor.runnables:
                 claimed = await self._db.claim_runs(
@@ -127,7 +136,7 @@ class Tending:
 
     async def _kept_up(self, loop: Callable[[], Awaitable[None]]) -> None:
         """Runs a loop for as long as the server lives, whatever happens to it."""
-        while True:
+        while not self._is_draining:
             try:
                 await loop()
             except AgentOSError as error:
