@@ -30,7 +30,7 @@ _TURN: Final = text("SELECT pg_advisory_xact_lock(:key)")
 # narrows down the other.
 _OLD: Final = """
 SELECT session_id FROM $sessions AS s
-WHERE created_at < now() - :age AND updated_at < now() - :age
+WHERE created_at < now() - CAST(:age AS interval) AND updated_at < now() - CAST(:age AS interval)
     AND NOT EXISTS (
         SELECT FROM $runs AS r
         WHERE r.session_id = s.session_id AND r.status IN ('PENDING', 'RUNNING', 'PAUSED')
@@ -71,7 +71,7 @@ WITH RECURSIVE logged AS (
     SELECT run_id FROM logged LIMIT :batch
 ), ended AS MATERIALIZED (
     SELECT run_id, session_id FROM batch JOIN $runs USING (run_id)
-    WHERE status NOT IN ('PENDING', 'RUNNING', 'PAUSED') AND updated_at < now() - :log_age
+    WHERE status NOT IN ('PENDING', 'RUNNING', 'PAUSED') AND updated_at < now() - CAST(:log_age AS interval)
 )
 """
 _COUNT_LOGS: Final = f"""
