@@ -138,16 +138,16 @@ class _Recorder:
         self._host = host
 
     async def record(self, name: str, record: StepRecord) -> None:
-        step = DBOS.reserve_step()
+        step, plain = DBOS.reserve_step(), record.plain()
         # DBOS finds its workflow in the context, which is copied since no two threads can be in the same.
-        work = self._host.writers.submit(copy_context().run, step.run, {"name": name}, lambda: record)
+        work = self._host.writers.submit(copy_context().run, step.run, {"name": name}, lambda: plain)
         try:
             kept = await _to_the_end(asyncio.wrap_future(work))
         except (*_LOST, AssertionError):  # AssertionError: finished there, and deleted
             raise RunLostError(_ELSEWHERE) from None
         except dbos_errors.DBOSWorkflowCancelledError:
             raise AgentOSError("The run's workflow was cancelled in DBOS.") from None
-        if kept is not record:
+        if kept is not plain:
             raise RunLostError(_ELSEWHERE)
 
 

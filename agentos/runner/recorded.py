@@ -58,6 +58,17 @@ class StepRecord:
     """The top-level keys of the session's state that the step set, and to what."""
     removed: list[str] = field(default_factory=list[str])
 
+    def plain(self) -> Json:
+        """What is to be stored, without classes."""
+        value = _adapter(self.type).dump_python(self.value)
+        return {
+            "type": self.type,
+            "number": self.number,
+            "value": value,
+            "put": self.put,
+            "removed": self.removed,
+        }
+
     def result(self) -> Any:
         """The step's last item, made anew; an AgentOSError, which is to be raised, if it failed."""
         value = _adapter(self.type).validate_python(self.value)
