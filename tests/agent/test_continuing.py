@@ -11,7 +11,10 @@ from agentos.db.base import Db, MemoryQuery
 from agentos.errors import ApprovalPendingError, ConflictError, InvalidInputError, NotFoundError
 from agentos.memory import MemoryManager
 from agentos.run.owner import ANYONE
-from agentos.run.records import RunOutput, RunStatus
+from agentos.run.records import RunInput, RunOutput, RunStatus
+from agentos.runner.accept import Place, RunArguments, accept
+from agentos.runner.live import launch
+from agentos.runner.log import EventLog
 from agentos.tools import approval, tool
 from tests.agent.models import call, scripted
 
@@ -96,6 +99,22 @@ async def test_a_run_goes_on_once(db: Db) -> None:
     outcomes = await asyncio.gather(*tries, return_exceptions=True)
     assert sorted(type(outcome) for outcome in outcomes if isinstance(outcome, Exception)) == [ConflictError]
     assert sent == ["bo"]
+
+
+async def test_the_log_of_a_run_that_a_server_began_goes_on_to_its_end(db: Db) -> None:
+    began, log = agent(db, [call("send", {"to": "bo"})]), EventLog(db, executor_id="server")
+    await db.beat("server")
+    arguments = RunArguments(input=RunInput(input_content="go"))
+    job = await accept(began, arguments, owner=ANYONE, place=Place("server"))
+    run = await launch(began, job, log=log).finished()
+    await log.close()
+    run.requirements[0].confirm()
+    await agent(db, "done").acontinue_run(run)
+    lines = await db.read_events(run.run_id, after=0, owner=ANYONE)
+    assert [line.seq for line in lines] == list(range(1, len(lines) + 1))
+    names = [line.name for line in lines]
+    assert names[names.index("RunPaused") + 1] == "RunContinued"
+    assert names[-1] == "RunCompleted"
 
 
 async def test_the_history_goes_on_with_the_run(db: Db) -> None:

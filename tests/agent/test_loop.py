@@ -171,10 +171,18 @@ async def test_cancelling_stops_running_tools() -> None:
     assert stopped.is_set()
 
 
-@pytest.mark.parametrize("bad", [{"num_history_runs": 0}, {"retries": -1}, {"tool_call_limit": -1}])
-def test_settings_that_cant_work_fail_at_once(bad: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "bad", [{"num_history_runs": 0}, {"retries": -1}, {"tool_call_limit": -1}, {"multitask": "queue"}]
+)
+def test_settings_that_cant_work_fail_at_once(bad: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(bad))):
         Agent(model=scripted()[0], **bad)  # type: ignore[arg-type]
+
+
+def test_how_runs_survive_is_for_the_runner_to_know() -> None:
+    plain, lasting = Agent(model=scripted()[0]), Agent(model=scripted()[0], durable=True, multitask="enqueue")
+    assert (plain.settings.durable, plain.settings.multitask) == (False, None)
+    assert (lasting.settings.durable, lasting.settings.multitask) == (True, "enqueue")
 
 
 @pytest.mark.parametrize(
