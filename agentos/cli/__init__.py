@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import agentos
-from agentos.cli import audit, db, demo, keys, scopes, serve, service_account, token, worker
+from agentos.cli import audit, db, demo, keys, scopes, serve, service_account, token, user, worker
 from agentos.errors import AgentOSError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(scopes.app, name="scopes")
 app.add_typer(service_account.app, name="service-account")
 app.add_typer(token.app, name="token")
+app.add_typer(user.app, name="user")
 
 
 def _version(wanted: bool) -> None:

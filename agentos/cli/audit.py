@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentos.cli.db import SchemaName, Url
+from agentos.cli.database import SchemaName, Url, on
 from agentos.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from agentos.db.chain import Verdict
     from agentos.db.trail import Link
 
 app = typer.Typer(no_args_is_help=True, help="What was denied and what was changed.")
@@ -36,23 +34,14 @@ def verify(
 
     Note the head that it prints in another place: the next run can be told to expect it.
     """
+    from agentos.db import chain
+
     expected = None if expect_head is None else _link(expect_head)
-    verdict = asyncio.run(_verify(url, schema, expected))
+    verdict = on(url, schema, lambda db: chain.verify(db, expected=expected))
     if verdict.bad_seq is not None:
         typer.echo(f"The audit has been tampered with: row {verdict.bad_seq} {verdict.problem}.")
         raise typer.Exit(1)
     typer.echo(f"{verdict.head.seq} rows, none of them touched. Head: {verdict.head.seq}:{verdict.head.hash}")
-
-
-async def _verify(url: str, schema: str, expected: Link | None) -> Verdict:
-    from agentos.db import chain
-    from agentos.db.postgres import PostgresDb
-
-    db = PostgresDb(url, db_schema=schema, create_schema=False, pool_size=1)
-    try:
-        return await chain.verify(db, expected=expected)
-    finally:
-        await db.close()
 
 
 def _link(text: str) -> Link:

@@ -1,24 +1,26 @@
-"""`agentos db`: looks at the tables in Postgres, creates and upgrades them."""
+"""`agentos db`: creates and upgrades the tables in Postgres, empties them, moves what is in them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import json
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import aclosing, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
+from agentos.cli import durations
+from agentos.cli.database import SchemaName, Url, on
+from agentos.errors import ConfigurationError
+
 if TYPE_CHECKING:
+    from agentos.db.postgres import PostgresDb
     from agentos.db.schema import Schema
 
 app = typer.Typer(no_args_is_help=True, help="The tables in Postgres.")
-
-Url = Annotated[
-    str,
-    typer.Option(
-        envvar=["AGENTOS_DB_URL", "DATABASE_URL"],
-        help="postgresql+psycopg://user:password@host:5432/database",
-    ),
-]
-SchemaName = Annotated[str, typer.Option(help="The schema that holds the tables.")]
 
 
 @app.command()
@@ -43,6 +45,105 @@ def status(url: Url, schema: SchemaName = "ai") -> None:
         f"The tables are at {found.current or 'nothing'}, {found.head} is needed: run `agentos db upgrade`."
     )
     raise typer.Exit(1)
+
+
+@app.command()
+def prune(
+    url: Url,
+    older_than: Annotated[
+        str | None, typer.Option(help="Sessions that nobody has gone on with for so long: 30d, 12h, 90m.")
+    ] = None,
+    events_older_than: Annotated[
+        str | None, typer.Option(help="Event logs of runs that ended so long ago; the runs stay.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would go.")] = False,
+    schema: SchemaName = "ai",
+) -> None:
+    """Deletes old sessions, with all that is in them, and old event logs.
+
+    Sessions with a run that is live or paused stay, and so does the audit.
+    """
+    if older_than is None and events_older_than is None:
+        raise ConfigurationError("Say what is to go: --older-than=30d, --events-older-than=6h, or both.")
+    sessions = durations.parse(older_than, "--older-than") if older_than is not None else None
+    events = (
+        durations.parse(events_older_than, "--events-older-than") if events_older_than is not None else None
+    )
+    pruned = on(
+        url, schema, lambda db: db.prune(older_than=sessions, events_older_than=events, dry_run=dry_run)
+    )
+    typer.echo("These rows would go:" if dry_run else "These rows are gone:")
+    for name, count in asdict(pruned).items():
+        typer.echo(f"{name:<10}{count:>12,}")
+
+
+@app.command()
+def export_session(
+    session_id: str,
+    url: Url,
+    out: Annotated[Path | None, typer.Option(help="A new file, readable by you alone.")] = None,
+    schema: SchemaName = "ai",
+) -> None:
+    """Writes a session, its runs that have ended and their events as lines of JSON."""
+
+    async def write(db: PostgresDb) -> None:
+        from agentos.run.owner import ANYONE
+
+        async with aclosing(db.export_session(session_id, owner=ANYONE)) as lines:
+            first = await anext(lines)
+            with _written(out) as write_line:
+                write_line(first)
+                async for line in lines:
+                    write_line(line)
+        if left_out := json.loads(first)["left_out"]:
+            typer.echo(f"{left_out} runs that haven't ended are left out.", err=True)
+
+    on(url, schema, write)
+
+
+@app.command()
+def import_session(
+    file: Annotated[typer.FileBinaryRead, typer.Argument(help="What was exported; `-` is standard input.")],
+    url: Url,
+    user_id: Annotated[str | None, typer.Option(help="Whose it becomes; else the user's it was.")] = None,
+    new_ids: Annotated[bool, typer.Option("--new-ids", help="Make a copy, under ids of its own.")] = False,
+    schema: SchemaName = "ai",
+) -> None:
+    """Stores an exported session, all of it or nothing."""
+    from agentos.run.owner import ANYONE
+
+    done = on(
+        url,
+        schema,
+        lambda db: db.import_session(_lines(file), owner=ANYONE, user_id=user_id, new_ids=new_ids),
+    )
+    whose = "nobody" if done.user_id is None else done.user_id
+    typer.echo(f"Session {done.session_id} of {whose}: {done.runs} runs, {done.events} events.")
+
+
+async def _lines(file: IO[bytes]) -> AsyncGenerator[bytes]:
+    for line in file:
+        yield line
+
+
+@contextmanager
+def _written(out: Path | None) -> Generator[Callable[[str], object]]:
+    """Writes to a file that is there only once it is complete, or to standard output."""
+    if out is None:
+        yield lambda line: typer.echo(line, nl=False)
+        return
+    if out.exists():
+        raise ConfigurationError(f"{str(out)!r} is there already: give another --out.")
+    try:
+        part = NamedTemporaryFile("w", encoding="utf-8", dir=out.parent, delete=False)  # noqa: SIM115 - below
+    except OSError as error:
+        raise ConfigurationError(f"{str(out)!r} can't be written: give another --out.") from error
+    try:
+        with part:
+            yield part.write
+        Path(part.name).rename(out)
+    finally:
+        Path(part.name).unlink(missing_ok=True)
 
 
 def _schema(url: str, schema: str) -> Schema:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentos.cli.db import SchemaName, Url
+from agentos.cli.database import SchemaName, Url, on
 from agentos.errors import NotFoundError
 
 if TYPE_CHECKING:
     from agentos.db.account import ServiceAccount
     from agentos.db.postgres import PostgresDb
-
-T = TypeVar("T")
 
 app = typer.Typer(no_args_is_help=True, help="Machines that may call the server.")
 
@@ -37,14 +33,14 @@ def create(
 
     lifetime = None if never_expires else timedelta(days=expires_in_days)
     account, token = make(name, scopes.split(), lifetime=lifetime)
-    _with(url, schema, lambda db: db.create_service_account(account, token_hash=hash_of(token)))
+    on(url, schema, lambda db: db.create_service_account(account, token_hash=hash_of(token)))
     typer.echo(token)
 
 
 @app.command("list")
 def list_(url: Url, schema: SchemaName = "ai") -> None:
     """Lists all accounts, the newest first."""
-    for account in _with(url, schema, _all):
+    for account in on(url, schema, _all):
         state = "revoked" if account.revoked_at else f"until {account.expires_at:%Y-%m-%d}"
         if account.revoked_at is None and account.expires_at is None:
             state = "never expires"
@@ -66,7 +62,7 @@ def revoke(
             raise NotFoundError("Service account", account)
         await db.revoke_service_account(found[0])
 
-    _with(url, schema, end)
+    on(url, schema, end)
     typer.echo(f"{account} is revoked.")
 
 
@@ -79,16 +75,3 @@ async def _all(db: PostgresDb) -> list[ServiceAccount]:
         found += page.rows
         if len(page.rows) < PAGE:
             return found
-
-
-def _with(url: str, schema: str, work: Callable[[PostgresDb], Awaitable[T]]) -> T:
-    from agentos.db.postgres import PostgresDb
-
-    async def connected() -> T:
-        db = PostgresDb(url, db_schema=schema, create_schema=False, pool_size=1)
-        try:
-            return await work(db)
-        finally:
-            await db.close()
-
-    return asyncio.run(connected())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,11 +12,11 @@ from typing import Annotated, Any
 
 import typer
 
+from agentos.cli import durations
 from agentos.errors import ConfigurationError
 
 app = typer.Typer(no_args_is_help=True, help="Tokens for trying out.")
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _SIZES = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 _TIMES = ("exp", "nbf", "iat")
 
@@ -46,7 +45,7 @@ def mint(
             algorithm=algorithm,
             scopes=scopes.split(),
             audience=aud,
-            ttl=_duration(ttl),
+            ttl=durations.parse(ttl, "--ttl"),
         )
     )
 
@@ -84,13 +83,6 @@ def _key(file: Path | None, variable: str) -> str | None:
         return file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"--key-file={str(file)!r} can't be read.") from error
-
-
-def _duration(text: str) -> timedelta:
-    found = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
-    if found is None:
-        raise ConfigurationError(f"--ttl={text!r} isn't a duration: give a number and s, m, h or d.")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 def _shown(name: str, value: Any, now: datetime) -> str:

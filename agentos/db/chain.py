@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC
 from hashlib import sha256
@@ -16,6 +17,7 @@ from typing import Final
 
 from agentos.db.guarding import AuditTrail
 from agentos.db.trail import AuditEntry, AuditRecord, Link
+from agentos.errors import ConflictError
 
 BEGINNING: Final = Link(0, "0" * 64)
 """What the first row follows."""
@@ -48,6 +50,13 @@ def chained(head: Link, records: Iterable[AuditRecord]) -> list[AuditEntry]:
         head = Link(seq, hash_of(head.hash, seq, record))
         entries.append(AuditEntry(seq, record, head.hash))
     return entries
+
+
+async def append(trail: AuditTrail, records: Sequence[AuditRecord]) -> None:
+    """Adds records behind the last row, whoever else adds some meanwhile."""
+    while True:
+        with suppress(ConflictError):
+            return await trail.append_audit(chained(await trail.audit_head(), records))
 
 
 async def verify(trail: AuditTrail, *, expected: Link | None = None) -> Verdict:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Protocol
 
+from agentos.db.trail import AuditRecord
 from agentos.run.owner import Owner
 from agentos.run.records import Session
 
@@ -47,6 +48,17 @@ class Receipt:
 def user_hash(user_id: str) -> str:
     """SHA-256, in hex, of the id in UTF-8."""
     return sha256(user_id.encode(errors="surrogatepass")).hexdigest()
+
+
+def record_of(receipt: Receipt, *, principal: str | None = None) -> AuditRecord:
+    """What the audit says of it; `principal` is the user who wanted it."""
+    return AuditRecord(
+        time=receipt.time,
+        decision="allowed",
+        reason="user_deleted",
+        resource_id=f"{receipt.user_hash}/{receipt.receipt_id}",
+        principal=principal,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,37 @@
+"""What commands on the database have in common."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from agentos.db.postgres import PostgresDb
+
+T = TypeVar("T")
+
+Url = Annotated[
+    str,
+    typer.Option(
+        envvar=["AGENTOS_DB_URL", "DATABASE_URL"],
+        help="postgresql+psycopg://user:password@host:5432/database",
+    ),
+]
+SchemaName = Annotated[str, typer.Option(help="The schema that holds the tables.")]
+
+
+def on(url: str, schema: str, work: Callable[[PostgresDb], Awaitable[T]]) -> T:
+    """What `work` makes of the database, whose tables must be up to date."""
+    from agentos.db.postgres import PostgresDb
+
+    async def connected() -> T:
+        db = PostgresDb(url, db_schema=schema, create_schema=False, pool_size=1)
+        try:
+            return await work(db)
+        finally:
+            await db.close()
+
+    return asyncio.run(connected())
