@@ -8,8 +8,9 @@ from __future__ import annotations
 from string import Template
 from typing import Final, Literal
 
+from pydantic import TypeAdapter
+
 from agentos.db.executing import Notice
-from agentos.db.values import load
 
 _SOME: Final = 6000
 """Bytes of ids in one notification; Postgres takes 8000, and an id has at most some 1,500."""
@@ -30,6 +31,8 @@ _TELL: Final = Template("""(
 QUEUE: Final = """pg_notify($channel, '{"queue":[]}')"""
 """The expression that tells that a run may start now that couldn't before."""
 
+_TOLD: Final = TypeAdapter(dict[Literal["events", "cancel", "queue"], list[str]])
+
 
 def tell(kind: Literal["events", "cancel"], source: str) -> str:
     """The expression that tells about the runs in `source`: a table, a join, whatever follows FROM."""
@@ -39,12 +42,7 @@ def tell(kind: Literal["events", "cancel"], source: str) -> str:
 def notice(payload: str) -> Notice | None:
     """What was told; None if it wasn't one of us who told it."""
     try:
-        told: dict[str, list[str]] = load(payload)
-        ((kind, run_ids),) = told.items()
-    except (ValueError, AttributeError):
+        ((kind, run_ids),) = _TOLD.validate_json(payload).items()
+    except ValueError:
         return None
-    match kind:
-        case "events" | "cancel" | "queue":
-            return Notice(kind, tuple(run_ids))
-        case _:
-            return None
+    return Notice(kind, tuple(run_ids))

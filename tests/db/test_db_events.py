@@ -64,3 +64,27 @@ async def test_text_that_cannot_be_stored_is_mended(db):
     await accepted(db, run)
     await db.append_events({run.run_id: [LoggedEvent(1, "a\0", '"\ud800"')]}, owner="alice")
     assert await db.read_events(run.run_id, after=0, owner="alice") == [LoggedEvent(1, "a\ufffd", '"\ufffd"')]
+
+
+async def test_news_of_many_runs_are_what_each_has_after_a_place_of_its_own(db):
+    runs = [a_run(), a_run(), a_run("his", user_id="bob")]
+    for run in runs:
+        await accepted(db, run)
+    batches = {run.run_id: LOG for run in runs}
+    assert await db.append_events(batches, owner=ANYONE) == set(batches)
+    first, second, his = batches
+    asked = {first: 0, second: 3, his: 0} | dict.fromkeys(UNSTORABLE.values(), 0)
+    assert await db.read_news({first: 10**30, second: -(10**30)}, owner="alice") == {first: [], second: LOG}
+    nothing = {run_id: [] for run_id in asked}
+    assert await db.read_news(asked, owner="alice") == nothing | {first: LOG, second: LOG[3:]}
+    assert await db.read_news(asked, owner="bob") == nothing | {his: LOG}
+    assert await db.read_news({}, owner=ANYONE) == {}
+
+
+async def test_news_come_in_portions(db):
+    run = a_run()
+    await accepted(db, run)
+    log = [LoggedEvent(seq, "e", "{}") for seq in range(1, 1502)]
+    await db.append_events({run.run_id: log}, owner="alice")
+    assert await db.read_news({run.run_id: 0}, owner="alice") == {run.run_id: log[:1000]}
+    assert await db.read_news({run.run_id: 1000}, owner="alice") == {run.run_id: log[1000:]}

@@ -213,6 +213,15 @@ async def test_accepting_and_finishing_are_one_round_trip_each(db, database):
             assert wire.round_trips - before == 3
             await there.list_sessions(SessionQuery(), owner="alice")
             assert wire.round_trips - before == 4
+            ruled = RunRequest(
+                run=a_run(),
+                background=True,
+                multitask="interrupt",
+                queue_limit=9,
+                idempotency_key=run.run_id,
+            )
+            await there.accept_run(ruled, owner="alice")
+            assert wire.round_trips - before == 5
         await there.close()
 
 
