@@ -1,10 +1,12 @@
 """The command, called in this process."""
 
+import asyncio
 from dataclasses import dataclass
 
 from typer.testing import CliRunner
 
 from agentos.cli import app
+from agentos.db.postgres import PostgresDb
 from agentos.errors import AgentOSError
 
 
@@ -34,3 +36,16 @@ def agentos(*arguments: object, env: dict[str, str] | None = None, stdin: str | 
             return Called(1, result.output, str(result.exception))
         case _:
             raise result.exception
+
+
+def stored(url: str, work):
+    """What `work` makes of the database at `url`."""
+
+    async def connected():
+        db = PostgresDb(url, pool_size=1)
+        try:
+            return await work(db)
+        finally:
+            await db.close()
+
+    return asyncio.run(connected())
