@@ -105,9 +105,11 @@ class ApprovalStore(Store):
         )
         return Page(rows=[_approval(row) for row in rows], total=total)
 
-    async def count_approvals(self, *, owner: Owner, user_id: str | None = None) -> int:
+    async def count_approvals(
+        self, *, owner: Owner, user_id: str | None = None, session_id: str | None = None
+    ) -> int:
         """How many are pending."""
-        query = ApprovalQuery(status="pending", user_id=user_id)
+        query = ApprovalQuery(status="pending", user_id=user_id, session_id=session_id)
         matching = self._seen(owner).where(*self._conditions(query)).subquery()
         rows = await self._reach(owner).execute(select(func.count().label("total")).select_from(matching))
         return rows[0]["total"]
@@ -183,7 +185,12 @@ class ApprovalStore(Store):
 
     def _conditions(self, query: ApprovalQuery) -> list[ColumnElement[bool]]:
         table = self._tables.approvals
-        ids = {"runnable_id": query.runnable_id, "user_id": query.user_id, "run_id": query.run_id}
+        ids = {
+            "runnable_id": query.runnable_id,
+            "user_id": query.user_id,
+            "session_id": query.session_id,
+            "run_id": query.run_id,
+        }
         words = {
             "kind": query.kind,
             "approval_type": query.approval_type,

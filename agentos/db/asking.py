@@ -65,6 +65,7 @@ class ApprovalQuery:
     approval_type: ApprovalType | None = None
     pause_type: PauseType | None = None
     user_id: str | None = None
+    session_id: str | None = None
     run_id: str | None = None
     limit: int = 100
     page: int = 1
@@ -85,7 +86,9 @@ class Approvals(Protocol):
         """A page."""
         ...
 
-    async def count_approvals(self, *, owner: Owner, user_id: str | None = None) -> int:
+    async def count_approvals(
+        self, *, owner: Owner, user_id: str | None = None, session_id: str | None = None
+    ) -> int:
         """How many are pending."""
         ...
 

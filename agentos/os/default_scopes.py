@@ -7,7 +7,7 @@ from typing import Final
 from agentos.os.rules import AdminOnly, AsIf, DefaultMap
 
 _AS_STARTING_THE_RUN: Final = AsIf("POST", depth=3)
-"""`/agents/<id>/runs`: whoever may start a run can follow it to its end, whichever scope starting needs."""
+"""`/agents/<id>/runs`: whoever may start a run can follow, end and continue it, whatever starting needs."""
 
 
 def _runnables(family: str) -> DefaultMap:
@@ -18,6 +18,12 @@ def _runnables(family: str) -> DefaultMap:
         f"POST /{family}/*/runs": [f"{family}:run"],
         f"GET /{family}/*/runs/{{run_id}}": _AS_STARTING_THE_RUN,
         f"GET /{family}/*/runs/*/events": _AS_STARTING_THE_RUN,
+        f"POST /{family}/*/runs/*/resume": _AS_STARTING_THE_RUN,
+        f"POST /{family}/*/runs/*/cancel": _AS_STARTING_THE_RUN,
+        f"POST /{family}/*/runs/*/continue": _AS_STARTING_THE_RUN,
+        f"GET /{family}/*/runs/*/checkpoints": _AS_STARTING_THE_RUN,
+        f"GET /{family}/*/runs/*/checkpoints/{{message_index}}": _AS_STARTING_THE_RUN,
+        f"POST /{family}/*/sessions/*/fork": [f"{family}:run"],
     }
 
 
@@ -43,6 +49,12 @@ DEFAULT_SCOPES: Final[DefaultMap] = {
     "PATCH /memories/{memory_id}": ["memories:write"],
     "DELETE /memories": ["memories:delete"],
     "DELETE /memories/{memory_id}": ["memories:delete"],
+    "GET /approvals": ["approvals:read"],
+    "GET /approvals/count": ["approvals:read"],
+    "GET /approvals/{approval_id}": ["approvals:read"],
+    "GET /approvals/*/status": ["approvals:read"],
+    "POST /approvals/*/resolve": ["approvals:write"],
+    "DELETE /approvals/{approval_id}": ["approvals:delete"],
     "POST /service-accounts": ["service_accounts:write"],
     "GET /service-accounts": ["service_accounts:read"],
     "DELETE /service-accounts/{service_account_id}": ["service_accounts:delete"],
@@ -53,7 +65,7 @@ DEFAULT_SCOPES: Final[DefaultMap] = {
 }
 """Exactly the server's routes: a new one is denied until it has its line here."""
 
-_OWNED = ("/runs", "/sessions", "/memories", "/memory_topics", "/user_memory_stats")
+_OWNED = ("/runs", "/sessions", "/memories", "/memory_topics", "/user_memory_stats", "/approvals")
 
 OWNED_ROUTES: Final = tuple(key for key in DEFAULT_SCOPES if any(part in key for part in _OWNED))
 """Those about rows that belong to somebody."""

@@ -22,11 +22,14 @@ from starlette.types import Receive, Scope, Send
 
 from agentos.errors import (
     AgentOSError,
+    ApprovalPendingError,
     ConflictError,
     DatabaseUnavailableError,
     InvalidInputError,
     NotFoundError,
     PayloadTooLargeError,
+    QueueFullError,
+    RunLostError,
 )
 from agentos.os.audit import note_denial
 from agentos.os.principal import AccessDeniedError
@@ -136,9 +139,15 @@ def answer(error: AgentOSError) -> Response:
             return invalid([{"type": "value_error", "loc": loc, "msg": str(error)}])
         case DatabaseUnavailableError():
             return problem(503, error, headers={"Retry-After": str(error.retry_after)})
+        case RunLostError():
+            return problem(503, error)
+        case QueueFullError():
+            return problem(429, error, headers={"Retry-After": str(error.retry_after)})
         case AccessDeniedError():
             denials.warning("Denied (%s), decision_id %s", error.code, error.decision_id)
             return JSONResponse(error.body(), 403, error.headers())
+        case ApprovalPendingError():
+            return problem(403, error)
         case NotFoundError():
             return problem(404, error)
         case ConflictError():

@@ -22,7 +22,8 @@ def approvals(stored: Sequence[Approval]) -> Mapping[str, bool | None]:
     for each in required:
         if each.status == "pending":
             raise ApprovalPendingError(
-                f"This run can't be continued before somebody else has resolved approval {each.id!r}."
+                "This run requires admin approval before it can be continued:"
+                f" somebody else must resolve approval {each.id!r}."
             )
     return {each.tool_call_id: each.status == "approved" for each in required}
 

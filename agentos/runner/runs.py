@@ -105,8 +105,11 @@ class Runs:
         await self._tending[id(executor.db)].alive()
         place = Place(executor.id, self._capacity.queued, self._background_durable)
         job = await accept(runnable, arguments, owner=owner, place=place)
+        if not job.is_new:
+            run = await self.find(runnable, job.run_id, session_id=None, owner=owner)
+            return Started(run, self.source_of(runnable, run), self.live.get(run.run_id))
         live = None
-        if job.is_new and job.run.status is RunStatus.RUNNING:
+        if job.run.status is RunStatus.RUNNING:
             live = await executor.start(runnable, job, log=arguments.stream or job.durable)
         return Started(job.run, self.source_of(runnable, job.run), live)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+import json
+from hashlib import sha256
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
+from agentos.db.lifecycle import Multitask
+from agentos.os.body.base import Body
 from agentos.os.values import Id, JsonObject, Text
 from agentos.run.media import File, Image
 
@@ -15,10 +19,23 @@ MAX_MEDIA = 100
 """Pictures, and documents, that one message may carry."""
 
 
-class RunBody(BaseModel):
+class RunBody(Body):
     """A request for a run. In forms, objects and arrays are JSON text. Fields not named here are ignored."""
 
-    model_config = ConfigDict(extra="ignore")
+    as_json: ClassVar[frozenset[str]] = frozenset(
+        {
+            "session_state",
+            "dependencies",
+            "metadata",
+            "output_schema",
+            "images",
+            "input_files",
+            "audio",
+            "videos",
+            "knowledge_filters",
+        }
+    )
+    takes_files: ClassVar[bool] = True
 
     message: Text = Field(min_length=1)
     stream: bool = True
@@ -40,12 +57,14 @@ class RunBody(BaseModel):
     images: list[Image] = Field(default_factory=list[Image], max_length=MAX_MEDIA)
     input_files: list[File] = Field(default_factory=list[File], max_length=MAX_MEDIA)
     background: bool = False
-    """Only false: runs in the background aren't supported by this server."""
+    """Queued, and executed by any process; unless it is streamed, the answer is 202 with the run's id."""
+    multitask: Multitask | None = None
+    """What to do while another run of the session is live; without it the agent decides."""
     audio: SkipJsonSchema[list[Any] | None] = None
     videos: SkipJsonSchema[list[Any] | None] = None
     knowledge_filters: SkipJsonSchema[Any] = None
 
-    @field_validator("background", "audio", "videos", "knowledge_filters")
+    @field_validator("audio", "videos", "knowledge_filters")
     @classmethod
     def _supported(cls, value: object) -> object:
         """What would change the run is refused rather than left out."""
@@ -53,37 +72,14 @@ class RunBody(BaseModel):
             raise PydanticCustomError("unsupported", "Not supported by this server")
         return value
 
-    @classmethod
-    def documentation(cls) -> dict[str, Any]:
-        """Its JSON schema without references, to stand anywhere in an OpenAPI document."""
-        schema = cls.model_json_schema()
-        return _inlined(schema, schema.pop("$defs", {}))
+    def attach(self, media: Image | File) -> None:
+        """Adds an uploaded file to the message."""
+        if isinstance(media, Image):
+            self.images.append(media)
+        else:
+            self.input_files.append(media)
 
-
-JSON_FIELDS = frozenset(
-    {
-        "session_state",
-        "dependencies",
-        "metadata",
-        "output_schema",
-        "images",
-        "input_files",
-        "audio",
-        "videos",
-        "knowledge_filters",
-    }
-)
-"""What a form carries as JSON text."""
-
-
-def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
-    match schema:
-        case {"$ref": str() as name}:
-            return _inlined(definitions[name.rpartition("/")[2]], definitions)
-        case dict():
-            parts = cast("dict[str, Any]", schema)
-            return {name: _inlined(part, definitions) for name, part in parts.items()}
-        case list():
-            return [_inlined(part, definitions) for part in cast("list[Any]", schema)]
-        case _:
-            return schema
+    def fingerprint(self, *others: str | None) -> str:
+        """SHA-256, in hex, of the whole request; the same however its fields were sent, files by content."""
+        asked = [*others, self.model_dump(mode="json")]
+        return sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()

@@ -1,8 +1,8 @@
-"""Reads a request for a run; whatever is wrong with it is a 422 that names the field."""
+"""Reads a request about a run; whatever is wrong with it is a 422 that names the field."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
@@ -11,9 +11,11 @@ from pydantic_core import from_json
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 
-from agentos.os.body.fields import JSON_FIELDS, MAX_MEDIA, RunBody
+from agentos.os.body.base import Body
+from agentos.os.body.fields import MAX_MEDIA
 from agentos.os.body.uploads import media
-from agentos.run.media import Image
+
+B = TypeVar("B", bound=Body)
 
 FORM, MULTIPART, JSON = "application/x-www-form-urlencoded", "multipart/form-data", "application/json"
 MEDIA_TYPES = (MULTIPART, FORM, JSON)
@@ -23,15 +25,15 @@ _UNLIMITED = 2**63 - 1
 """The whole body has a limit; its parts need none of their own."""
 
 
-async def read(request: Request) -> RunBody:
-    """The body, by its content type: 415 for any other than `MEDIA_TYPES`."""
+async def read(request: Request, wanted: type[B]) -> B:
+    """The body as `wanted`, by its content type: 415 for any other than `MEDIA_TYPES`."""
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == JSON or (content_type.startswith("application/") and content_type.endswith("+json")):
-        return _checked(_json(await request.body(), ("body",)))
+        return _checked(wanted, _json(await request.body(), ("body",)))
     if content_type == MULTIPART:
-        return await _from_form(await _multipart(request))
+        return await _from_form(wanted, await _multipart(request))
     if content_type == FORM or (not content_type and not await request.body()):
-        return await _from_form(await _urlencoded(request))
+        return await _from_form(wanted, await _urlencoded(request))
     raise HTTPException(415, f"Send the body as one of {', '.join(MEDIA_TYPES)}")
 
 
@@ -73,33 +75,29 @@ async def _urlencoded(request: Request) -> FormData:
         await stream.aclose()
 
 
-async def _from_form(form: FormData) -> RunBody:
+async def _from_form(wanted: type[B], form: FormData) -> B:
     try:
         texts = {name: value for name, value in form.items() if name != "files" and value != ""}
-        body = _checked({name: _parsed(name, value) for name, value in texts.items()})
-        for upload in form.getlist("files"):
+        body = _checked(wanted, {name: _parsed(wanted, name, value) for name, value in texts.items()})
+        for upload in form.getlist("files") if wanted.takes_files else ():
             await _attach(body, upload)
         return body
     finally:
         await form.close()
 
 
-def _parsed(name: str, value: UploadFile | str) -> Any:
-    return _json(value, ("body", name)) if name in JSON_FIELDS and isinstance(value, str) else value
+def _parsed(wanted: type[Body], name: str, value: UploadFile | str) -> Any:
+    return _json(value, ("body", name)) if name in wanted.as_json and isinstance(value, str) else value
 
 
-async def _attach(body: RunBody, upload: UploadFile | str) -> None:
+async def _attach(body: Body, upload: UploadFile | str) -> None:
     if upload == "":
         return
     if isinstance(upload, str):
         raise _invalid(("body", "files"), "file_expected", "Send files as parts with a filename")
     if not upload.filename and not upload.size:
         return
-    found = await media(upload)
-    if isinstance(found, Image):
-        body.images.append(found)
-    else:
-        body.input_files.append(found)
+    body.attach(await media(upload))
 
 
 def _json(text: str | bytes, loc: tuple[str, ...]) -> Any:
@@ -109,9 +107,9 @@ def _json(text: str | bytes, loc: tuple[str, ...]) -> Any:
         raise _invalid(loc, "json_invalid", "This isn't JSON") from error
 
 
-def _checked(fields: Any) -> RunBody:
+def _checked(wanted: type[B], fields: Any) -> B:
     try:
-        return RunBody.model_validate(fields)
+        return wanted.model_validate(fields)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False)
         errors = [{**each, "loc": ("body", *each["loc"])} for each in found]

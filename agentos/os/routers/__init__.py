@@ -6,8 +6,19 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from agentos.os.registry import Server
-from agentos.os.routers import about, audit, authz, memories, service_accounts, session_runs, sessions
+from agentos.os.routers import (
+    about,
+    approvals,
+    audit,
+    authz,
+    memories,
+    service_accounts,
+    session_runs,
+    sessions,
+)
 from agentos.os.routers.agents import AgentRoutes
+from agentos.os.routers.branches import BranchRoutes
+from agentos.os.routers.continuing import ContinueRoutes
 from agentos.os.routers.runs import RunRoutes
 
 
@@ -16,9 +27,12 @@ def routes_of(server: Server) -> list[APIRoute]:
     routers: list[APIRouter] = [
         AgentRoutes(server.registry).router(),
         RunRoutes("agent").router(),
+        ContinueRoutes("agent").router(),
+        BranchRoutes("agent").router(),
         sessions.router,
         session_runs.router,
         memories.router,
+        approvals.router,
         about.router,
         authz.router,
         service_accounts.router,

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from agentos.os.schemas.pages import Utc
 from agentos.run.messages import Message
-from agentos.run.records import RunOutput
+from agentos.run.records import RunOutput, RunStatus
 
 PREVIEW = 200
 """Characters of an answer in a preview."""
@@ -39,6 +39,20 @@ class RunRecord(BaseModel):
     tools: list[dict[str, Any]] | None = None
     metadata: dict[str, Any] | None = None
     input: dict[str, Any] | None = None
+    forked_from_run_id: str | None = None
+    """The run whose beginning this one shares."""
+    regenerated_from: str | None = None
+    """The run that this one answers anew."""
+    requirements: list[dict[str, Any]] | None = None
+    """What a paused run waits for."""
+
+
+class AcceptedRun(BaseModel):
+    """202: a run in the background."""
+
+    run_id: str
+    session_id: str
+    status: RunStatus
 
 
 class RunSchema(BaseModel):
@@ -64,6 +78,8 @@ class RunSchema(BaseModel):
     session_state: dict[str, Any] | None = None
     images: list[dict[str, Any]] | None = None
     files: list[dict[str, Any]] | None = None
+    forked_from_run_id: str | None = None
+    regenerated_from: str | None = None
 
     @classmethod
     def of(cls, run: RunOutput) -> RunSchema:

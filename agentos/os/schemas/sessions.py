@@ -138,3 +138,10 @@ class DeleteSessions(BaseModel):
         if len(self.session_ids) != len(self.session_types):
             raise ValueError("session_ids and session_types must have the same length")
         return self
+
+
+class ForkedSession(BaseModel):
+    """A copy of a session."""
+
+    session_id: str
+    forked_from_session_id: str

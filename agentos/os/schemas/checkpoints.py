@@ -1,0 +1,101 @@
+"""The places of a run's conversation from which it can be taken up."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from agentos.run.messages import Role
+from agentos.run.records import RunOutput, RunStatus
+from agentos.run.wire import run_output
+from agentos.runner.branching import points
+
+PREVIEW = 120
+"""Characters of a message in a preview."""
+
+
+class Checkpoint(BaseModel):
+    """One place, behind the first `message_index` messages."""
+
+    checkpoint_id: str | None = None
+    """1, 2, 3 … in the list; none for a place at which the run can't be taken up."""
+    run_id: str
+    session_id: str
+    message_index: int
+    continue_from: int
+    """What to send to `continue` to go on from here."""
+    status: RunStatus
+    reason: Literal["checkpoint", "end", "snapshot"]
+    created_at: int
+    message_id: str | None = None
+    """Of the last message before the place, as the next two are."""
+    message_role: Role | None = None
+    message_preview: str | None = None
+    is_latest: bool
+
+
+class Checkpoints(BaseModel):
+    """All places of a run."""
+
+    run_id: str
+    session_id: str
+    checkpoints: list[Checkpoint]
+
+    @classmethod
+    def of(cls, run: RunOutput) -> Checkpoints:
+        """The run's."""
+        found = [_checkpoint(run, number, name=str(index)) for index, number in enumerate(points(run), 1)]
+        return cls(run_id=run.run_id, session_id=run.session_id, checkpoints=found)
+
+
+class CheckpointSnapshot(BaseModel):
+    """A run as it was at one place."""
+
+    checkpoint: Checkpoint
+    snapshot: dict[str, Any]
+
+    @classmethod
+    def of(cls, run: RunOutput, number: int) -> CheckpointSnapshot:
+        """The run cut behind its first `number` messages, with the calls that were answered there."""
+        messages = run.messages[:number]
+        answered = {message.tool_call_id for message in messages if message.role == "tool"}
+        cut = run.model_copy(
+            update={
+                "messages": messages,
+                "tools": [tool for tool in run.tools if tool.tool_call_id in answered],
+                **({} if number == len(run.messages) else {"content": None, "reasoning_content": None}),
+            }
+        )
+        known = {each: str(index) for index, each in enumerate(points(run), 1)}
+        entry = _checkpoint(run, number, name=known.get(number), reason="snapshot")
+        return cls(checkpoint=entry, snapshot=run_output(cut))
+
+
+def _checkpoint(
+    run: RunOutput,
+    number: int,
+    *,
+    name: str | None,
+    reason: Literal["snapshot"] | None = None,
+) -> Checkpoint:
+    message = run.messages[number - 1] if number else None
+    is_latest = number == len(run.messages)
+    return Checkpoint(
+        checkpoint_id=name,
+        run_id=run.run_id,
+        session_id=run.session_id,
+        message_index=number,
+        continue_from=number,
+        status=run.status,
+        reason=reason or ("end" if is_latest else "checkpoint"),
+        created_at=message.created_at if message else run.created_at,
+        message_id=message.id if message else None,
+        message_role=message.role if message else None,
+        message_preview=_beginning(message.content) if message else None,
+        is_latest=is_latest,
+    )
+
+
+def _beginning(text: str | None) -> str | None:
+    return None if text is None else " ".join(text[: 10 * PREVIEW].split())[:PREVIEW]

@@ -1,0 +1,185 @@
+"""New runs that begin with what was said in another one: a fork, an edited question, a second answer.
+
+Pure: nothing stored is changed, and what is taken over is copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+from uuid import uuid4
+
+from agentos.errors import ConflictError, InvalidInputError
+from agentos.run.messages import Message
+from agentos.run.records import RunInput, RunOutput
+from agentos.runner.accept import Origins
+
+Point = Literal["end", "last_user"] | int
+"""How much of a conversation is kept: all of it, up to the user's last message, its first messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """What somebody wants of a run that isn't live; the names are the peer's."""
+
+    input: str | None = None
+    """What the user says next; with `last_user` in place of what they had said."""
+    continue_from: Point = "end"
+    fork: bool = False
+    regenerate: bool = False
+    """Answer the same question anew."""
+    replace_original: bool | None = None
+    """Whether a second answer takes the place of the first; False: it doesn't."""
+    additional_instructions: str | None = None
+    """What the second answer must also heed."""
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether it is about a new run; otherwise the old one is to go on, which only a paused one can."""
+        return self.input is not None or self.continue_from != "end" or self.fork or self.regenerate
+
+
+def branched(run: RunOutput, wanted: Branch) -> tuple[RunInput, Origins]:
+    """The input of the new run, and what it begins with.
+
+    InvalidInputError for what makes no sense, ConflictError if the run is in no state for it.
+    """
+    _check(run, wanted)
+    return _regenerated(run, wanted) if wanted.regenerate else _forked(run, wanted)
+
+
+def points(run: RunOutput) -> list[int]:
+    """After how many of its messages the run can be taken up: no call is without its answer there."""
+    first = next((place for place, each in enumerate(run.messages) if each.role == "user"), None)
+    if first is None:
+        return []
+    numbers = range(first + 1, len(run.messages) + 1)
+    return [number for number in numbers if _open_turn(run.messages[:number]) is None]
+
+
+def _check(run: RunOutput, wanted: Branch) -> None:
+    if not (run.status.is_final or run.is_paused):
+        raise ConflictError(f"The run is {run.status.value}: wait until it is over, or cancel it.")
+    if not wanted.regenerate:
+        if wanted.additional_instructions is not None or wanted.replace_original:
+            raise InvalidInputError(
+                "additional_instructions and replace_original go with regenerate=true.", field="regenerate"
+            )
+        return
+    if wanted.fork:
+        raise InvalidInputError("Send fork or regenerate, not both.", field="regenerate")
+    if wanted.input is not None or wanted.continue_from != "end":
+        raise InvalidInputError(
+            "A regenerated run answers the same question: leave out input and continue_from.",
+            field="regenerate",
+        )
+    if run.is_paused:
+        raise ConflictError("The run waits for a person: decide on its calls, or cancel it.")
+
+
+def _regenerated(run: RunOutput, wanted: Branch) -> tuple[RunInput, Origins]:
+    asked, more = run.input or RunInput(input_content=""), wanted.additional_instructions
+    messages = _copies(run.messages[: _question(run) + 1])
+    if more is not None and messages:
+        text = f"Answer what is asked above, and heed this: {more}"
+        messages.append(Message(role="user", content=text))
+    elif more is not None:
+        asked = asked.model_copy(update={"input_content": f"{asked.input_content}\n\n{more}"})
+    replaces = wanted.replace_original is not False
+    return asked, Origins(run, messages, regenerates=True, replaces=replaces)
+
+
+def _forked(run: RunOutput, wanted: Branch) -> tuple[RunInput, Origins]:
+    kept = run.messages[: _number(run, wanted)]
+    open_turn = _open_turn(kept)
+    if open_turn is not None and run.is_paused:
+        raise InvalidInputError(
+            f"The run waits for a person there: continue_from can be {open_turn} at most.",
+            field="continue_from",
+        )
+    if wanted.input is None:
+        if kept and open_turn is None and kept[-1].role not in {"user", "tool"}:
+            raise InvalidInputError(
+                "Nothing is left to answer there: send input, or a continue_from before the answer.",
+                field="input",
+            )
+        return _asked(run, kept), Origins(run, _copies(kept))
+    if open_turn is not None:
+        raise InvalidInputError(
+            f"The last calls there have no answers: send continue_from={open_turn} to go on before them.",
+            field="continue_from",
+        )
+    said = _said(run, wanted.input, wanted.continue_from)
+    messages = _copies(kept)
+    if messages:  # otherwise the run begins anew, and says it itself
+        messages.append(
+            Message(role="user", content=said.input_content, images=said.images, files=said.files)
+        )
+    return said, Origins(run, messages)
+
+
+def _number(run: RunOutput, wanted: Branch) -> int:
+    """How many messages are kept."""
+    match wanted.continue_from:
+        case "end":
+            return len(run.messages)
+        case "last_user":
+            question = _question(run)
+            return max(question, 0) if wanted.input is not None else question + 1
+        case number:
+            if not 1 <= number <= len(run.messages):
+                raise InvalidInputError(
+                    f"continue_from is end, last_user, or 1 to {len(run.messages)}, the number of messages.",
+                    field="continue_from",
+                )
+            return number
+
+
+def _question(run: RunOutput) -> int:
+    """The place of what the user said last in this run; -1 if it never came to that.
+
+    Messages that the runnable writes in the user's name, such as to correct a model, aren't it.
+    """
+    users = [place for place, each in enumerate(run.messages) if each.role == "user"]
+    asked = run.input.input_content if run.input else ""
+    texts = {place: run.messages[place].content or "" for place in users}
+    exact = [place for place in users if texts[place] == asked]
+    begun = [place for place in users if texts[place].startswith(asked)]
+    return (exact or begun or users or [-1])[-1]
+
+
+def _open_turn(messages: Sequence[Message]) -> int | None:
+    """The place of the message that ends the conversation with calls, if one of them has no answer."""
+    answered: set[str | None] = set()
+    for place in reversed(range(len(messages))):
+        message = messages[place]
+        if message.role == "tool":
+            answered.add(message.tool_call_id)
+            continue
+        return place if any(call.id not in answered for call in message.tool_calls or ()) else None
+    return None
+
+
+def _asked(run: RunOutput, kept: Sequence[Message]) -> RunInput:
+    """What a fork without input answers."""
+    if run.input is not None and _question(run) < len(kept):
+        return run.input
+    last = next((each for each in reversed(kept) if each.role == "user"), None)
+    return _input_of(last) if last else run.input or RunInput(input_content="")
+
+
+def _said(run: RunOutput, text: str, point: Point) -> RunInput:
+    """What the user says; words are edited, what was sent with them stays."""
+    place = _question(run)
+    if point != "last_user" or place < 0:
+        return RunInput(input_content=text)
+    return _input_of(run.messages[place]).model_copy(update={"input_content": text})
+
+
+def _input_of(message: Message) -> RunInput:
+    return RunInput(input_content=message.content or "", images=message.images, files=message.files)
+
+
+def _copies(messages: Sequence[Message]) -> list[Message]:
+    return [message.model_copy(update={"id": str(uuid4())}, deep=True) for message in messages]
