@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
+from contextlib import AsyncExitStack
 from contextvars import copy_context
 from functools import partial
 from typing import TypeVar
@@ -68,12 +69,11 @@ class Engine:
         """
         parsed = parse_url(url)
         engine = cls(await asyncio.to_thread(Host.enter, url, executor_id), execute)
-        try:
+        async with AsyncExitStack() as unless_started:
+            unless_started.push_async_callback(engine.close)
             with answering(parsed), permitted(_MEND):
                 await asyncio.wrap_future(engine._host.started)
-        except BaseException:
-            await engine.close()
-            raise
+            unless_started.pop_all()
         return engine
 
     async def start(self, run_id: str, segment: int) -> None:

@@ -123,6 +123,7 @@ class Host:
         try:
             await DBOS.resume_workflow_async(workflow_id, queue_name=self._queue)
         except dbos_errors.DBOSNonExistentWorkflowError:
+            del self.resuming[workflow_id]
             return False
         return True
 
@@ -227,7 +228,12 @@ def _config(url: str, executor_id: str) -> DBOSConfig:
         "system_database_url": parsed.render_as_string(hide_password=False),
         "dbos_system_schema": "dbos",
         "sys_db_pool_size": CONNECTIONS,
-        "db_engine_kwargs": {"connect_args": connect_args(parsed), "hide_parameters": True},
+        # A connection that has died is found out by the statement that needs it, which DBOS then repeats.
+        "db_engine_kwargs": {
+            "connect_args": connect_args(parsed),
+            "hide_parameters": True,
+            "pool_pre_ping": False,
+        },
         "serializer": _Json(),
         "use_listen_notify": False,
         "notification_listener_polling_interval_sec": 0.2,

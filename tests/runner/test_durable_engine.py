@@ -147,3 +147,19 @@ def test_agents_are_imported_without_dbos():
 
     program = "import sys; import agentos.agent, agentos.os.app; sys.exit('dbos' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+async def test_a_run_outlives_its_connections(url, segments):
+    source = held("x")
+    run_id = segments.run(lambda steps, context: all_of(steps("one", source)))
+    async with engine(url, segments.execute) as durable:
+        await durable.start(run_id, 0)
+        await source.reached.wait()
+        rows(
+            url,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        source.go_on.set()
+        assert await segments.outcome(run_id) == ["x"]
+        await until(lambda: workflows(url, run_id) == [])
