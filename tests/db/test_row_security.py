@@ -12,8 +12,9 @@ from sqlalchemy.exc import ProgrammingError
 from agentos.db.base import LoggedEvent, MemoryQuery, SessionChange, SessionQuery
 from agentos.db.engine import Reach
 from agentos.db.postgres import PostgresDb
-from agentos.errors import DatabaseUnavailableError, NotFoundError
+from agentos.errors import DatabaseUnavailableError, NotFoundError, QueueFullError
 from agentos.run.owner import ANYONE
+from agentos.run.records import RunStatus
 from tests.db.made import a_memory, a_run, a_session, accepted, finished
 
 TABLES = ["sessions", "runs", "run_events", "memories"]
@@ -83,6 +84,7 @@ CALLS = {
     "list_runs": lambda db, owner: db.list_runs("alice-s", owner=owner),
     "read_events": lambda db, owner: db.read_events("alice-r", after=0, owner=owner),
     "append_events": lambda db, owner: db.append_events({"alice-r": [LINE]}, owner=owner),
+    "cancel_run": lambda db, owner: db.cancel_run("alice-r", executor_id="x", owner=owner),
     "get_memory": lambda db, owner: db.get_memory("alice-m", owner=owner),
     "update_memory": lambda db, owner: db.update_memory("alice-m", memory="x", topics=[], owner=owner),
     "delete_memories": lambda db, owner: db.delete_memories(["alice-m"], owner=owner),
@@ -142,6 +144,32 @@ async def test_a_run_that_forgets_the_owner_still_gets_into_no_session_of_anothe
     assert everything(database) == before
     assert (await accepted(unguarded, a_run("alice-s"))).user_id == "alice"
     assert (await accepted(unguarded, a_run("alice-s", user_id=None), owner=ANYONE)).user_id == "alice"
+
+
+async def test_rules_that_forget_the_owner_still_hold_for_ones_own_rows_only(unguarded, database):
+    asked = {"background": True, "queue_limit": 9, "idempotency_key": "k", "multitask": "interrupt"}
+    await accepted(unguarded, a_run("alice-s"), **asked)
+    before = everything(database)
+    with pytest.raises(ProgrammingError, match="row-level security"):
+        await accepted(unguarded, a_run("alice-s", user_id="bob"), **asked)
+    with pytest.raises(QueueFullError):
+        await accepted(unguarded, a_run("bob-s", user_id="bob"), **asked | {"queue_limit": 1})
+    assert everything(database) == before
+    assert (await accepted(unguarded, a_run("bob-s", user_id="bob"), **asked)).is_new
+
+
+async def test_news_and_continuing_that_forget_the_owner_still_are_for_ones_own_runs(unguarded, database):
+    run = await unguarded.get_run("alice-r", owner="alice")
+    await finished(unguarded, run, status=RunStatus.PAUSED)
+    before = everything(database)
+    with pytest.raises(NotFoundError):
+        await unguarded.reopen_run(run, executor_id="x", arguments={}, owner="bob")
+    assert everything(database) == before
+    ids = {f"{user}-r": 0 for user in USERS}
+    for owner in ("alice", "bob", ANYONE):
+        news = await unguarded.read_news(ids, owner=owner)
+        assert [run_id for run_id in news if news[run_id]] == ([f"{owner}-r"] if owner in USERS else [*ids])
+    assert await unguarded.reopen_run(run, executor_id="x", arguments={}, owner="alice") == 1
 
 
 async def test_each_transaction_sees_its_own_callers_rows_whoever_had_the_connection_before(unguarded):
