@@ -56,6 +56,7 @@ class OpenedRun:
     arguments: Json
     """What the runner stored with it."""
     segment: int
+    durable: bool
     last_seq: int
     """Of its last event in the log; 0 without one."""
     session_state: Json
@@ -118,12 +119,19 @@ class Executing(Protocol):
         ...
 
     async def reopen_run(
-        self, run: RunOutput, *, executor_id: str | None, arguments: Json, owner: Owner
+        self,
+        run: RunOutput,
+        *,
+        executor_id: str | None,
+        arguments: Json,
+        owner: Owner,
+        recorded: bool = True,
     ) -> int:
         """Continues a PAUSED run with the tools as `run` has them now; its new segment.
 
         With an executor it is RUNNING there, without one it is PENDING, as a background run. `arguments`
-        are put over the stored ones. ConflictError if it isn't PAUSED (any more).
+        are put over the stored ones. Unless its steps are `recorded`, a durable run isn't durable any more.
+        ConflictError if it isn't PAUSED (any more).
         """
         ...
 
