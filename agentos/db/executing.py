@@ -3,7 +3,7 @@
 A process that executes runs has an `executor_id` and says every few seconds that it lives. A RUNNING run
 belongs to one executor, and only that one may add to its log or finish it: a process that was taken for dead
 and wakes up again changes nothing. A PENDING run without an executor is anybody's to claim; one with an
-executor is its alone (a caller is waiting there).
+executor is its alone (a caller is waiting there). An executor that has never beaten counts as dead.
 
 These are the server's own calls, on everybody's rows; those that act for a caller take `owner`.
 """
@@ -131,7 +131,8 @@ class Executing(Protocol):
 
         With an executor it is RUNNING there, without one it is PENDING, as a background run. `arguments`
         are put over the stored ones. Unless its steps are `recorded`, a durable run isn't durable any more.
-        ConflictError if it isn't PAUSED (any more).
+        ConflictError if it isn't PAUSED (any more), or has been continued since `run` was read;
+        NotFoundError("Run") if there is none.
         """
         ...
 
@@ -141,7 +142,8 @@ class Executing(Protocol):
         """Asks for a run to end, and tells every process; the status it had, None if there is no such run.
 
         A run that nobody executes (PENDING or PAUSED) becomes RUNNING here, for this executor to end it.
-        A run that is over stays as it is.
+        A run that is over stays as it is, and the first of several wishes holds. One that pauses all the same
+        becomes PENDING, to be claimed and ended.
         """
         ...
 

@@ -107,15 +107,22 @@ class ExecutorStore(Store):
         return opened(rows[0]) if rows else None
 
     async def reopen_run(
-        self, run: RunOutput, *, executor_id: str | None, arguments: Json, owner: Owner
+        self,
+        run: RunOutput,
+        *,
+        executor_id: str | None,
+        arguments: Json,
+        owner: Owner,
+        recorded: bool = True,
     ) -> int:
         """Continues a PAUSED run with the tools as `run` has them now; its new segment.
 
         With an executor it is RUNNING there, without one it is PENDING, as a background run. `arguments`
-        are put over the stored ones. ConflictError if it isn't PAUSED (any more), or was continued since
-        `run` was read; NotFoundError("Run") if there is none.
+        are put over the stored ones. Unless its steps are `recorded`, a durable run isn't durable any more.
+        ConflictError if it isn't PAUSED (any more), or was continued since `run` was read;
+        NotFoundError("Run") if there is none.
         """
-        wanted = reopening(run, arguments) | {"executor_id": executor_id}
+        wanted = reopening(run, arguments) | {"executor_id": executor_id, "recorded": recorded}
         rows = await self._reach(owner).execute(self._segments.reopen, wanted)
         if not rows:
             raise NotFoundError("Run", run.run_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from string import Template
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, RowMapping, Text, TextClause
+from sqlalchemy import BigInteger, Boolean, RowMapping, Text, TextClause
 
 from agentos.db.accept import HISTORY, MAX_MEMORIES, MEMORIES, history_of, memories_of
 from agentos.db.columns import OBJECT, PAYLOAD, TEXTS
@@ -59,6 +59,7 @@ WITH found AS (
         segment = r.segment + 1,
         background = r.background OR :executor_id IS NULL,
         awaited = true,
+        durable = r.durable AND :recorded,
         details = :details,
         arguments = (
             SELECT json_object_agg(key, value)
@@ -111,6 +112,7 @@ class Segments:
             arguments=PAYLOAD,
             argument_keys=TEXTS,
             messages=BigInteger,
+            recorded=Boolean,
         )
         self.cancel: TextClause = tables.sql(_CANCEL)
 
@@ -131,6 +133,7 @@ def opened(row: RowMapping) -> OpenedRun:
         run=run_of(row),
         arguments=row["arguments"] or {},
         segment=row["segment"],
+        durable=row["durable"],
         last_seq=row["last_seq"],
         session_state=row["current_state"],
         history=history_of(row),

@@ -188,6 +188,26 @@ async def test_the_executor_of_a_running_run_is_told_to_end_it(db):
     await notices.aclose()
 
 
+async def test_an_executor_that_missed_the_news_is_told_when_it_beats(db):
+    runs = [a_run() for _ in range(4)]
+    for run, executor_id in zip(runs, ("there", "there", "there", "elsewhere"), strict=True):
+        await accepted(db, run, executor_id=executor_id)
+    assert await db.beat("there") == []
+    for run in runs[1:]:
+        await db.cancel_run(run.run_id, executor_id="here", owner="alice")
+    await finished(db, runs[2], status=RunStatus.CANCELLED, executor_id="there")
+    assert await db.beat("there") == [runs[1].run_id]
+
+
+async def test_a_run_that_goes_on_without_its_steps_is_not_durable_any_more(db):
+    for recorded in (True, False):
+        run = a_run()
+        await accepted(db, run, executor_id="a", durable=True)
+        await finished(db, run, status=RunStatus.PAUSED, executor_id="a")
+        await db.reopen_run(run, executor_id="b", arguments={}, owner="alice", recorded=recorded)
+        assert (await db.take_run(run.run_id, executor_id="b", segment=1)).durable is recorded
+
+
 async def test_a_run_that_is_over_is_not_cancelled(db):
     run = a_run()
     await accepted(db, run)
