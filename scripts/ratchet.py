@@ -23,6 +23,7 @@ CONSTRUCTOR_PARAMETERS = 40
 
 BROAD_EXCEPTS = {
     "agentos/os/audit.py": 1,  # a background loop, which must not end before the server does
+    "agentos/os/housekeeping.py": 1,  # a background loop, which must not end before the server does
     "agentos/runner/execute.py": 2,  # the run's boundary: while it executes, and while its outcome is stored
     "agentos/runner/log.py": 1,  # the log's failure is that of every run that writes to it
     "agentos/runner/tending.py": 1,  # background loops, which must not end before the server does

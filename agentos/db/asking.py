@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from agentos.run.events import Kind
 from agentos.run.owner import Owner
 from agentos.run.records import Json, RunStatus
+from agentos.run.requirement import ApprovalType, PauseType
 
 if TYPE_CHECKING:
     from agentos.db.base import Page
 
 ApprovalStatus = Literal["pending", "approved", "rejected", "expired", "cancelled"]
 """`expired`: nobody has said anything in time. `cancelled`: the run ended before anybody did."""
-ApprovalType = Literal["required", "audit"]
-"""Whether the call waits for the approval, or only leaves a record of who let it pass."""
-PauseType = Literal["confirmation", "user_input", "external_execution"]
 Resolution = Literal["approved", "rejected"]
 
 

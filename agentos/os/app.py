@@ -21,6 +21,7 @@ from agentos.os.audit import AuditLog
 from agentos.os.authorization import AuthorizationConfig, middleware_options
 from agentos.os.config import AgentOSConfig
 from agentos.os.draining import on_termination
+from agentos.os.housekeeping import Retention, kept
 from agentos.os.middleware import JWTMiddleware, TrailingSlash
 from agentos.os.middleware.installed import refuse_both
 from agentos.os.middleware.limit import BodyLimit
@@ -61,7 +62,8 @@ class AgentOS:
     unless `audit` is off.
 
     Runs in the background are `queue`d; with `durable` another process goes on with those whose process died,
-    as it does with all runs of agents that are durable themselves.
+    as it does with all runs of agents that are durable themselves. `retention` says how long things are kept;
+    for ever without it.
 
     `lifespan` runs once the databases are up, and ends before they go. At shutdown, runs get
     `shutdown_grace` seconds to end by themselves. `max_body_bytes` limits request bodies.
@@ -86,6 +88,7 @@ class AgentOS:
         audit: bool = True,
         durable: bool = False,
         queue: QueueConfig | None = None,
+        retention: Retention | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
         shutdown_grace: float = 10.0,
     ) -> None:
@@ -120,6 +123,7 @@ class AgentOS:
         self.audit = audit
         self.durable = durable
         self.queue = queue or QueueConfig()
+        self.retention = retention
         self._security_key = chosen(security_key)
         self.max_body_bytes = max_body_bytes
         self.shutdown_grace = shutdown_grace
@@ -160,7 +164,9 @@ class AgentOS:
         app.openapi = Document(app)
         self._add_middleware(app)
         before = [app.router.lifespan_context, *([self.lifespan] if self.lifespan else [])]
-        app.router.lifespan_context = _lifespan(server, before, grace=self.shutdown_grace)
+        app.router.lifespan_context = _lifespan(
+            server, before, retention=self.retention, grace=self.shutdown_grace
+        )
         return app
 
     def serve(
@@ -229,7 +235,9 @@ def _is_served(app: FastAPI, route: APIRoute) -> bool:
     )
 
 
-def _lifespan(server: Server, inner: Sequence[Lifespan[FastAPI]], *, grace: float) -> Lifespan[FastAPI]:
+def _lifespan(
+    server: Server, inner: Sequence[Lifespan[FastAPI]], *, retention: Retention | None, grace: float
+) -> Lifespan[FastAPI]:
     """A lifespan that brings the databases up around `inner`, and lets the runs end before they go."""
 
     @asynccontextmanager
@@ -244,6 +252,8 @@ def _lifespan(server: Server, inner: Sequence[Lifespan[FastAPI]], *, grace: floa
                 if server.audit is not None:
                     await stack.enter_async_context(server.audit.written(server.registry.default_db))
                 await stack.enter_async_context(server.usage.written(server.registry.default_db))
+            for db in server.registry.dbs:
+                await stack.enter_async_context(kept(db, retention))
             await stack.enter_async_context(server.runs.running(grace=grace))
             stack.enter_context(on_termination(server.runs.drain))
             state: dict[str, Any] = {}

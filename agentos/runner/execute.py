@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from contextlib import aclosing
 from copy import deepcopy
 from time import perf_counter
 from typing import Any
@@ -40,8 +41,9 @@ async def execute(runnable: Runnable, job: Job, journal: Journal, *, db: Db | No
     interruption: asyncio.CancelledError | None = None
     final: RunEvent | None = None
     try:
-        async for event in runnable.events(job.context):
-            journal.record(event)
+        async with aclosing(runnable.events(job.context)) as events:
+            async for event in events:
+                journal.record(event)
     except asyncio.CancelledError as error:
         interruption = error
         final = cancelled(run)

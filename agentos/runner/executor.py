@@ -140,12 +140,12 @@ class Executor:
         runnable = self.runnables.get((given.kind, given.runnable_id))
         if runnable is None or given.cancelling:
             await self._end(given, NotFoundError(given.kind.capitalize(), given.runnable_id))
-        elif job := await open_job(self.db, runnable.settings, given, executor_id=self.id):
+        elif job := await open_job(self.db, runnable.settings, given.run_id, executor_id=self.id):
             await self.start(runnable, job, log=True)
 
     async def _end(self, given: Assignment, error: AgentOSError) -> None:
         """Ends it with `error`, unless somebody wants it cancelled."""
-        job = await open_job(self.db, RunSettings(db=self.db), given, executor_id=self.id)
+        job = await open_job(self.db, RunSettings(db=self.db), given.run_id, executor_id=self.id)
         if job is None:
             return
         await end(job, self.log, db=self.db, error=None if given.cancelling else error)
@@ -161,7 +161,7 @@ class Executor:
                     return None
                 runnable = self.runnables.get((given.kind, given.runnable_id))
                 if runnable is not None and given.cancelling is None:
-                    return await open_job(self.db, runnable.settings, given, executor_id=self.id)
+                    return await open_job(self.db, runnable.settings, given.run_id, executor_id=self.id)
                 await self.begin(given)
                 return None
             except DatabaseUnavailableError:

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from time import time
 
 from agentos.db.asking import Approval
+from agentos.db.base import Db
 from agentos.errors import ApprovalPendingError
+from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import RunOutput
 from agentos.run.requirement import RunRequirement
 
@@ -26,6 +28,20 @@ def approvals(stored: Sequence[Approval]) -> Mapping[str, bool | None]:
                 f" somebody else must resolve approval {each.id!r}."
             )
     return {each.tool_call_id: each.status == "approved" for each in required}
+
+
+async def note(db: Db, run: RunOutput, stored: Sequence[Approval], *, owner: Owner) -> None:
+    """Writes down what the run's user has decided on calls whose approval is only a record."""
+    calls = {tool.tool_call_id: tool for tool in run.tools if not tool.is_waiting}
+    for each in stored:
+        call = calls.get(each.tool_call_id)
+        if each.approval_type == "audit" and each.status == "pending" and call is not None:
+            await db.resolve_approval(
+                each.id,
+                status="rejected" if call.confirmed is False else "approved",
+                resolved_by=None if owner is ANYONE else owner,
+                owner=owner,
+            )
 
 
 def _approval(run: RunOutput, requirement: RunRequirement) -> Approval:

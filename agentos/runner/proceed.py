@@ -19,7 +19,6 @@ from agentos.runner.accept import opened_context, stored_arguments
 from agentos.runner.job import Job
 from agentos.runner.live import LiveRun, launch
 from agentos.runner.log import EventLog
-from agentos.runner.pausing import approvals
 from agentos.runner.reopen import open_job, reopen
 from agentos.runner.settings import Configured
 from agentos.runner.tending import BEAT_SECONDS
@@ -63,13 +62,17 @@ async def proceeding(runnable: Configured, decisions: Decisions) -> AsyncGenerat
         yield launch(runnable, _in_memory(runnable, decisions))
         return
     run = await _paused(runnable, db, decisions)
-    approved = approvals(await db.approvals_of(run.run_id, owner=decisions.owner))
-    merged = decided(run, decisions.answers, approved=approved)
     async with _present(db) as executor_id:
-        given = await reopen(
-            runnable, merged, owner=decisions.owner, executor_id=executor_id, arguments=_arguments(decisions)
+        await reopen(
+            db,
+            run,
+            decisions.answers,
+            owner=decisions.owner,
+            executor_id=executor_id,
+            arguments=_arguments(decisions),
+            recorded=False,
         )
-        job = await open_job(db, runnable.settings, given, executor_id=executor_id)
+        job = await open_job(db, runnable.settings, run.run_id, executor_id=executor_id)
         if job is None:
             raise ConflictError("The run was taken over by another process.")
         # Only a run that was begun on a server has a log, which must not end in the middle.

@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agentos.db.base import Db, LoggedEvent
-from agentos.db.executing import Assignment, OpenedRun
+from agentos.db.executing import OpenedRun
 from agentos.run.events import RunPaused
 from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import Json, RunOutput
+from agentos.run.requirement import decided
 from agentos.run.runnable import RunContext
 from agentos.run.wire import event_name
 from agentos.runner.accept import opened_context
 from agentos.runner.job import Job
 from agentos.runner.journal import Logged
-from agentos.runner.settings import Configured, RunSettings
+from agentos.runner.pausing import approvals, note
+from agentos.runner.settings import RunSettings
 
 PAGE = 1000
 """Lines of a log that are read at once."""
 
 
-async def open_job(db: Db, settings: RunSettings, given: Assignment, *, executor_id: str) -> Job | None:
+async def open_job(db: Db, settings: RunSettings, run_id: str, *, executor_id: str) -> Job | None:
     """The segment of a stored run that has become the executor's; None if it is another's by now."""
     found = await db.open_run(
-        given.run_id,
+        run_id,
         executor_id=executor_id,
         session_defaults=dict(settings.session_state),
         history_runs=settings.history_runs,
@@ -36,19 +38,30 @@ async def open_job(db: Db, settings: RunSettings, given: Assignment, *, executor
         executor_id=executor_id,
         segment=found.segment,
         logged=await _logged(db, found),
-        durable=given.durable,
+        durable=found.durable,
         replaces=found.arguments.get("replaces"),
     )
 
 
 async def reopen(
-    runnable: Configured, run: RunOutput, *, owner: Owner, executor_id: str | None, arguments: Json
-) -> Assignment:
-    """Continues a paused run with its calls as `run` has them; ConflictError if it isn't paused any more."""
-    settings = runnable.settings
-    assert settings.db is not None, "only a stored run can be found again"
-    segment = await settings.db.reopen_run(run, executor_id=executor_id, arguments=arguments, owner=owner)
-    return Assignment(run.run_id, run.kind, run.runnable_id, segment, settings.durable)
+    db: Db,
+    run: RunOutput,
+    answers: Sequence[object],
+    *,
+    owner: Owner,
+    executor_id: str | None,
+    arguments: Json,
+    recorded: bool = True,
+) -> None:
+    """Continues a stored, paused run with what was decided, as the executor's or, without one, as anybody's.
+
+    ConflictError if it isn't paused any more, InvalidInputError if nothing is decided, ApprovalPendingError
+    while an approver's word is missing: what a client says doesn't replace it.
+    """
+    stored = await db.approvals_of(run.run_id, owner=owner)
+    merged = decided(run, answers, approved=approvals(stored))
+    await db.reopen_run(merged, executor_id=executor_id, arguments=arguments, owner=owner, recorded=recorded)
+    await note(db, merged, stored, owner=owner)
 
 
 def _context(settings: RunSettings, found: OpenedRun) -> RunContext:

@@ -12,11 +12,9 @@ from agentos.db.executing import Assignment
 from agentos.errors import ConflictError, InvalidInputError, NotFoundError
 from agentos.run.owner import ANYONE, Owner, may_see
 from agentos.run.records import RunOutput, RunStatus
-from agentos.run.requirement import decided
 from agentos.runner.accept import Place, RunArguments, accept, stored_arguments
 from agentos.runner.executor import Executor, Runnables
 from agentos.runner.live import LiveRun, LiveRuns
-from agentos.runner.pausing import approvals
 from agentos.runner.reopen import all_lines, open_job, reopen
 from agentos.runner.settings import Configured
 from agentos.runner.tending import Capacity, Tending
@@ -189,10 +187,10 @@ class Runs:
         if executor is None or not run.is_paused:
             raise ConflictError(f"The run is {run.status.value}, not PAUSED.")
         await self._tending[id(executor.db)].alive()
-        approved = approvals(await executor.db.approvals_of(run.run_id, owner=owner))
-        given = await reopen(
-            runnable,
-            decided(run, continuation.answers, approved=approved),
+        await reopen(
+            executor.db,
+            run,
+            continuation.answers,
             owner=owner,
             executor_id=None if continuation.background else executor.id,
             arguments=stored_arguments(
@@ -203,7 +201,7 @@ class Runs:
         source = self.source_of(runnable, run)
         if continuation.background:
             return Started(run.model_copy(update={"status": RunStatus.PENDING}), source, after=after)
-        job = await open_job(executor.db, runnable.settings, given, executor_id=executor.id)
+        job = await open_job(executor.db, runnable.settings, run.run_id, executor_id=executor.id)
         live = None if job is None else await executor.start(runnable, job, log=True)
         return Started(live.run if live else run, source, live, after=after)
 
