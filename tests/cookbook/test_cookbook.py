@@ -16,6 +16,7 @@ from tests.flows.seeds import curls
 ROOT = FOLDER.parents[1]
 SYMMETRIC, ASYMMETRIC = "rbac/symmetric", "rbac/asymmetric"
 TESTED = {
+    "approvals.py",
     "basic.py",
     "custom_fastapi_app.py",
     "python_client_httpx.py",
@@ -58,6 +59,20 @@ def test_basic_and_the_client(database: str, model: str):
     answer, stored = printed.strip().splitlines()
     assert answer == whole.json["content"]
     assert re.fullmatch(r"stored: \S+ COMPLETED", stored)
+
+
+def test_approvals(database: str, model: str):
+    with example("approvals.py", database, model) as shown:
+        run, *others = shown.commands
+        paused = shown.paste(run).json
+        ids = {"$RUN": paused["run_id"], "$APPROVAL": paused["tools"][0]["approval_id"]}
+        typed = [re.sub(r"\$(RUN|APPROVAL)\b", lambda found: ids[found[0]], command) for command in others]
+        listed, own, too_early, approved, done = (shown.paste(command) for command in typed)
+    assert paused["status"] == "PAUSED"
+    assert [each["id"] for each in listed.json["data"]] == [ids["$APPROVAL"]]
+    assert (own.status, too_early.status, approved.status) == (403, 403, 200)
+    assert done.json["status"] == "COMPLETED"
+    assert "5 sent to A7" in done.json["content"]
 
 
 def test_custom_fastapi_app(database: str, model: str):

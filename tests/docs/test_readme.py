@@ -12,16 +12,19 @@ from pathlib import Path
 
 import pytest
 
+from agentos.agent import Agent
 from agentos.db.postgres import PostgresDb
 from agentos.os import AgentOS
+from agentos.os.housekeeping import Retention
 from agentos.os.middleware import JWTMiddleware
+from agentos.os.queueing import QueueConfig
 from tests.conftest import a_database
 from tests.docs.readme import README, ROOT, looks_like, section
 from tests.flows.curl import settings
 from tests.flows.processes import environment, free_port, running
 
 BIN = Path(sys.executable).parent
-NAMES = {"AgentOS": AgentOS, "JWTMiddleware": JWTMiddleware, "PostgresDb": PostgresDb}
+NAMES = {each.__name__: each for each in (Agent, AgentOS, JWTMiddleware, PostgresDb, QueueConfig, Retention)}
 
 
 @pytest.fixture
@@ -89,6 +92,18 @@ def test_the_server_answers_as_shown(server_url: str, template: str, tmp_path: P
     assert looks_like(shown.text, printed), printed
 
 
+def test_a_run_survives_as_shown(server_url: str, template: str, tmp_path: Path):
+    server, start, typed, shown = section("Runs that survive")
+    (tmp_path / server.title).write_text(server.text)
+    port = free_port()
+    (tmp_path / ".curlrc").write_text(settings(port, end="\\n"))
+    with a_database(server_url, template) as database:
+        command = [str(BIN / "agentos"), *start.text.split()[1:], "--port", str(port)]
+        with running(command, cwd=tmp_path, env=environment(DATABASE_URL=database)):
+            printed = shell(typed.text, tmp_path, CURL_HOME=str(tmp_path))
+    assert looks_like(shown.text, printed), printed
+
+
 def test_a_map_answers_before_it_is_served(tmp_path: Path):
     (agent, *_), (server, *_), (cases, typed, shown) = (
         section("An agent in Python"),
@@ -136,13 +151,18 @@ def test_every_link_and_script_exists():
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-@pytest.mark.parametrize("phrase", ["64 MiB", "10 unless set", "port 3000"])
+@pytest.mark.parametrize(
+    "phrase", ["64 MiB", "10 unless set", "port 3000", "100 runs of a process, 1000 that wait unless set"]
+)
 def test_the_defaults_are_the_real_ones(phrase: str):
     from agentos.os import app
 
     real = {
         "64 MiB": app.MAX_BODY_BYTES == 64 * 1024**2,
         "10 unless set": inspect.signature(AgentOS).parameters["shutdown_grace"].default == 10,
+        "100 runs of a process, 1000 that wait unless set": (
+            QueueConfig().max_running_per_process == 100 and QueueConfig().max_queued == 1000
+        ),
         "port 3000": all(origin.endswith(":3000") for origin in app.DEFAULT_ORIGINS),
     }
     assert phrase in README
