@@ -6,7 +6,7 @@ import re
 from math import isfinite
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 MAX_ID = 255
@@ -57,7 +57,14 @@ def _check(value: Any, depth: int) -> None:
 
 Text = Annotated[str, AfterValidator(_plain)]
 """Any text but NUL and lone surrogates."""
-Id = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID), AfterValidator(_printable)]
+Id = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=MAX_ID),
+    AfterValidator(_printable),
+    WithJsonSchema(
+        {"type": "string", "minLength": 1, "maxLength": MAX_ID, "pattern": r"^[^\x00-\x1f\x7f]+$"}
+    ),
+]
 """1 to 255 printable characters."""
 JsonObject = Annotated[dict[str, Any], AfterValidator(_storable)]
 """A JSON object whose every text and number can be stored and shown again."""

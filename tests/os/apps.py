@@ -35,6 +35,9 @@ USER_SCOPES = [
     "memories:read",
     "memories:write",
     "memories:delete",
+    "approvals:read",
+    "approvals:write",
+    "approvals:delete",
     "config:read",
 ]
 

@@ -81,7 +81,7 @@ async def test_each_app_is_independent():
         assert (await one.get("/extra")).status_code == 200
         assert (await two.get("/extra")).status_code == 404
         assert (await two.get("/agents")).status_code == 200
-    assert first.state.agentos.live is not second.state.agentos.live
+    assert first.state.agentos.runs is not second.state.agentos.runs
 
 
 async def test_a_base_app_keeps_its_routes(base, caplog):

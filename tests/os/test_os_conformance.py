@@ -23,6 +23,14 @@ CONFIG = {
     "seed": 1,
     "generation": {"deterministic": True, "max-examples": EXAMPLES, "with-security-parameters": False},
 }
+UNSAYABLE = {
+    # Two lists must have the same length.
+    "delete_sessions": [checks.positive_data_acceptance],
+    # Forms carry lists as JSON text, which these tests don't read in `encoding`.
+    "continue_agent_run": [checks.positive_data_acceptance],
+    # There could be an approval with the id `count`, to be deleted.
+    "get_approval_count": [checks.allow_header_conformance],
+}
 FORGED = {"Authorization": "Bearer e30.e30.e30"}
 
 operations = schemathesis.openapi.from_dict(
@@ -58,12 +66,11 @@ def address(server_url, template) -> Iterator[str]:
 @operations.parametrize()
 def test_answers_are_as_documented(case, address):
     operation = case.operation.definition.raw
-    # That two lists have the same length is more than a schema can say.
-    unsayable = [checks.positive_data_acceptance] if operation["operationId"] == "delete_sessions" else []
+    unsayable = UNSAYABLE.get(operation["operationId"], [])
     # What isn't served is nobody's business who has no token: 401, not 405.
     for headers in (None, FORGED):
         refused = case.call_and_validate(
-            address, headers=headers, excluded_checks=[checks.unsupported_method]
+            address, headers=headers, excluded_checks=[checks.unsupported_method, *unsayable]
         )
         if operation["security"] and case.method != "OPTIONS":
             assert refused.status_code in {401, 429}

@@ -8,9 +8,9 @@ import pytest
 
 from agentos.db.postgres import PostgresDb
 from agentos.errors import ConfigurationError
-from agentos.os import AgentOS, service
+from agentos.os import AgentOS, streaming
 from agentos.run.owner import ANYONE
-from agentos.runner.live import LiveRuns
+from agentos.runner.runs import Runs
 from tests.os.apps import agent, frames, serving
 
 RUNS = "/agents/web/runs"
@@ -104,8 +104,9 @@ async def test_a_follower_outlives_an_outage(database, db):
     door = Door(database)
     port = await door.open(slam=True)
     far = PostgresDb(through(database, port))
-    source = service.source_of(LiveRuns(), agent(db=far), run, owner=ANYONE)
-    followed = asyncio.create_task(collected(service.frames(source)))
+    web = agent(db=far)
+    source = Runs([web], [far]).source_of(web, run)
+    followed = asyncio.create_task(collected(streaming.frames(source)))
     await door.tried.wait()
     await door.shut()
     await door.open(port)

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from agentos.os import AgentOS, service
+from agentos.db.postgres import PostgresDb
+from agentos.os import AgentOS, streaming
 from tests.os.apps import ADMIN, agent, bearer, frames, secured, serving
 
 RUNS = "/agents/web/runs"
@@ -90,16 +91,16 @@ async def test_a_run_that_is_over_is_read_from_the_log_byte_for_byte(app, gated)
         assert again.text == first.text
 
 
-async def test_a_run_of_another_process_is_followed_to_its_end(app, gated, db):
-    other = AgentOS(agents=[agent(db=db)]).get_app()
+async def test_a_run_of_another_process_is_followed_to_its_end(app, gated, database):
+    other = AgentOS(agents=[agent(db=PostgresDb(database))]).get_app()
     async with serving(app) as client, serving(other) as far, running(client, gated) as (run_id, call):
         follower = asyncio.create_task(far.get(f"{RUNS}/{run_id}/events"))
         gated.gate.set()
         assert names((await follower).text) == names((await call).text)
 
 
-async def test_a_run_without_a_log_ends_its_followers_elsewhere(app, gated, db):
-    other = AgentOS(agents=[agent(db=db)]).get_app()
+async def test_a_run_without_a_log_ends_its_followers_elsewhere(app, gated, database):
+    other = AgentOS(agents=[agent(db=PostgresDb(database))]).get_app()
     async with (
         serving(app) as client,
         serving(other) as far,
@@ -172,13 +173,13 @@ async def placed(client, run_id):
 
 async def test_silence_is_broken_by_a_comment(app, gated):
     async with serving(app) as client, running(client, gated) as (run_id, _):
-        live = app.state.agentos.live.get(run_id)
-        shown = service.frames(live.journal.follow_batches, after=3, keep_alive=0.001)
-        assert [await anext(shown), await anext(shown)] == [service.KEEP_ALIVE] * 2
+        live = app.state.agentos.runs.live.get(run_id)
+        shown = streaming.frames(live.journal.follow_batches, after=3, keep_alive=0.001)
+        assert [await anext(shown), await anext(shown)] == [streaming.KEEP_ALIVE] * 2
         gated.gate.set()
         rest = b"".join([piece async for piece in shown]).decode()
         assert names(rest) == ALL[3:]
-        assert service.KEEP_ALIVE.decode().startswith(":")
+        assert streaming.KEEP_ALIVE.decode().startswith(":")
 
 
 async def test_what_is_ready_at_once_is_one_piece(db):
@@ -191,7 +192,7 @@ async def test_what_is_ready_at_once_is_one_piece(db):
 
 async def test_ending_the_server_ends_its_runs_and_stores_them(app, gated, db):
     async with serving(app) as client, running(client, gated) as (run_id, call):
-        await app.state.agentos.live.close(grace=0)
+        await app.state.agentos.runs.live.close(grace=0)
         assert names((await call).text)[-1][1] == "RunCancelled"
         assert (await client.get(f"{RUNS}/{run_id}")).json()["status"] == "CANCELLED"
 

@@ -35,7 +35,8 @@ def test_without_authentication_nothing_is_asked_or_refused():
     assert "securitySchemes" not in document["components"]
     for name, operation in operations(document).items():
         assert "security" not in operation, name
-        if "/service-accounts" not in name:
+        # Where nobody says who they are, those refuse everybody; and an approver's word may be missing.
+        if "/service-accounts" not in name and "/continue" not in name:
             assert not {"401", "403"} & operation["responses"].keys(), name
 
 

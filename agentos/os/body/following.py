@@ -10,7 +10,7 @@ from agentos.os.body.base import Body
 from agentos.os.values import Id, JsonObject, Text
 
 MAX_SEQ = 2**31 - 1
-MAX_ANSWERS = 1000
+MAX_ANSWERS = 100
 """Calls that one request may decide about."""
 Point = Literal["end", "last_user"] | int
 

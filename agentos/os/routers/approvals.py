@@ -103,7 +103,7 @@ async def get_approval_status(
     )
 
 
-@router.post("/{approval_id}/resolve", operation_id="resolve_approval", responses=responses(403, 409))
+@router.post("/{approval_id}/resolve", operation_id="resolve_approval", responses=responses(409))
 async def resolve_approval(
     request: Request, approval_id: str, owner: Writer, db: ApprovalsDb, body: ApprovalResolve
 ) -> ApprovalResponse:

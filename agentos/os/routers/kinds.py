@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Send
 
 from agentos.os.body.base import Body
-from agentos.os.body.reader import MEDIA_TYPES, MULTIPART
+from agentos.os.body.reader import FORM, JSON, MULTIPART
 from agentos.os.deps import owner_of, server_of
 from agentos.os.principal import access_of
 from agentos.os.registry import Served
@@ -24,9 +24,6 @@ from agentos.run.wire import run_output
 from agentos.runner.runs import Started
 
 EVENTS: dict[str, Any] = {"text/event-stream": {"schema": {"type": "string"}}}
-_PROBLEM: dict[str, Any] = {
-    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-}
 _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
@@ -107,16 +104,34 @@ def whole(run: RunOutput) -> Response:
 
 def stream_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What OpenAPI says of a stream and its refusals, which as models would get the stream's content type."""
-    return {**dict.fromkeys(statuses, _PROBLEM), 200: {"content": EVENTS}}
+    refusals: dict[int | str, dict[str, Any]] = {
+        status: {"content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}}
+        for status in statuses
+        for name in ["InvalidRequest" if status == 422 else "Problem"]
+    }
+    return {**refusals, 200: {"content": EVENTS}}
 
 
 def _request_body(body: type[Body]) -> dict[str, Any]:
     plain = body.documentation()
+    form = {**plain, "properties": {name: _told(each) for name, each in plain["properties"].items()}}
     upload = {"type": "array", "items": {"type": "string", "format": "binary"}}
-    with_files = {**plain, "properties": {**plain["properties"], "files": upload}}
-    required = bool(plain.get("required"))
-    uploads = with_files if body.takes_files else plain
-    return {
-        "required": required,
-        "content": {kind: {"schema": uploads if kind == MULTIPART else plain} for kind in MEDIA_TYPES},
+    uploads = {"files": upload} if body.takes_files else {}
+    with_files = {**form, "properties": {**form["properties"], **uploads}}
+    encoding = {name: {"contentType": JSON} for name in sorted(body.as_json & plain["properties"].keys())}
+    contents: dict[str, dict[str, Any]] = {
+        MULTIPART: {"schema": with_files, "encoding": encoding},
+        FORM: {"schema": form, "encoding": encoding},
+        JSON: {"schema": plain},
     }
+    return {"required": bool(plain.get("required")), "content": contents}
+
+
+def _told(field: dict[str, Any]) -> dict[str, Any]:
+    """A form leaves a field out where JSON may say null."""
+    choices = field.get("anyOf", [])
+    if {"type": "null"} not in choices:
+        return field
+    kept = [each for each in choices if each != {"type": "null"}]
+    rest = {name: value for name, value in field.items() if name not in {"anyOf", "default"}}
+    return {**rest, **kept[0]} if len(kept) == 1 else {**rest, "anyOf": kept}

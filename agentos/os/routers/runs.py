@@ -24,7 +24,7 @@ Seq = Annotated[int, Query(ge=0, le=MAX_SEQ)]
 _NUMBER: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": MAX_SEQ}
 """A header may be left out, but it can't be null."""
 LastEventId = Annotated[int | None, Header(ge=0, le=MAX_SEQ), WithJsonSchema(_NUMBER)]
-_KEY: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": MAX_ID}
+_KEY: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": MAX_ID, "pattern": "^[ -~]+$"}
 IdempotencyKey = Annotated[Id | None, Header(), WithJsonSchema(_KEY)]
 
 
