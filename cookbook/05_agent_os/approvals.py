@@ -1,4 +1,4 @@
-"""A tool call that somebody else must approve, in a run that survives everybody: it waits as a row in Postgres.
+"""A tool call that somebody else must approve, in a run that survives everybody: it waits in Postgres.
 
 Shows that
 - a run pauses at such a call, and the server may be stopped and started meanwhile;
