@@ -21,6 +21,12 @@ class StateChange:
     put: Mapping[str, Any] = field(default_factory=dict[str, Any])
     removed: Sequence[str] = ()
 
+    @classmethod
+    def between(cls, before: Json, after: Json) -> StateChange:
+        """What made `after` of `before`."""
+        put = {key: value for key, value in after.items() if key not in before or before[key] != value}
+        return cls(put=put, removed=[key for key in before if key not in after])
+
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:

@@ -15,7 +15,7 @@ from agentos.db.base import Db, StateChange
 from agentos.errors import AgentOSError, DatabaseUnavailableError, RunLostError
 from agentos.run.events import Origin, RunCancelled, RunCompleted, RunError, RunEvent, RunPaused
 from agentos.run.messages import Metrics
-from agentos.run.records import Json, RunOutput, RunStatus
+from agentos.run.records import RunOutput, RunStatus
 from agentos.run.runnable import Runnable
 from agentos.runner.job import Job
 from agentos.runner.journal import Journal
@@ -108,7 +108,7 @@ class Outcome:
             await self._db.create_approvals(wanted, owner=owner)
         await self._db.finish_run(
             run,
-            _changes(self._before, self._job.context.session_state),
+            StateChange.between(self._before, self._job.context.session_state),
             owner=owner,
             executor_id=self._job.executor_id,
             earlier=self._earlier,
@@ -162,11 +162,6 @@ def _ended(run: RunOutput) -> RunEvent:
         model_provider_data=run.model_provider_data,
         metrics=run.metrics,
     )
-
-
-def _changes(before: Json, after: Json) -> StateChange:
-    put = {key: value for key, value in after.items() if key not in before or before[key] != value}
-    return StateChange(put=put, removed=[key for key in before if key not in after])
 
 
 async def _shielded(work: Coroutine[Any, Any, None]) -> None:
