@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import ConfigDict, Field, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, NonNegativeInt, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from agentos.db.lifecycle import LoggedEvent
@@ -23,6 +23,8 @@ from agentos.run.text import json_of
 from agentos.run.value import Value
 
 VERSION: Final = 1
+MAX_SEQ: Final = 2**31 - 1
+"""What the log can count to."""
 
 
 class SessionLine(Value):
@@ -50,8 +52,9 @@ class EventLine(Value):
     """A line in the log of the run before it."""
 
     type: Literal["event"] = "event"
-    seq: PositiveInt
-    name: str
+    seq: Annotated[int, Field(gt=0, le=MAX_SEQ)]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z]+$")]
+    """It goes into a server-sent event as it is."""
     text: str
 
     @property
