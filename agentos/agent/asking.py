@@ -44,17 +44,6 @@ def mark(execution: ToolExecution, tool: Tool, text: str, *, approval_id: str) -
         execution.approval_expires_in = tool.approval.expires_in
 
 
-def fill(execution: ToolExecution) -> None:
-    """Puts what a person has given among the arguments, and nothing that the model gave in its place."""
-    if not execution.requires_user_input:
-        return
-    questions = execution.user_input_schema or []
-    given = {each["name"]: each["value"] for each in questions if each.get("value") is not None}
-    asked = {each["name"] for each in questions}
-    kept = {name: value for name, value in (execution.tool_args or {}).items() if name not in asked}
-    execution.tool_args = kept | given
-
-
 def text_of(execution: ToolExecution, written: str) -> str:
     """The arguments to call with: of a call that a person has seen, those that they have seen."""
     if execution.tool_args is None or not (execution.requires_confirmation or execution.requires_user_input):

@@ -81,7 +81,6 @@ class TurnCalls:
             if place.is_decided:
                 yield _outcome(_settled(place.execution))
         for place in making:
-            asking.fill(place.execution)
             yield ToolCallStarted(tool=place.execution.model_copy())
         async with aclosing(self._made(making)) as made:
             async for execution in made:

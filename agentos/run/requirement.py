@@ -118,16 +118,17 @@ def decided(
 
     `answers` are the paused run's tools with `confirmed`, `confirmation_note`, `result` or the values in
     `user_input_schema` filled in; nothing else of them is read, and of a call only what it waits for.
-    `approved`, by `tool_call_id`, speaks for the calls whose `approval_type` is "required": a client's
+    `approved`, by `approval_id`, speaks for the calls whose `approval_type` is "required": a client's
     `confirmed` doesn't. What isn't decided stays waiting; InvalidInputError if nothing is.
     """
     tools = [tool.model_copy(deep=True) for tool in run.tools]
-    waiting = {tool.tool_call_id: tool for tool in tools if tool.is_waiting}
+    undecided = [tool for tool in tools if tool.is_waiting]
+    waiting = {tool.tool_call_id: tool for tool in undecided}
     known, seen = {tool.tool_call_id for tool in tools}, set[str]()
-    before = [tool.model_copy(deep=True) for tool in waiting.values()]
-    for tool in waiting.values():
-        if tool.approval_type == "required":
-            tool.confirmed = (approved or {}).get(tool.tool_call_id)
+    before = [tool.model_copy(deep=True) for tool in undecided]
+    for tool in undecided:
+        if tool.approval_type == "required" and tool.approval_id is not None:
+            tool.confirmed = (approved or {}).get(tool.approval_id)
     for answer in map(_object, answers):
         call_id = _field(answer, "tool_call_id", str)
         if call_id not in known:
@@ -137,7 +138,7 @@ def decided(
         seen.add(call_id)
         if tool := waiting.get(call_id):
             _decide(tool, answer)
-    if before == list(waiting.values()):
+    if before == undecided:
         missing = "; ".join(_missing(tool) for tool in before) or "nothing: it doesn't wait for anybody"
         raise InvalidInputError(f"The run waits for {missing}.", field="tools")
     return run.model_copy(update={"tools": tools})
@@ -149,7 +150,8 @@ def _decide(tool: ToolExecution, answer: Mapping[str, Any]) -> None:
         note = _field(answer, "confirmation_note", str)
         if tool.confirmed is not None and note is not None:
             tool.confirmation_note = mended(note)
-    if tool.requires_user_input and (fields := answer.get("user_input_schema")) is not None:
+    fields = answer.get("user_input_schema")
+    if tool.requires_user_input and not tool.answered and fields is not None:
         _fill(tool, _values(fields))
     may_be_done = not tool.requires_confirmation or tool.confirmed
     if tool.external_execution_required and may_be_done:
@@ -169,6 +171,10 @@ def _fill(tool: ToolExecution, values: Mapping[str, Any]) -> None:
         if value is not None:
             questions[name]["value"] = value
     tool.answered = True if not any(map(_is_open, questions.values())) else None
+    if tool.answered:  # from here on they are the call's arguments, also for those who must agree to it
+        given = {name: each["value"] for name, each in questions.items() if each.get("value") is not None}
+        kept = {name: value for name, value in (tool.tool_args or {}).items() if name not in questions}
+        tool.tool_args = kept | given
 
 
 def _is_open(question: Mapping[str, Any]) -> bool:

@@ -14,12 +14,20 @@ from agentos.run.requirement import RunRequirement
 
 
 def asked(run: RunOutput) -> list[Approval]:
-    """The approvals that a run which pauses needs, or that record what its user decides."""
-    return [_approval(run, each) for each in run.requirements if each.tool_execution.approval_id]
+    """The approvals that a run which pauses needs, or that record what its user decides.
+
+    Nobody is asked to approve of a call before its user has given the arguments that it asks for.
+    """
+    return [
+        _approval(run, each)
+        for each in run.requirements
+        if each.tool_execution.approval_id
+        and not (each.tool_execution.approval_type == "required" and each.needs_user_input)
+    ]
 
 
 def approvals(stored: Sequence[Approval]) -> Mapping[str, bool | None]:
-    """What was decided, by call; ApprovalPendingError if one that the run waits for isn't decided."""
+    """What was decided, by approval; ApprovalPendingError if one that the run waits for isn't decided."""
     required = [each for each in stored if each.approval_type == "required"]
     for each in required:
         if each.status == "pending":
@@ -27,7 +35,7 @@ def approvals(stored: Sequence[Approval]) -> Mapping[str, bool | None]:
                 "This run requires admin approval before it can be continued:"
                 f" somebody else must resolve approval {each.id!r}."
             )
-    return {each.tool_call_id: each.status == "approved" for each in required}
+    return {each.id: each.status == "approved" for each in required}
 
 
 async def note(db: Db, run: RunOutput, stored: Sequence[Approval], *, owner: Owner) -> None:

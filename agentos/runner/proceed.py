@@ -106,7 +106,7 @@ def _in_memory(runnable: Configured, decisions: Decisions) -> Job:
     answered = {message.tool_call_id for message in run.messages}
     open_tools = [tool for tool in run.tools if tool.tool_call_id not in answered]
     if all(tool.is_waiting for tool in open_tools):
-        said = {answer["tool_call_id"]: answer["confirmed"] for answer in decisions.answers}
+        said = {answer["approval_id"]: answer["confirmed"] for answer in decisions.answers}
         run = decided(run, decisions.answers, approved=said)
     run = run.model_copy(update={"status": RunStatus.RUNNING}, deep=True)
     context = opened_context(runnable.settings, run, _arguments(decisions))

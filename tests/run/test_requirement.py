@@ -170,7 +170,7 @@ def test_what_nobody_decided_stays_waiting_and_what_is_over_stays_over() -> None
 
 @pytest.mark.parametrize("verdict", [True, False])
 def test_an_approval_is_the_approvers_word_and_not_the_clients(verdict: bool) -> None:
-    run = paused(confirmable(approval_type="required"))
+    run = paused(confirmable(approval_type="required", approval_id="c"))
     answers = [{"tool_call_id": "c", "confirmed": not verdict}]
     for approved in ({}, {"c": None}):
         with pytest.raises(InvalidInputError, match="an approval"):
@@ -188,6 +188,8 @@ def test_an_audited_call_is_the_clients_to_decide() -> None:
 def test_a_result_from_elsewhere_waits_for_its_approval(
     approved: dict[str, bool | None], taken: str | None
 ) -> None:
-    run = paused(external(requires_confirmation=True, approval_type="required"), confirmable("d"))
+    run = paused(
+        external(requires_confirmation=True, approval_type="required", approval_id="c"), confirmable("d")
+    )
     answers = [{"tool_call_id": "c", "result": "done"}, {"tool_call_id": "d", "confirmed": True}]
     assert decided(run, answers, approved=approved).tools[0].result == taken
