@@ -84,7 +84,10 @@ WITH held AS (
 )
 SELECT
     EXISTS (SELECT FROM mine) AS is_stored,
-    status NOT IN ('PENDING', 'RUNNING', 'PAUSED') OR status = 'PAUSED' AND :status = 'PAUSED' AS is_over,
+    CASE status
+        WHEN 'PAUSED' THEN :status = 'PAUSED'
+        ELSE status NOT IN ('PENDING', 'RUNNING') AND executor_id IS NOT DISTINCT FROM :executor_id
+    END AS is_over,
     CASE WHEN :is_logged THEN $telling END AS told,
     (SELECT $queue FROM mine WHERE awaited OR background OR cancelling <> '') AS queue
 FROM found
