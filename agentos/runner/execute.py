@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import aclosing
 from copy import deepcopy
+from functools import partial
+from itertools import chain, repeat
 from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
-from agentos.db.base import Db, StateChange
+from agentos.db.base import Db, LoggedEvent, StateChange
 from agentos.errors import AgentOSError, DatabaseUnavailableError, RunLostError
 from agentos.run.events import Origin, RunCancelled, RunCompleted, RunError, RunEvent, RunPaused
 from agentos.run.messages import Metrics
@@ -79,6 +81,7 @@ class Outcome:
             final.session_state = run.session_state
         try:
             await self._store(final)
+            self._job.is_handed_over = False  # who wanted another process to have it came too late
         except RunLostError:
             logger.warning("Run %s was taken over by another process", run.run_id)
             self._job.is_handed_over = True
@@ -87,20 +90,25 @@ class Outcome:
         except Exception as error:  # noqa: BLE001 - the run's boundary: an outcome that isn't stored is a failure
             self._journal.end(failed(run, error))
             if isinstance(error, DatabaseUnavailableError):
-                self._job.settle = self._finish
+                self._job.settle = partial(self._finish, self._journal.rest())
         self._journal.show_all()
 
     async def _store(self, final: RunEvent) -> None:
-        """A model's answer is dear: a database that is restarting gets some seconds to come back."""
+        """A model's answer is dear: a database that is restarting gets some seconds to come back.
+
+        A durable run waits until it is back, for its steps are there, and nothing else of it is lost.
+        """
         self._journal.end(final)
-        for pause in STORE_PAUSES:
+        for pause in chain(STORE_PAUSES, repeat(STORE_PAUSES[-1]) if self._job.durable else ()):
             try:
-                return await self._finish()
+                return await self._finish(self._journal.rest())
             except DatabaseUnavailableError:
                 await asyncio.sleep(pause)
-        return await self._finish()
+            if self._job.is_handed_over:
+                raise RunLostError("Another process is to have the run.")
+        return await self._finish(self._journal.rest())
 
-    async def _finish(self) -> None:
+    async def _finish(self, lines: Sequence[LoggedEvent]) -> None:
         if self._db is None:
             return
         run, owner = self._job.run, self._job.context.owner
@@ -113,7 +121,7 @@ class Outcome:
             executor_id=self._job.executor_id,
             earlier=self._earlier,
             replaces=self._job.replaces,
-            events=self._journal.rest(),
+            events=lines,
         )
 
 
