@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Double, Integer, RowMapping, TextClause
 
-from agentos.db.columns import PAYLOAD
+from agentos.db.columns import PAYLOAD, TEXTS
 from agentos.db.executing import Assignment
 from agentos.db.tables import Tables
 
@@ -102,7 +102,7 @@ RETURNING r.run_id, r.kind, r.runnable_id, r.segment, r.durable, r.cancelling, r
 """
 
 # An executor whose row is there again by now, because it has just beaten, keeps its runs. The time is that at
-# which the lock was had.
+# which the lock was had. A durable run that waited for its turn waits on, for whoever comes first.
 _ADOPT: Final = """
 WITH dead AS (
     DELETE FROM $executors
@@ -112,19 +112,39 @@ WITH dead AS (
 ), orphan AS (
     SELECT r.run_id FROM $runs AS r
     WHERE r.status IN ('PENDING', 'RUNNING')
-        AND r.executor_id <> :executor_id
+        AND r.executor_id IS NOT NULL
+        AND CASE
+            WHEN r.executor_id = :executor_id
+            THEN r.status = 'RUNNING'
+                AND r.run_id <> ALL (:held)
+                AND r.updated_at < statement_timestamp() - make_interval(secs => 3 * :dead_after)
+            ELSE r.executor_id IN (SELECT executor_id FROM dead)
+                OR NOT EXISTS (SELECT FROM $executors AS e WHERE e.executor_id = r.executor_id)
+        END
         AND (
-            r.executor_id IN (SELECT executor_id FROM dead)
-            OR NOT EXISTS (SELECT FROM $executors AS e WHERE e.executor_id = r.executor_id)
+            NOT r.durable
+            OR r.cancelling IS NOT NULL
+            OR (r.kind, r.runnable_id) IN (
+                SELECT kind, id FROM json_to_recordset(:runnables) AS runnable (kind text, id text)
+            )
         )
     ORDER BY r.run_id
     FOR NO KEY UPDATE OF r
+), changed AS (
+    UPDATE $runs AS r
+    SET
+        status = CASE WHEN r.durable AND r.cancelling IS NULL THEN r.status ELSE 'RUNNING' END,
+        executor_id = CASE
+            WHEN r.durable AND r.cancelling IS NULL AND r.status = 'PENDING' THEN NULL ELSE :executor_id
+        END,
+        updated_at = now()
+    FROM orphan
+    WHERE r.run_id = orphan.run_id
+    RETURNING r.*
 )
-UPDATE $runs AS r
-SET status = 'RUNNING', executor_id = :executor_id, updated_at = now()
-FROM orphan
-WHERE r.run_id = orphan.run_id
-RETURNING r.run_id, r.kind, r.runnable_id, r.segment, r.durable, r.cancelling, r.position
+SELECT run_id, kind, runnable_id, segment, durable, cancelling, position
+FROM changed
+WHERE status = 'RUNNING'
 """
 
 _TAKE: Final = """
@@ -142,7 +162,7 @@ class Claiming:
         self.claim: TextClause = tables.sql(
             _CLAIM, runnables=PAYLOAD, total=Integer, per_runnable=Integer, per_user=Integer, most=Integer
         )
-        self.adopt: TextClause = tables.sql(_ADOPT, dead_after=Double)
+        self.adopt: TextClause = tables.sql(_ADOPT, runnables=PAYLOAD, held=TEXTS, dead_after=Double)
         self.take: TextClause = tables.sql(_TAKE, segment=Integer)
 
 

@@ -86,11 +86,21 @@ class Executing(Protocol):
         """Forgets the executor; whatever it still has is orphaned at once."""
         ...
 
-    async def adopt_runs(self, executor_id: str, *, dead_after: float) -> list[Assignment]:
+    async def adopt_runs(
+        self,
+        executor_id: str,
+        *,
+        dead_after: float,
+        runnables: Sequence[tuple[Kind, str]],
+        held: Sequence[str],
+    ) -> list[Assignment]:
         """Takes over the live runs of executors that are gone or silent for `dead_after` seconds.
 
-        They come back RUNNING, also those that were waiting PENDING for a caller at the dead process. Each
-        orphan is given to one executor only. PENDING runs without an executor aren't orphans.
+        Durable ones only if they are of one of `runnables` or to be cancelled: another process may go on
+        with the rest. They come back RUNNING; of those that were waiting PENDING for a caller at the dead
+        process, durable ones wait on, for any process. Each orphan is given to one executor only. PENDING
+        runs without an executor aren't orphans; the executor's own runs are, after three times as long, if it
+        doesn't know of them: an answer of the database was lost. Those that it knows of are `held`.
         """
         ...
 

@@ -52,13 +52,28 @@ class ExecutorStore(Store):
         """Forgets the executor; whatever it still has is orphaned at once."""
         await self._reach(ANYONE).execute(self._leave, {"executor_id": executor_id})
 
-    async def adopt_runs(self, executor_id: str, *, dead_after: float) -> list[Assignment]:
+    async def adopt_runs(
+        self,
+        executor_id: str,
+        *,
+        dead_after: float,
+        runnables: Sequence[tuple[Kind, str]],
+        held: Sequence[str],
+    ) -> list[Assignment]:
         """Takes over the live runs of executors that are gone or silent for `dead_after` seconds.
 
-        They come back RUNNING, also those that were waiting PENDING for a caller at the dead process. Each
-        orphan is given to one executor only. PENDING runs without an executor aren't orphans.
+        Durable ones only if they are of one of `runnables` or to be cancelled: another process may go on
+        with the rest. They come back RUNNING; of those that were waiting PENDING for a caller at the dead
+        process, durable ones wait on, for any process. Each orphan is given to one executor only. PENDING
+        runs without an executor aren't orphans; the executor's own runs are, after three times as long, if it
+        doesn't know of them: an answer of the database was lost. Those that it knows of are `held`.
         """
-        wanted = {"executor_id": executor_id, "dead_after": dead_after}
+        wanted = {
+            "executor_id": executor_id,
+            "dead_after": dead_after,
+            "runnables": _listed(runnables),
+            "held": list(held),
+        }
         locks = [self._lock("adoption")]
         return assignments(await self._reach(ANYONE).execute(self._claiming.adopt, wanted, locks=locks))
 
@@ -73,7 +88,7 @@ class ExecutorStore(Store):
         """
         wanted = {
             "executor_id": executor_id,
-            "runnables": [{"kind": kind, "id": runnable_id} for kind, runnable_id in runnables],
+            "runnables": _listed(runnables),
             "total": limits.total,
             "per_runnable": limits.per_runnable,
             "per_user": limits.per_user,
@@ -141,3 +156,7 @@ class ExecutorStore(Store):
         wanted = {"run_id": id_or_none(run_id), "executor_id": executor_id, "how": how}
         rows = await self._reach(owner).execute(self._segments.cancel, wanted)
         return RunStatus(rows[0]["status"]) if rows else None
+
+
+def _listed(runnables: Sequence[tuple[Kind, str]]) -> list[dict[str, str]]:
+    return [{"kind": kind, "id": runnable_id} for kind, runnable_id in runnables]

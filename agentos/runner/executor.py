@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -11,7 +12,13 @@ from uuid import uuid4
 
 from agentos.db.base import Db
 from agentos.db.executing import Assignment
-from agentos.errors import AgentOSError, DatabaseUnavailableError, NotFoundError, RunLostError
+from agentos.errors import (
+    AgentOSError,
+    ConfigurationError,
+    DatabaseUnavailableError,
+    NotFoundError,
+    RunLostError,
+)
 from agentos.run.events import Kind
 from agentos.runner.ending import ProcessDiedError, end
 from agentos.runner.job import Job
@@ -49,7 +56,8 @@ class Executor:
         """Those whose outcome couldn't be stored yet."""
         self._engine: Engine | None = None
         self._engine_lock = asyncio.Lock()
-        self._given: asyncio.Queue[Assignment] = asyncio.Queue()
+        self._given: asyncio.Queue[tuple[Assignment, bool]] = asyncio.Queue()
+        self._waiting: Counter[str] = Counter()
         self._prepared: dict[str, tuple[Job, asyncio.Future[LiveRun]]] = {}
         self._early: dict[str, float] = {}
 
@@ -84,9 +92,34 @@ class Executor:
         await self.log.close()
         await self.tails.close()
 
-    def give(self, assignment: Assignment) -> None:
-        """Has a run that is this executor's begun, or ended, as soon as may be."""
-        self._given.put_nowait(assignment)
+    @property
+    def load(self) -> int:
+        """How many runs execute here or are about to."""
+        return len(self.live) + self._waiting.total()
+
+    @property
+    def held(self) -> list[str]:
+        """The runs that this process knows to be its own."""
+        unsettled = [job.run_id for job in self.unsettled]
+        return [*self.live.run_ids, *self._waiting, *self._prepared, *unsettled]
+
+    def give(self, assignment: Assignment, *, orphaned: bool = False) -> None:
+        """Has a run that is this executor's begun, or ended, as soon as may be, or else adopted."""
+        self._waiting[assignment.run_id] += 1
+        self._given.put_nowait((assignment, orphaned))
+
+    async def settle(self) -> None:
+        """Stores the outcomes that couldn't be stored before, but of runs that are another process's now."""
+        while self.unsettled:
+            job = self.unsettled.pop(0)
+            assert job.settle is not None
+            try:
+                await job.settle()
+            except DatabaseUnavailableError:
+                self.unsettled.append(job)
+                raise
+            except (RunLostError, NotFoundError) as error:
+                logger.warning("The outcome of run %s is lost: %s", job.run_id, error)
 
     def cancel(self, run_id: str) -> None:
         """Ends a run that executes here, or is about to."""
@@ -100,22 +133,31 @@ class Executor:
 
     async def adopt(self, orphan: Assignment) -> None:
         """Goes on with a run whose process died, if it is durable; otherwise ends it."""
-        if not orphan.durable or orphan.cancelling:
-            await self._end(orphan, ProcessDiedError("The process that executed this run died. Try again."))
+        died = ProcessDiedError("The process that executed this run died. Try again.")
+        if not orphan.durable or (orphan.kind, orphan.runnable_id) not in self.runnables:
+            await self._end(orphan, died)
             return
-        logger.warning("Run %s has lost its process and goes on", orphan.run_id)
-        if not await (await self.engine()).resume(orphan.run_id, orphan.segment):
-            self.give(orphan)
+        logger.warning("Run %s has lost its process and is taken up", orphan.run_id)
+        try:
+            engine = await self.engine()
+        except ConfigurationError as error:
+            logger.error("Run %s can't go on here: %s", orphan.run_id, error)
+            await self._end(orphan, died)
+            return
+        if not await engine.resume(orphan.run_id, orphan.segment):
+            await self.begin(orphan)
 
     async def begin_given(self) -> None:
         """Begins what `give` was given, for as long as the server lives."""
         while True:
-            given = await self._given.get()
+            given, orphaned = await self._given.get()
             try:
-                await self.begin(given)
+                await (self.adopt if orphaned else self.begin)(given)
             except DatabaseUnavailableError:
-                self.give(given)
+                self.give(given, orphaned=orphaned)
                 await asyncio.sleep(AGAIN_SECONDS)
+            finally:
+                self._waiting -= Counter([given.run_id])
 
     async def execute(self, run_id: str, segment: int) -> None:
         """What the engine calls for a durable run, to be begun or taken up again here.

@@ -78,6 +78,11 @@ class LiveRuns:
         """The run, if this process is executing it."""
         return self._runs.get(run_id)
 
+    @property
+    def run_ids(self) -> list[str]:
+        """Of all that this process is executing."""
+        return list(self._runs)
+
     def __len__(self) -> int:
         return len(self._runs)
 

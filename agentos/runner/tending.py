@@ -68,7 +68,9 @@ class Tending:
             stack.push_async_callback(executor.close)
             if durable:
                 await self._prepared()
-            for loop in (self._beat_on, self._claim_on, self._listen, executor.begin_given):
+            for loop in (
+                self._beat_on, self._take_over, self._claim_on, self._listen, executor.begin_given
+            ):  # fmt: skip
                 task = asyncio.create_task(self._kept_up(loop), name=f"runs: {loop.__name__}")
                 stack.push_async_callback(_stop, task)
             yield
@@ -83,14 +85,23 @@ class Tending:
     async def _beat_on(self) -> None:
         while True:
             await self._beat()
-            unsettled = self._executor.unsettled
-            while unsettled:
-                assert unsettled[0].settle is not None
-                await unsettled[0].settle()
-                del unsettled[0]
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def _take_over(self) -> None:
+        """Apart from the beats: they mustn't be late because there is much to take over."""
+        executor = self._executor
+        while True:
+            await self.alive()
+            await executor.settle()
             if not self._is_draining:
-                for orphan in await self._db.adopt_runs(self._executor.id, dead_after=DEAD_SECONDS):
-                    await self._executor.adopt(orphan)
+                orphans = await self._db.adopt_runs(
+                    executor.id,
+                    dead_after=DEAD_SECONDS,
+                    runnables=list(executor.runnables),
+                    held=executor.held,
+                )
+                for orphan in orphans:
+                    executor.give(orphan, orphaned=True)
             await asyncio.sleep(BEAT_SECONDS)
 
     async def _beat(self) -> None:
@@ -102,7 +113,8 @@ class Tending:
     async def _claim_on(self) -> None:
         executor, capacity = self._executor, self._capacity
         while not self._is_draining:
-            free = capacity.per_process - len(executor.live)
+            await self.alive()
+            free = capacity.per_process - executor.load
             if free > 0 and executor.runnables:
                 claimed = await self._db.claim_runs(
                     executor.id, runnables=list(executor.runnables), limits=capacity.limits, most=free
@@ -136,9 +148,9 @@ class Tending:
 
     async def _kept_up(self, loop: Callable[[], Awaitable[None]]) -> None:
         """Runs a loop for as long as the server lives, whatever happens to it."""
-        while not self._is_draining:
+        while True:
             try:
-                await loop()
+                return await loop()
             except AgentOSError as error:
                 logger.warning("%s: %s Trying again.", loop.__name__, error)
             except Exception:

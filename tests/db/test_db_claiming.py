@@ -143,17 +143,17 @@ async def test_an_executor_that_is_silent_or_gone_loses_its_runs_and_one_that_li
     await accepted(db, ended, executor_id="silent")
     await finished(db, ended, executor_id="silent")
     await queued(db)
-    assert await db.adopt_runs("new", dead_after=60) == []
+    assert await db.adopt_runs("new", dead_after=60, runnables=WEB, held=[]) == []
     with psycopg.connect(database.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute(
             "UPDATE ai.agentos_executors SET beat_at = now() - interval '2 min' WHERE executor_id = 'silent'"
         )
     await db.leave("gone")
-    adopted = await db.adopt_runs("new", dead_after=60)
+    adopted = await db.adopt_runs("new", dead_after=60, runnables=WEB, held=[])
     wanted = [runs["silent"], runs["gone"], waiting]
     assert [run.run_id for run in adopted] == [run.run_id for run in wanted]
     assert [run.durable for run in adopted] == [True, True, False]
-    assert await db.adopt_runs("newer", dead_after=60) == []
+    assert await db.adopt_runs("newer", dead_after=60, runnables=WEB, held=[]) == []
     assert (await db.get_run(waiting.run_id, owner="alice")).status is RunStatus.RUNNING
     for name, taken in (("alive", True), ("silent", False), ("gone", False)):
         run_id = runs[name].run_id
@@ -167,7 +167,10 @@ async def test_an_orphan_is_adopted_by_exactly_one(pair):
         orphans = [a_run(uuid4().hex) for _ in range(3)]
         for run in orphans:
             await accepted(pair[0], run, executor_id="dead")
-        calls = [db.adopt_runs(f"e{place % 2}", dead_after=60) for place, db in enumerate(pair * 3)]
+        calls = [
+            db.adopt_runs(f"e{place % 2}", dead_after=60, runnables=WEB, held=[])
+            for place, db in enumerate(pair * 3)
+        ]
         adopted = [run.run_id for runs in await asyncio.gather(*calls) for run in runs]
         assert sorted(adopted) == sorted(run.run_id for run in orphans)
 
@@ -180,7 +183,7 @@ async def test_an_executor_that_beats_again_in_time_keeps_its_runs(db, database)
         other.execute("UPDATE ai.agentos_executors SET beat_at = now() - interval '2 min'")
     with psycopg.connect(database.replace("+psycopg", "")) as beating:
         beating.execute("UPDATE ai.agentos_executors SET beat_at = now()")
-        adoption = asyncio.create_task(db.adopt_runs("new", dead_after=60))
+        adoption = asyncio.create_task(db.adopt_runs("new", dead_after=60, runnables=WEB, held=[]))
         while beating.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() == (0,):
             await asyncio.sleep(0)
     assert await adoption == []

@@ -74,7 +74,7 @@ async def test_a_paused_run_is_nobodys_and_keeps_what_it_has_done(db):
     session = await db.get_session("chat", owner="alice")
     assert (session.session_state, session.metrics) == ({"k": 1}, run.metrics)
     assert await db.claim_runs("x", runnables=WEB, limits=Limits(), most=9) == []
-    assert await db.adopt_runs("x", dead_after=0) == []
+    assert await db.adopt_runs("x", dead_after=0, runnables=WEB, held=[]) == []
     with pytest.raises(RunLostError):
         await finished(db, run, executor_id="first")
 

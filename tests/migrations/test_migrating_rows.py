@@ -62,7 +62,7 @@ async def test_runs_of_the_earlier_release_are_kept_and_go_on(old_database):
     assert list(runs) == STATUSES
     assert await db.append_events({"RUNNING": [LoggedEvent(2, "e", "{}")]}, owner="alice") == {"RUNNING"}
     assert len(await db.read_events("RUNNING", after=0, owner="alice")) == 2
-    assert await db.adopt_runs("x", dead_after=0) == []
+    assert await db.adopt_runs("x", dead_after=0, runnables=[], held=[]) == []
     new = a_run()
     got = await accepted(db, new, multitask="enqueue", executor_id="x", history_runs=5)
     assert got.status is RunStatus.PENDING
