@@ -1,0 +1,127 @@
+"""The server that is killed, stopped and restarted: each step of a run comes to a place that the test knows.
+
+A run is called what its message says. Its model asks for every tool of its agent at once, and then answers;
+with `fickle` in the message it says something else when it is asked again.
+"""
+
+import json
+import os
+import re
+from collections.abc import AsyncIterator
+
+from points import at
+
+from agentos.agent import Agent
+from agentos.db.postgres import PostgresDb
+from agentos.models.base import ModelRequest, ModelResponse
+from agentos.models.function import FunctionModel
+from agentos.models.openai import OpenAIChat
+from agentos.os import AgentOS
+from agentos.os.queueing import QueueConfig
+from agentos.run.messages import FunctionCall, ToolCall
+from agentos.run.runnable import RunContext
+from agentos.runner import tending
+from agentos.tools import tool
+
+tending.BEAT_SECONDS = float(os.environ.get("BEAT_SECONDS", "0.4"))
+tending.DEAD_SECONDS = float(os.environ.get("DEAD_SECONDS", "4"))
+ARGUMENTS = {"pay": {"amount": 5}}
+
+
+async def look(run_context: RunContext) -> str:
+    """Looks."""
+    await at(_label(run_context), "look")
+    return "seen"
+
+
+async def count(run_context: RunContext) -> str:
+    """Counts."""
+    await at(_label(run_context), "count")
+    return "4"
+
+
+@tool(idempotent=False)
+async def charge(run_context: RunContext) -> str:
+    """Charges."""
+    await at(_label(run_context), "charge")
+    return "charged"
+
+
+@tool(requires_confirmation=True)
+async def pay(amount: int, run_context: RunContext) -> str:
+    """Pays."""
+    await at(_label(run_context), f"pay {amount}")
+    return f"paid {amount}"
+
+
+async def remember(run_context: RunContext) -> str:
+    """Puts the run's name into the session's state."""
+    label = _label(run_context)
+    run_context.session_state[label] = await at(label, "remember")
+    return "remembered"
+
+
+def _label(context: RunContext) -> str:
+    assert context.run.input is not None
+    return context.run.input.input_content
+
+
+async def speak(request: ModelRequest) -> AsyncIterator[str | ModelResponse]:
+    place = max(number for number, message in enumerate(request.messages) if message.role == "user")
+    label = str(request.messages[place].content)
+    turn = 1 + sum(message.role == "assistant" for message in request.messages[place:])
+    take = await at(label, f"model-{turn}")
+    calls = _calls(request, turn) if turn == 1 else []
+    words = ["Let ", "me ", "see. "] if calls else _answer(label, take)
+    for number, word in enumerate(words):
+        yield word
+        if number == 0:
+            await at(label, f"model-{turn} speaks")
+    await at(label, f"model-{turn} has spoken")
+    yield ModelResponse(content="".join(words), tool_calls=calls)
+
+
+def _calls(request: ModelRequest, turn: int) -> list[ToolCall]:
+    return [
+        ToolCall(
+            id=f"{spec.name}-{turn}",
+            function=FunctionCall(name=spec.name, arguments=json.dumps(ARGUMENTS.get(spec.name, {}))),
+        )
+        for spec in request.tools
+    ]
+
+
+def _answer(label: str, take: int) -> list[str]:
+    said = re.search(r"(\d+) words", label)
+    word = "again" if take > 1 and "fickle" in label else "word"
+    return [f"{word}{number} " for number in range(int(said[1]) if said else 6)]
+
+
+db = PostgresDb(os.environ["DATABASE_URL"], pool_size=5)
+
+
+def agent(name: str, *tools: object, durable: bool = False) -> Agent:
+    return Agent(id=name, model=FunctionModel(speak), db=db, tools=tools, durable=durable)
+
+
+agents = [
+    agent("plain", look, count),
+    agent("durable", look, count, durable=True),
+    agent("talker"),
+    agent("durable-talker", durable=True),
+    agent("careful", charge, durable=True),
+    agent("paying", pay),
+    agent("durable-paying", pay, durable=True),
+    agent("remembering", remember),
+    Agent(id="openai", model=OpenAIChat(id="fake", api_key="fake", max_retries=0), db=db),
+]
+agent_os = AgentOS(
+    id="staged",
+    agents=agents,
+    durable=bool(os.environ.get("DURABLE")),
+    queue=QueueConfig(**json.loads(os.environ.get("QUEUE", "{}"))),
+    audit=False,
+)
+
+if __name__ == "__main__":
+    agent_os.serve(app=agent_os.get_app())
