@@ -73,7 +73,7 @@ def fake_openai(delay: float) -> Generator[str]:
 
 
 @contextmanager
-def server(module: str, db: str, model: str) -> Generator[int]:
+def server(module: str, db: str, model: str = "") -> Generator[int]:
     """The port of `benchmarks.<module>` under uvicorn with one worker."""
     port = free_port()
     options = ["--port", str(port), "--no-access-log", "--lifespan", "on"]

@@ -4,92 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from statistics import median
-from time import perf_counter
 from typing import Final
 from urllib.parse import urlsplit
-from uuid import uuid4
 
-from agentos.db.embedded import EmbeddedPostgres
-from benchmarks import imports, machine, sessions
+from benchmarks import imports, lasting, machine, sessions
 from benchmarks import judging as judge
-from benchmarks.load import Wanted, get, once, post, rate
+from benchmarks.bench import Bench
+from benchmarks.load import Wanted, get, once
 from benchmarks.proxy import counting
 from benchmarks.table import Row
 
-CONNECTIONS = 16
-WARM_UP = 1.0
-"""Seconds of load before anything counts: pools fill, statements are prepared."""
 WORD_SECONDS = 0.005
 """What a quick model takes for a word."""
 COUNTED = 20
 """Requests whose round trips are counted."""
 
-ASIDE = ("INSERT INTO ai.agentos_run_events", "ai.agentos_audit")
-"""What is written in batches behind the requests' backs: the event log and the audit."""
-RUNS = "/agents/research-agent/runs"
+ASIDE = ("WITH lines AS", "WITH beat AS", "WITH dead AS", "WITH busy AS")
+"""How the statements begin that are sent behind the requests' backs: the event log's batches, and what a
+process does to say that it lives, to find dead ones, and to look at the queue."""
+AUDIT = "ai.agentos_audit"
 AGENT, LIBRARIES = "from agentos.agent import Agent", "import fastapi, sqlalchemy, openai"
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """Where and how long to measure."""
-
-    postgres: EmbeddedPostgres
-    token: str
-    rounds: int
-    seconds: float
-
-    def database(self) -> str:
-        """The URL of a new database."""
-        return machine.database(self.postgres, f"bench_{uuid4().hex}")
-
-    def run(self, *, stream: bool) -> bytes:
-        """A request for a run."""
-        return post(RUNS, self.token, f"message=hello&stream={str(stream).lower()}")
-
-    async def rates(self, one: int, other: int, wanted: Wanted) -> Rates:
-        """What two servers do; who begins changes from round to round."""
-        for port in (one, other):
-            await rate(port, wanted, connections=CONNECTIONS, seconds=WARM_UP)
-        rates = Rates([], [])
-        for turn in range(self.rounds):
-            sides = [(one, rates.one), (other, rates.other)]
-            for port, found in sides if turn % 2 == 0 else reversed(sides):
-                found.append(await rate(port, wanted, connections=CONNECTIONS, seconds=self.seconds))
-        return rates
-
-    async def times(self, one: int, other: int, request: bytes) -> list[tuple[float, float]]:
-        """Seconds that a lone request takes of two servers, which take turns: the medians of each round."""
-        rounds: list[tuple[float, float]] = []
-        for _ in range(self.rounds + 1):
-            times: dict[int, list[float]] = {one: [], other: []}
-            until = perf_counter() + 2 * self.seconds
-            while perf_counter() < until:
-                for port in (one, other, other, one):
-                    began = perf_counter()
-                    await once(port, request)
-                    times[port].append(perf_counter() - began)
-            rounds.append((median(times[one]), median(times[other])))
-        return rounds[1:]  # statements are prepared in the first
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """Answers a second of two servers, round by round."""
-
-    one: list[float]
-    other: list[float]
-
-    @property
-    def ratios(self) -> list[float]:
-        """How many times as many answers the one gives."""
-        return [one / other for one, other in zip(self.one, self.other, strict=True)]
-
-    def note(self, unit: str, *, each: int = 1) -> str:
-        """Both figures, if an answer is worth `each`."""
-        return f"{median(self.one) * each:,.0f} and {median(self.other) * each:,.0f} {unit}/s"
 
 
 async def runs(bench: Bench) -> list[Row]:
@@ -154,7 +89,9 @@ async def round_trips(bench: Bench) -> list[Row]:
             proxy.take()
             for _ in range(COUNTED):
                 await once(ours, request)
-            trips = [trip for trip in proxy.take() if not any(table in trip for table in ASIDE)]
+            trips = [
+                trip for trip in proxy.take() if not trip.lstrip().startswith(ASIDE) and AUDIT not in trip
+            ]
             rows.append(Row(f"database round trips: {name}", "≤", target, [len(trips) / COUNTED]))
     return rows
 
@@ -211,6 +148,8 @@ MEASURES: Final[Mapping[str, Callable[[Bench], Awaitable[list[Row]]]]] = {
     "rows": row_security,
     "judging": judging,
     "trips": round_trips,
+    "follow": lasting.followed,
+    "durable": lasting.durable,
     "sessions": long_sessions,
     "imports": import_time,
 }

@@ -1,4 +1,5 @@
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -25,6 +26,7 @@ def test_a_run_makes_two_round_trips_and_the_list_of_agents_none():
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count(" ok ") == 3
+    assert re.findall(r"│ (\d\.\d\d) ", done.stdout) == ["2.00", "2.00", "0.00"]
 
 
 @pytest.mark.parametrize("given", [["speed"], ["--rounds", "0"], ["--seconds", "0"]])

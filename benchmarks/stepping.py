@@ -1,0 +1,37 @@
+"""A server with the same agent twice: one keeps each step of its runs, the other doesn't."""
+
+from __future__ import annotations
+
+import os
+
+from agentos.agent import Agent
+from agentos.db.postgres import PostgresDb
+from agentos.models.base import ModelRequest, ModelResponse
+from agentos.models.function import FunctionModel
+from agentos.os import AgentOS
+from agentos.run.messages import FunctionCall, ToolCall
+
+db = PostgresDb(os.environ["DATABASE_URL"])
+
+
+def turn(request: ModelRequest) -> ModelResponse | str:
+    """Calls the tool, as often as the user's message asks."""
+    called = sum(message.role == "tool" for message in request.messages)
+    if called == int(next(each.content or "" for each in request.messages if each.role == "user")):
+        return "done"
+    call = ToolCall(id=f"call_{called}", function=FunctionCall(name="count", arguments="{}"))
+    return ModelResponse(tool_calls=[call])
+
+
+async def count() -> str:
+    """Counts."""
+    return "one more"
+
+
+def agent(name: str, *, durable: bool) -> Agent:
+    """An agent that has nothing to think about."""
+    return Agent(id=name, model=FunctionModel(turn), tools=[count], db=db, durable=durable)
+
+
+agents = [agent("plain", durable=False), agent("durable", durable=True)]
+app = AgentOS(id="bench", agents=agents, audit=False).get_app()
