@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import time
 from typing import Any, Literal
+from uuid import uuid4
 
 import httpx
 import jwt
@@ -17,9 +18,11 @@ from fastapi import FastAPI
 
 from agentos.agent import Agent
 from agentos.db.base import Db
+from agentos.models.base import ModelRequest, ModelResponse
 from agentos.models.function import FunctionModel
 from agentos.os.middleware import JWTMiddleware
 from agentos.run.events import RunEvent
+from agentos.run.messages import FunctionCall, ToolCall
 from agentos.run.runnable import RunContext
 from agentos.runner.base import RunMethods
 from agentos.runner.settings import RunSettings
@@ -64,6 +67,33 @@ class Played(RunMethods):
 
     def events(self, context: RunContext) -> AsyncGenerator[RunEvent]:
         return self.play(context)
+
+
+class Gated:
+    """A model that says `one`, and `two` once the gate is open."""
+
+    def __init__(self):
+        self.gate = asyncio.Event()
+        self.waits = asyncio.Event()
+
+    async def answer(self, request):
+        yield "one"
+        self.waits.set()
+        await self.gate.wait()
+        yield "two"
+
+
+def calls_once(name: str, **arguments: Any) -> Callable[[ModelRequest], ModelResponse]:
+    """A model that calls the tool when it is asked something, and then says what that answered."""
+
+    def answer(request: ModelRequest) -> ModelResponse:
+        last = request.messages[-1]
+        if last.role == "tool":
+            return ModelResponse(content=f"It says: {last.content}")
+        function = FunctionCall(name=name, arguments=json.dumps(arguments))
+        return ModelResponse(tool_calls=[ToolCall(id=f"call-{uuid4().hex}", function=function)])
+
+    return answer
 
 
 def secured(app: FastAPI, **options: Any) -> FastAPI:

@@ -8,23 +8,9 @@ import pytest
 
 from agentos.db.postgres import PostgresDb
 from agentos.os import AgentOS, streaming
-from tests.os.apps import ADMIN, agent, bearer, frames, secured, serving
+from tests.os.apps import ADMIN, Gated, agent, bearer, frames, secured, serving
 
 RUNS = "/agents/web/runs"
-
-
-class Gated:
-    """A model that says `one`, and `two` once the gate is open."""
-
-    def __init__(self):
-        self.gate = asyncio.Event()
-        self.waits = asyncio.Event()
-
-    async def answer(self, request):
-        yield "one"
-        self.waits.set()
-        await self.gate.wait()
-        yield "two"
 
 
 @asynccontextmanager

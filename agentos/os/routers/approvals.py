@@ -141,7 +141,7 @@ async def _find(request: Request, db: Db, approval_id: str, owner: Owner) -> App
 
 def _refuse_own(access: Access, approval: Approval) -> None:
     user_id = access.principal.user_id
-    if user_id is not None and user_id == approval.user_id:
+    if user_id in approval.asked_by:
         raise AccessDeniedError(
             "You have asked for this yourself: somebody else must approve it.",
             code="own_approval",

@@ -131,17 +131,19 @@ class ContinueRoutes(KindRoutes):
             metadata=run.metadata or {},
             background=body.background,
             origins=origins,
+            asked_by=access.principal.user_id,
         )
         return await server_of(request).runs.start(self.runnable(request), arguments, owner=owner)
 
     async def _continued(
         self, request: Request, run: RunOutput, body: ContinueBody, *, owner: Owner
     ) -> Started:
-        said = body.dependencies
+        said, access = body.dependencies, access_of(request.scope)
         continuation = Continuation(
             answers=body.answers,
             stream=body.stream,
             background=body.background,
-            dependencies=None if said is None else access_of(request.scope).dependencies(said),
+            dependencies=None if said is None else access.dependencies(said),
+            asked_by=access.principal.user_id,
         )
         return await server_of(request).runs.proceed(self.runnable(request), run, continuation, owner=owner)

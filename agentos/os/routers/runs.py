@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, HTTPException, Query, Request
@@ -83,7 +85,10 @@ class RunRoutes(KindRoutes):
         owner, user_id = acting_for(access, body.user_id)
         if idempotency_key is not None and runnable.db is None:
             raise HTTPException(400, f"An Idempotency-Key needs a database: give the {self.kind} one")
-        arguments = _arguments(body, access, user_id, idempotency_key)
+        arguments = _arguments(body, access, user_id)
+        if idempotency_key is not None:
+            seen = await to_thread(body.fingerprint, arguments.session_id, user_id)
+            arguments = replace(arguments, idempotency_key=idempotency_key, fingerprint=seen)
         started = await server.runs.start(runnable, arguments, owner=owner)
         return await self.answer(
             request,
@@ -141,13 +146,12 @@ class RunRoutes(KindRoutes):
         return self.follow(request, run, after=seen, every_event=stream_events)
 
 
-def _arguments(body: RunBody, access: Access, user_id: str | None, key: str | None) -> RunArguments:
-    session_id = access.session(body.session_id)
+def _arguments(body: RunBody, access: Access, user_id: str | None) -> RunArguments:
     return RunArguments(
         input=RunInput(
             input_content=body.message, images=body.images or None, files=body.input_files or None
         ),
-        session_id=session_id,
+        session_id=access.session(body.session_id),
         user_id=user_id,
         stream=body.stream,
         session_state=access.session_state(body.session_state),
@@ -157,6 +161,5 @@ def _arguments(body: RunBody, access: Access, user_id: str | None, key: str | No
         history=body.add_history_to_context,
         background=body.background,
         multitask=body.multitask,
-        idempotency_key=key,
-        fingerprint=None if key is None else body.fingerprint(session_id, user_id),
+        asked_by=access.principal.user_id,
     )
