@@ -36,10 +36,16 @@ from agentos.run.records import Json, RunStatus
 _FIELDS: Final = tuple(field.name for field in fields(Approval) if field.name not in {"status", "run_status"})
 _OVER: Final = [status.value for status in RunStatus if status.is_final]
 
-# Whose an approval is, its run's row says, not the caller.
+# Whose an approval is, and who may not decide it, its run's row says, not the caller.
 _CREATE: Final = """
 WITH run AS (
-    SELECT run_id, session_id, kind, runnable_id, user_id FROM $runs
+    SELECT run_id, session_id, kind, runnable_id, user_id, (
+        SELECT jsonb_build_object('asked_by', jsonb_agg(DISTINCT name))
+        FROM (VALUES (arguments ->> 'begun_by'), (arguments ->> 'continued_by')) AS asking (name)
+        WHERE name IS NOT NULL
+        HAVING count(*) > 0
+    ) AS asked_by
+    FROM $runs
     WHERE run_id = ANY(:run_ids) AND (:anyone OR user_id = :owner)
 ), added AS (
     INSERT INTO $approvals (
@@ -50,7 +56,11 @@ WITH run AS (
     SELECT
         a.id, run_id, run.session_id, run.kind, run.runnable_id, run.user_id, a.status, a.approval_type,
         a.pause_type, a.tool_call_id, a.tool_name, a.tool_args, a.expires_at, a.source_name, a.requirements,
-        a.context, a.resolution_data, a.resolved_by, a.resolved_at
+        CASE
+            WHEN run.asked_by IS NULL THEN a.context
+            ELSE (coalesce(a.context::jsonb, '{}') || run.asked_by)::json
+        END,
+        a.resolution_data, a.resolved_by, a.resolved_at
     FROM json_to_recordset(:rows) AS a (
         id text, run_id text, status text, approval_type text, pause_type text, tool_call_id text,
         tool_name text, tool_args json, expires_at bigint, source_name text, requirements json, context json,

@@ -38,6 +38,7 @@ class Approval:
     """The runnable's name."""
     requirements: list[Json] | None = None
     context: Json | None = None
+    """`asked_by`: who besides the run's user has asked; storage fills it in."""
     resolution_data: Json | None = None
     resolved_by: str | None = None
     resolved_at: int | None = None
@@ -46,11 +47,17 @@ class Approval:
     kind: Kind = "agent"
     runnable_id: str = ""
     user_id: str | None = None
-    """Who asked for the run, and may not approve of it."""
+    """Whose run it is; they may not approve of it."""
     created_at: int | None = None
     updated_at: int | None = None
     run_status: RunStatus | None = None
     """The run's, now."""
+
+    @property
+    def asked_by(self) -> set[str]:
+        """Whose request it is: the run's user, who began the run for them, and who continued it last."""
+        named: list[str] = (self.context or {}).get("asked_by", [])
+        return {*named, *([] if self.user_id is None else [self.user_id])}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

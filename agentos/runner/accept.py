@@ -56,6 +56,8 @@ class RunArguments:
     fingerprint: str | None = None
     """Of the whole request, to go with the key."""
     origins: Origins | None = None
+    asked_by: str | None = None
+    """Who asks, be it for another user: they can't approve of the run's calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +123,10 @@ def stored_arguments(
     output_schema: OutputSchema | None = None,
     history: bool | None = None,
     replaces: str | None = None,
+    begun_by: str | None = None,
+    continued_by: str | None = None,
 ) -> Json:
-    """What `opened_context` needs to know; what goes without saying is left out."""
+    """What `opened_context` and approvals need to know; what goes without saying is left out."""
     arguments: Json = {
         "anyone": owner is ANYONE,
         "stream": stream,
@@ -130,6 +134,8 @@ def stored_arguments(
         "output_schema": None if isinstance(output_schema, type) else output_schema,
         "history": history,
         "replaces": replaces,
+        "begun_by": begun_by,
+        "continued_by": continued_by,
     }
     return {name: value for name, value in arguments.items() if value is not None and value != {}}
 
@@ -150,6 +156,7 @@ def _request(job: Job, settings: RunSettings, arguments: RunArguments, place: Pl
             output_schema=arguments.output_schema,
             history=arguments.history,
             replaces=job.replaces,
+            begun_by=arguments.asked_by,
         ),
         durable=job.durable,
         background=arguments.background,

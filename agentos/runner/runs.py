@@ -46,6 +46,8 @@ class Continuation:
     background: bool = False
     dependencies: Mapping[str, object] | None = None
     """In place of those that the run was started with."""
+    asked_by: str | None = None
+    """Who says it; they can't approve of the calls that come of it."""
 
 
 class Runs:
@@ -181,6 +183,7 @@ class Runs:
     ) -> Started:
         """Continues a paused run that `find` found; ConflictError if it isn't paused (any more).
 
+        It goes on as its user's, also where somebody continues it who may touch everybody's rows.
         ApprovalPendingError while an approver's word is missing: what a client says doesn't replace it.
         """
         executor = self._executor(runnable)
@@ -194,7 +197,10 @@ class Runs:
             owner=owner,
             executor_id=None if continuation.background else executor.id,
             arguments=stored_arguments(
-                owner=owner, stream=continuation.stream, dependencies=continuation.dependencies or {}
+                owner=_owner_of(run),
+                stream=continuation.stream,
+                dependencies=continuation.dependencies or {},
+                continued_by=continuation.asked_by,
             ),
         )
         after = max([line.seq for line in await all_lines(executor.db, run.run_id)], default=0)
