@@ -23,7 +23,8 @@ from agentos.run.text import mended
 
 # The session is locked before the run, as when a session is deleted: the other way round, finishing and
 # deleting could wait for each other. What was done to either meanwhile is seen once it is locked: a run that
-# is to be cancelled doesn't pause, somebody has to end it.
+# is to be cancelled doesn't pause, somebody has to end it. The arguments, among which may be a caller's keys to
+# other services, are of no use to a run that is over.
 _FINISH: Final = Template("""
 WITH held AS (
     SELECT session_id FROM $sessions WHERE session_id = :session_id FOR NO KEY UPDATE
@@ -50,6 +51,7 @@ WITH held AS (
         messages = :messages,
         details = :details,
         executor_id = CASE WHEN :status = 'PAUSED' THEN NULL ELSE r.executor_id END,
+        arguments = CASE WHEN :status = 'PAUSED' THEN r.arguments END,
         updated_at = now()
     FROM mine
     WHERE r.run_id = mine.run_id AND NOT mine.is_undone
