@@ -1,4 +1,4 @@
-"""What a caller gives a run to work with may be a key to something, and is kept no longer than it is of use."""
+"""What a caller gives a run to work with, perhaps a key to something, is kept as long as it is of use."""
 
 import pytest
 
