@@ -39,6 +39,10 @@ class _Tail:
         first = self.last - len(self.lines)
         return None if seq < first else self.lines[seq - first :]
 
+    def rewind(self, seq: int) -> None:
+        """There is nothing behind `seq`: whoever came first asked for more than there is."""
+        self.last, self.lines = seq, []
+
     def grow(self, lines: list[LoggedEvent]) -> None:
         self.lines = [*self.lines, *lines][-KEPT_LINES:]
         self.last = lines[-1].seq
@@ -81,17 +85,22 @@ class Tails:
         tail = self._tails.setdefault(run.run_id, _Tail(last=after))
         tail.followers += 1
         self.news(run.run_id)
-        settled, has_seen = run.status.is_final or run.is_paused, False
+        settled, has_seen = False, False
         try:
+            if run.status.is_final or run.is_paused:
+                settled = await self._is_settled(run)
             while not self._is_ended:
                 grown = tail.grown
                 batch = None if settled else tail.after(after)
                 if batch is None:
                     batch = await self._lines(run.run_id, after)
+                    if not batch and tail.after(after) is None:
+                        tail.rewind(after)
                 if batch:
                     yield batch
                     after, has_seen = batch[-1].seq, True
                     if (final := _final(batch[-1], run)) is None:
+                        settled = settled and await self._is_settled(run)
                         continue
                     if not isinstance(final, RunPaused):
                         return
@@ -117,6 +126,8 @@ class Tails:
         return lines[-1] if lines and lines[-1].seq < before else None
 
     async def _is_settled(self, run: RunOutput) -> bool:
+        if run.status.is_final:
+            return True
         try:
             stored = await self._db.get_run(run.run_id, owner=ANYONE, session_id=run.session_id)
         except DatabaseUnavailableError:
