@@ -23,8 +23,8 @@ from agentos.run.text import mended
 
 # The session is locked before the run, as when a session is deleted: the other way round, finishing and
 # deleting could wait for each other. What was done to either meanwhile is seen once it is locked: a run that
-# is to be cancelled doesn't pause, somebody has to end it. Arguments, among which may be keys to other services,
-# are of no use to a run that is over.
+# is to be cancelled doesn't pause, somebody has to end it. The arguments, perhaps keys to other services, are
+# of no use to a run that is over.
 _FINISH: Final = Template("""
 WITH held AS (
     SELECT session_id FROM $sessions WHERE session_id = :session_id FOR NO KEY UPDATE
