@@ -34,6 +34,9 @@ def believing_names(patch: pytest.MonkeyPatch) -> None:
         if module != "runs":
             patch.setattr(f"agentos.os.routers.{module}.acting_for", _as_named)
     patch.setattr("agentos.os.routers.runs.acting_for", _as_named)
+    patch.setattr("agentos.os.routers.kinds.owner_of", named)
+    patch.setattr("agentos.os.routers.continuing.owner_of", named)
+    patch.setattr("agentos.os.routers.continuing.acting_for", _as_named)
 
 
 def _as_named(access: Access, requested: str | None) -> tuple[Any, str | None]:
@@ -71,6 +74,15 @@ def changes(method: str, target: str, body: Any, make: Callable[[World], str], s
         after = world.as_user("bob", "GET", seen.format(row))
         assert before.status == 200
         return after.status != 200 or _content(after.json) != _content(before.json)
+
+    return act
+
+
+def posts(target: str, body: Any, make: Callable[[World], Any], *, until: bytes | None = None) -> Act:
+    """Whether a POST about bob's row gets what it asks for."""
+
+    def act(world: World, user: str) -> bool:
+        return world.as_user(user, "POST", target.format_map(make(world)), body=body, until=until).is_granted
 
     return act
 

@@ -3,7 +3,18 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.os.threats.rows import Act, both, changes, live, memory, run, session, session_with_topic, shows
+from tests.os.threats.rows import (
+    Act,
+    both,
+    changes,
+    live,
+    memory,
+    posts,
+    run,
+    session,
+    session_with_topic,
+    shows,
+)
 from tests.os.threats.threat import Threat, every, stands
 from tests.os.threats.world import BOBS, World
 
@@ -24,6 +35,8 @@ READING = {
     "a live run in its session": shows(f"{LIVE}?session_id={{session_id}}", live),
     "a live run's events": shows(f"{LIVE}/events", live, until=BOBS.encode()),
     "a live run's answer": shows(f"{LIVE}/events?stream_events=false", live, until=BOBS.encode()),
+    "a run's places": shows("/agents/web/runs/{run_id}/checkpoints", run),
+    "a run at a place": shows("/agents/web/runs/{run_id}/checkpoints/1", run),
     "a live run in the lists": shows("/sessions/{session_id}/runs", live),
     "a memory": shows("/memories/{}", memory),
     "memories": shows("/memories?limit=1000", memory),
@@ -81,6 +94,16 @@ def pages(world: World, user: str) -> bool:
     return world.as_user(user, "GET", "/memories?limit=1&topics=secret").json["meta"]["total_pages"] > 2
 
 
+OF_A_RUN = "/agents/web/runs/{run_id}"
+ACTING = {
+    "the end of a live run": posts(f"{LIVE}/cancel", {}, live),
+    "the stream of a live run": posts(f"{LIVE}/resume", {}, live, until=BOBS.encode()),
+    "the stream of a run": posts(f"{OF_A_RUN}/resume", {}, run),
+    "another answer": posts(f"{OF_A_RUN}/continue", {"regenerate": True, "stream": False}, run),
+    "a fork of a run": posts(f"{OF_A_RUN}/continue", {"input": "x", "stream": False}, run),
+    "a copy of a session": posts("/agents/web/sessions/{session_id}/fork", {}, run),
+}
+
 COUNTING = {
     "sessions": counts("/sessions?limit=1", session),
     "sessions by name": counts("/sessions?limit=1&session_name=private", session),
@@ -104,6 +127,11 @@ def test_nobody_reads_anothers_rows(world, threat):
 
 @every(threats(CHANGING))
 def test_nobody_changes_anothers_rows(world, threat):
+    stands(world, threat)
+
+
+@every(threats(ACTING))
+def test_nobody_acts_on_anothers_runs(world, threat):
     stands(world, threat)
 
 
