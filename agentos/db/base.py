@@ -145,6 +145,10 @@ class Runs(Protocol):
         """One run in full."""
         ...
 
+    async def run_status(self, run_id: str, *, owner: Owner) -> RunStatus | None:
+        """Where one run is; of it, however big, nothing else is read. None if there is none."""
+        ...
+
     async def list_runs(
         self,
         session_id: str,

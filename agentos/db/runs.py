@@ -101,6 +101,13 @@ class RunStore(Store):
         rows = await reach.execute(statement)
         return run_of(rows[0]) if rows else None
 
+    async def run_status(self, run_id: str, *, owner: Owner) -> RunStatus | None:
+        """Where one run is; of it, however big, nothing else is read. None if there is none."""
+        table, reach = self._tables.runs, self._reach(owner)
+        statement = select(table.c.status).where(same(table.c.run_id, run_id), reach.covers(table))
+        rows = await reach.execute(statement)
+        return RunStatus(rows[0]["status"]) if rows else None
+
     async def list_runs(
         self,
         session_id: str,

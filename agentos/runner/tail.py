@@ -10,7 +10,7 @@ from agentos.db.base import Db, LoggedEvent
 from agentos.errors import DatabaseUnavailableError
 from agentos.run.events import RunContent, RunEvent, RunPaused
 from agentos.run.owner import ANYONE
-from agentos.run.records import RunOutput
+from agentos.run.records import RunOutput, RunStatus
 from agentos.run.wire import decode_event, event_name
 
 KEPT_LINES = 2000
@@ -129,10 +129,10 @@ class Tails:
         if run.status.is_final:
             return True
         try:
-            stored = await self._db.get_run(run.run_id, owner=ANYONE, session_id=run.session_id)
+            status = await self._db.run_status(run.run_id, owner=ANYONE)
         except DatabaseUnavailableError:
             return False
-        return stored is None or stored.status.is_final or stored.is_paused
+        return status is None or status.is_final or status is RunStatus.PAUSED
 
     async def _lines(self, run_id: str, after: int) -> list[LoggedEvent]:
         while True:
