@@ -120,8 +120,11 @@ class Cluster:
             if replica.process.popen.poll() is None:
                 replica.signal(signal.SIGKILL)
         await asyncio.to_thread(self._stack.close)
+
+    def print(self) -> None:
+        """Everything that the processes have said."""
         for replica in self._replicas:
-            print(f"{replica.pid} said:\n{replica.process.output}")  # pytest shows it of what fails
+            print(f"{replica.pid} said:\n{replica.process.output}")
 
     async def _serve(self, port: int, settings: Mapping[str, str]) -> Replica:
         return await self._entered(script(PROGRAM, port=port, **self._settings, **settings), port)

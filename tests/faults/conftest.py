@@ -21,6 +21,7 @@ async def cluster(database: str, stage: Stage) -> AsyncIterator[Cluster]:
     cluster = Cluster(database, stage)
     yield cluster
     await cluster.close()
+    cluster.print()  # shown of tests that fail
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -32,3 +33,4 @@ async def shared(server_url: str, template: str, request: pytest.FixtureRequest)
             one, other = await cluster.start(2)
             yield Shared(stage, one, other)
             await cluster.close()
+            cluster.print()

@@ -79,6 +79,13 @@ class Follower:
         except TimeoutError:
             raise AssertionError(f"not within {PATIENCE} s: {what}; came: {self.names}") from None
 
+    async def some(self, count: int) -> None:
+        """Returns once there are so many frames, or the connection has ended."""
+        while not self._task.done() and len(self.frames) < count:
+            grown = asyncio.ensure_future(self._changed.wait())
+            await asyncio.wait([self._task, grown], return_when=asyncio.FIRST_COMPLETED)
+            grown.cancel()
+
     async def ended(self) -> list[Frame]:
         """All frames, once the connection has ended, however it did."""
         done, _ = await asyncio.wait([self._task], timeout=PATIENCE)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
@@ -30,12 +30,14 @@ class Arrival:
 
 
 class Stage:
-    """All places of all runs. What isn't held goes on at once."""
+    """All places of all runs. What isn't held goes on, once `meanwhile(arrival, times)` is done, at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, meanwhile: Callable[[Arrival, int], Awaitable[None]] | None = None) -> None:
         self.arrivals: list[Arrival] = []
         self.left: list[Arrival] = []
         """Those that weren't let go: their process died, or somebody ended them."""
+        self._meanwhile = meanwhile
+        self._takes: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._held: set[tuple[str, str]] = set()
         self._changed = asyncio.Event()
         self._server: asyncio.Server
@@ -66,7 +68,7 @@ class Stage:
 
     def takes(self, label: str) -> Counter[str]:
         """How often the run came to each of its places."""
-        return Counter(each.place for each in self.arrivals if each.label == label)
+        return self._takes[label]
 
     async def reached(self, label: str, place: str, times: int = 1) -> None:
         """Returns once the run has come there so often."""
@@ -84,12 +86,19 @@ class Stage:
             raise AssertionError(f"not within {PATIENCE} s: {what}; came to: {self.arrivals}") from None
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        label, place, pid = json.loads(await reader.readline())
+        line = await reader.readline()
+        if not line:  # killed before it could say a word
+            writer.close()
+            return
+        label, place, pid = json.loads(line)
         arrival = Arrival(label, place, pid)
         self.arrivals.append(arrival)
-        take = self.takes(label)[place]
+        self._takes[label][place] += 1
+        take = self._takes[label][place]
         self._change()
         gone = asyncio.ensure_future(reader.read())
+        if self._meanwhile is not None:
+            await self._meanwhile(arrival, take)
         while (label, place) in self._held and not gone.done():
             waiting = asyncio.ensure_future(self._changed.wait())
             await asyncio.wait([gone, waiting], return_when=asyncio.FIRST_COMPLETED)

@@ -59,3 +59,4 @@ async def test_nothing_is_lost_when_the_database_restarts(postgres: EmbeddedPost
             await replica.stopped()
     finally:
         await cluster.close()
+        cluster.print()
