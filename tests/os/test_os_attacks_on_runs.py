@@ -147,3 +147,22 @@ async def test_a_call_of_another_run_is_asked_for_again(client):
         if forked.status_code == 200:
             assert forked.json()["status"] == "PAUSED"
     assert paid == []
+
+
+async def test_who_asked_does_not_take_a_word_on_it_away(client):
+    paused = await run(client, ALICE, "pay")
+    target = f"/approvals/{await pending(client, ALICE, paused)}"
+    assert (await client.post(f"{target}/resolve", json={"status": "rejected"}, headers=ROOT)).is_success
+    assert (await client.delete(target, headers=ALICE)).status_code == 403
+    assert (await client.delete(target, headers=BOB)).status_code == 404
+    assert (await client.get(target, headers=ALICE)).json()["status"] == "rejected"
+    assert (await client.delete(target, headers=ROOT)).status_code == 204
+
+
+async def test_who_asked_may_take_the_question_back(client):
+    paused = await run(client, ALICE, "pay")
+    target = f"/approvals/{await pending(client, ALICE, paused)}"
+    assert (await client.delete(target, headers=ALICE)).status_code == 204
+    answer = await go_on(client, ALICE, paused, **confirmed(paused))
+    assert answer.status_code == 422
+    assert paid == []

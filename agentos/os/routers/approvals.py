@@ -111,7 +111,8 @@ async def resolve_approval(
     access = access_of(request.scope)
     approval = await _find(request, db, approval_id, owner)
     if body.status == "approved":
-        _refuse_own(access, approval)
+        told = "You have asked for this yourself: somebody else must approve it."
+        _refuse_own(access, approval, told)
     resolved = await db.resolve_approval(
         approval_id,
         status=body.status,
@@ -126,8 +127,13 @@ async def resolve_approval(
 
 @router.delete("/{approval_id}", operation_id="delete_approval", status_code=204)
 async def delete_approval(request: Request, approval_id: str, owner: Writer, db: ApprovalsDb) -> None:
-    """Deletes one. A run that waits for it waits on, until it is cancelled."""
-    await _find(request, db, approval_id, owner)
+    """Deletes one. A run that waits for it waits on, until it is cancelled.
+
+    Who has asked can't delete what was decided: their run would ask again.
+    """
+    approval = await _find(request, db, approval_id, owner)
+    if approval.status != "pending":
+        _refuse_own(access_of(request.scope), approval, "You have asked for this yourself: it is on record.")
     if not await db.delete_approval(approval_id, owner=owner):
         raise NotFoundError("Approval", approval_id)
 
@@ -139,13 +145,9 @@ async def _find(request: Request, db: Db, approval_id: str, owner: Owner) -> App
     return approval
 
 
-def _refuse_own(access: Access, approval: Approval) -> None:
+def _refuse_own(access: Access, approval: Approval, told: str) -> None:
     user_id = access.principal.user_id
     if user_id in approval.asked_by:
-        raise AccessDeniedError(
-            "You have asked for this yourself: somebody else must approve it.",
-            code="own_approval",
-            decision=access.decision,
-        )
+        raise AccessDeniedError(told, code="own_approval", decision=access.decision)
     if user_id is None and access.principal is not OPEN.principal and not access.is_admin:
         raise access.no_identity()
