@@ -34,25 +34,38 @@ class Asked:
     token: str
     message: str
 
+    @property
+    def start(self) -> bytes:
+        """The request."""
+        return post(self.path, self.token, f"message={self.message}&stream=true")
+
 
 async def follow(executing: int, following: int, asked: Asked, *, streams: int) -> list[Followed]:
     """Starts runs at one port, and follows each at another; the callers who started them listen too."""
-    loop = asyncio.get_running_loop()
-    start = post(asked.path, asked.token, f"message={asked.message}&stream=true")
-
-    async def opened(port: int, request: bytes) -> Stream:
-        _, stream = await loop.create_connection(lambda: Stream(request), "127.0.0.1", port)
-        return stream
 
     async def followed() -> Followed:
-        caller = await opened(executing, start)
+        caller = await Stream.opened(executing, asked.start)
         run_id = await caller.run_id
-        follower = await opened(following, get(f"{asked.path}/{run_id}/events", asked.token))
+        follower = await Stream.opened(following, get(f"{asked.path}/{run_id}/events", asked.token))
         await asyncio.gather(caller.done, follower.done)
         return follower.followed
 
     async with asyncio.timeout(TIMEOUT):
         return await asyncio.gather(*(followed() for _ in range(streams)))
+
+
+async def begun(port: int, asked: Asked, *, streams: int) -> list[Stream]:
+    """Starts runs; returns once all have begun."""
+    async with asyncio.timeout(TIMEOUT):
+        callers = [await Stream.opened(port, asked.start) for _ in range(streams)]
+        await asyncio.gather(*(caller.run_id for caller in callers))
+    return callers
+
+
+async def ended(streams: list[Stream]) -> None:
+    """Returns once all have ended."""
+    async with asyncio.timeout(TIMEOUT):
+        await asyncio.gather(*(stream.done for stream in streams))
 
 
 class Stream(asyncio.Protocol):
@@ -66,6 +79,13 @@ class Stream(asyncio.Protocol):
         self._request = request
         self._received = bytearray()
         self._seen = 0
+
+    @classmethod
+    async def opened(cls, port: int, request: bytes) -> Stream:
+        """Asks for it."""
+        loop = asyncio.get_running_loop()
+        _, stream = await loop.create_connection(lambda: cls(request), "127.0.0.1", port)
+        return stream
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)

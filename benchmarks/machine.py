@@ -17,7 +17,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from agentos.db.embedded import EmbeddedPostgres
-from tests.flows.processes import environment, free_port, running
+from tests.flows.processes import Process, environment, free_port, running
 
 ROOT = Path(__file__).parents[1]
 WORDS = 50
@@ -75,11 +75,18 @@ def fake_openai(delay: float) -> Generator[str]:
 @contextmanager
 def server(module: str, db: str, model: str = "") -> Generator[int]:
     """The port of `benchmarks.<module>` under uvicorn with one worker."""
+    with serving(module, db, model) as (_, port):
+        yield port
+
+
+@contextmanager
+def serving(module: str, db: str, model: str = "") -> Generator[tuple[Process, int]]:
+    """The same with its process."""
     port = free_port()
     options = ["--port", str(port), "--no-access-log", "--lifespan", "on"]
     command = [sys.executable, "-m", "uvicorn", f"benchmarks.{module}:app", *options]
     settings = environment(
         DATABASE_URL=db, OPENAI_BASE_URL=model, OPENAI_API_KEY="sk-bench", JWT_VERIFICATION_KEY=SECRET
     )
-    with running(command, cwd=ROOT, env=settings):
-        yield port
+    with running(command, cwd=ROOT, env=settings) as process:
+        yield process, port

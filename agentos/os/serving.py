@@ -20,6 +20,9 @@ from agentos.errors import ConfigurationError
 from agentos.os.exposure import refuse_open
 
 MAX_PORT = 65535
+WORKER_SECONDS: Final = 60
+"""How long one of several processes may say nothing before it is killed, with all its runs. Uvicorn's five
+are less than a start takes on a busy machine."""
 _RAISED: Final = f"{ConfigurationError.__module__}.{ConfigurationError.__qualname__}: "
 
 
@@ -50,6 +53,7 @@ def serve(
         refuse_open(app, host, factory=bool(uvicorn_options.get("factory")))
     Console().print(Text.assemble((title, "bold"), f" on http://{host}:{port}, docs at /docs"))
     uvicorn_options.setdefault("log_config", _log_config())
+    uvicorn_options.setdefault("timeout_worker_healthcheck", WORKER_SECONDS)
     uvicorn.run(app, host=host, port=port, reload=reload, workers=workers, **uvicorn_options)
 
 
