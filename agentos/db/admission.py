@@ -71,6 +71,11 @@ WITH target AS (
             WHEN EXISTS (SELECT FROM known) THEN 'known'
             WHEN :multitask = 'reject' AND EXISTS (SELECT FROM live) THEN 'busy'
             WHEN nullif(current_setting('agentos.queued', true), '')::bigint >= :queue_limit THEN 'full'
+            WHEN :user_queue_limit <= (
+                SELECT count(*) FROM $runs AS r, target
+                WHERE r.status = 'PENDING' AND r.background
+                    AND coalesce(r.user_id, '') = coalesce(target.user_id, '')
+            ) THEN 'full for the user'
         END AS refusal,
         CASE WHEN EXISTS (SELECT FROM live) THEN 'PENDING' ELSE :status END AS status
 ), $session, $run, waited AS (
@@ -137,6 +142,7 @@ class Admission:
             multitask=Text,
             cancelling=Text,
             queue_limit=BigInteger,
+            user_queue_limit=BigInteger,
         )
         self._look = tables.named(_LOOK)
 
@@ -166,6 +172,7 @@ def wishes(request: RunRequest) -> dict[str, Any]:
         "multitask": request.multitask,
         "cancelling": _CANCELLING.get(request.multitask),
         "queue_limit": request.queue_limit if _is_queued(request) else None,
+        "user_queue_limit": request.user_queue_limit if _is_queued(request) else None,
         "idempotency_key": request.idempotency_key,
         "fingerprint": request.fingerprint,
         "history_before": before and id_or_none(before),
@@ -191,6 +198,8 @@ def admitted(request: RunRequest, row: RowMapping) -> Accepted:
             raise SessionBusyError("Another run of this session hasn't ended yet.")
         case "full":
             raise QueueFullError("Too many runs wait for their turn. Try again later.")
+        case "full for the user":
+            raise QueueFullError("Too many of your runs wait for their turn. Try again later.")
         case _ if row["status"] is None:
             raise NotFoundError("Session")
         case _:

@@ -54,6 +54,8 @@ class RunRequest:
     """None: runs of the session may overlap."""
     queue_limit: int | None = None
     """QueueFullError if so many background runs are PENDING."""
+    user_queue_limit: int | None = None
+    """The same for those of the run's user; it needs a `queue_limit`."""
     idempotency_key: str | None = None
     """The user's own name for the request: a second one with it gets the first one's run."""
     fingerprint: str | None = None

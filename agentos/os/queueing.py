@@ -24,6 +24,8 @@ class QueueConfig:
     """Runs of every kind count, but only background ones wait for it."""
     max_queued: int = 1000
     """How many may wait; one more is answered 429."""
+    max_queued_per_user: int | None = None
+    """The same for each user, so that nobody can fill the queue for everybody."""
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -39,4 +41,9 @@ class QueueConfig:
             per_runnable=self.max_running_per_agent,
             per_user=self.max_running_per_user,
         )
-        return Capacity(limits=limits, per_process=self.max_running_per_process, queued=self.max_queued)
+        return Capacity(
+            limits=limits,
+            per_process=self.max_running_per_process,
+            queued=self.max_queued,
+            queued_per_user=self.max_queued_per_user,
+        )

@@ -67,6 +67,7 @@ class Place:
     executor_id: str | None = None
     """None: a process that nobody watches."""
     queue_limit: int | None = None
+    user_queue_limit: int | None = None
     durable: bool = False
     """Whether background runs are durable though their runnable doesn't say so."""
 
@@ -162,6 +163,7 @@ def _request(job: Job, settings: RunSettings, arguments: RunArguments, place: Pl
         background=arguments.background,
         multitask=(arguments.multitask or settings.multitask) if place.executor_id else None,
         queue_limit=place.queue_limit if arguments.background else None,
+        user_queue_limit=place.user_queue_limit,
         idempotency_key=arguments.idempotency_key,
         fingerprint=arguments.fingerprint,
         history_before=origins.run.run_id if origins else None,

@@ -147,6 +147,19 @@ async def test_the_queue_is_as_long_as_it_may_be_whoever_waits(pair):
     assert len(await claimed(pair[0])) == 3
 
 
+async def test_nobody_fills_the_queue_for_everybody(pair):
+    limits = {"queue_limit": 9, "user_queue_limit": 2}
+    for owner in ("alice", ANYONE):
+        await queued(pair[0], a_run(f"s-{owner}", status=RunStatus.PENDING), owner=owner, **limits)
+    with pytest.raises(QueueFullError, match="your runs"):
+        await queued(pair[1], **limits)
+    with pytest.raises(QueueFullError, match="your runs"):
+        await queued(pair[1], owner=ANYONE, **limits)
+    await queued(pair[1], a_run("his", user_id="bob", status=RunStatus.PENDING), **limits)
+    await claimed(pair[0], total=1)
+    await queued(pair[1], **limits)
+
+
 async def test_the_same_request_again_is_the_same_run(pair):
     for number in range(ROUNDS):
         asked = {"idempotency_key": f"k{number}", "fingerprint": "f", "session_state": {"n": number}}
