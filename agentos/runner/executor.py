@@ -69,12 +69,13 @@ class Executor:
         self._prepared[job.run_id] = job, launched
         try:
             await (await self.engine()).start(job.run_id, job.segment)
+            return await launched
         except DatabaseUnavailableError:
-            self._prepared.pop(job.run_id, None)
             run = job.run
             self.give(Assignment(run.run_id, run.kind, run.runnable_id, job.segment, job.durable))
             return None
-        return await launched
+        finally:
+            self._prepared.pop(job.run_id, None)
 
     async def engine(self) -> Engine:
         """What records the steps of durable runs, launched when it is first needed."""
@@ -107,6 +108,10 @@ class Executor:
         """Has a run that is this executor's begun, or ended, as soon as may be, or else adopted."""
         self._waiting[assignment.run_id] += 1
         self._given.put_nowait((assignment, orphaned))
+
+    async def all_begun(self) -> None:
+        """Returns once nothing waits any more that was given."""
+        await self._given.join()
 
     async def settle(self) -> None:
         """Stores the outcomes that couldn't be stored before, but of runs that are another process's now."""
@@ -158,6 +163,7 @@ class Executor:
                 await asyncio.sleep(AGAIN_SECONDS)
             finally:
                 self._waiting -= Counter([given.run_id])
+                self._given.task_done()
 
     async def execute(self, run_id: str, segment: int) -> None:
         """What the engine calls for a durable run, to be begun or taken up again here.
@@ -171,7 +177,7 @@ class Executor:
         runnable = self.runnables[job.run.kind, job.run.runnable_id]
         job.context.steps = RecordedSteps(job.context)
         live = self._launch(runnable, job, log=True)
-        if prepared:
+        if prepared and not prepared[1].done():
             prepared[1].set_result(live)
         await asyncio.wait([live.task])
         if job.is_handed_over:

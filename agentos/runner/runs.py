@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic
 
 from agentos.db.base import Db, LoggedEvent
 from agentos.db.executing import Assignment
-from agentos.errors import ConflictError, InvalidInputError, NotFoundError
+from agentos.errors import ConflictError, DatabaseUnavailableError, InvalidInputError, NotFoundError
 from agentos.run.owner import ANYONE, Owner, may_see
 from agentos.run.records import RunOutput, RunStatus
 from agentos.runner.accept import Place, RunArguments, accept, stored_arguments
@@ -64,24 +65,21 @@ class Runs:
         self.live = LiveRuns()
         self._capacity = capacity or Capacity()
         self._background_durable = durable
-        self._needs_engine = durable or any(runnable.settings.durable for runnable in runnables)
-        self._drained_at: float | None = None
-        self._executors: dict[int, Executor] = {}
-        self._tending: dict[int, Tending] = {}
-        for db in dbs:
-            own: Runnables = {(each.kind, each.id): each for each in runnables if each.settings.db is db}
-            executor = self._executors[id(db)] = Executor(db, own, self.live)
-            self._tending[id(db)] = Tending(executor, self._capacity)
+        self._runnables = runnables
+        self._dbs = dbs
+        self._renew()
 
     @asynccontextmanager
     async def running(self, *, grace: float) -> AsyncGenerator[None]:
         """Takes part in executing what is queued and orphaned.
 
         Once left, or drained, runs get `grace` seconds to end; durable ones go to other processes at once.
+        It may be entered again then.
         """
         async with AsyncExitStack() as stack:
+            stack.callback(self._renew)
             for tending in self._tending.values():
-                await stack.enter_async_context(tending.running(durable=self._needs_engine))
+                await stack.enter_async_context(tending.running(durable=self._background_durable))
             stack.push_async_callback(self._close, grace)
             yield
 
@@ -103,7 +101,8 @@ class Runs:
             live = self.live.launch(runnable, await accept(runnable, arguments, owner=owner), log=None)
             return Started(live.run, live.journal.follow_batches, live)
         await self._tending[id(executor.db)].alive()
-        place = Place(executor.id, self._capacity.queued, self._background_durable)
+        queue = self._capacity
+        place = Place(executor.id, queue.queued, queue.queued_per_user, self._background_durable)
         job = await accept(runnable, arguments, owner=owner, place=place)
         if not job.is_new:
             run = await self.find(runnable, job.run_id, session_id=None, owner=owner)
@@ -169,9 +168,11 @@ class Runs:
         if status is RunStatus.RUNNING:
             executor.cancel(run_id)
         else:
-            await executor.begin(
-                Assignment(run_id, run.kind, run.runnable_id, 0, durable=False, cancelling="cancel")
-            )
+            ending = Assignment(run_id, run.kind, run.runnable_id, 0, durable=False, cancelling="cancel")
+            try:
+                await executor.begin(ending)
+            except DatabaseUnavailableError:
+                executor.give(ending)
 
     async def proceed(
         self,
@@ -190,31 +191,50 @@ class Runs:
         if executor is None or not run.is_paused:
             raise ConflictError(f"The run is {run.status.value}, not PAUSED.")
         await self._tending[id(executor.db)].alive()
-        await reopen(
-            executor.db,
-            run,
-            continuation.answers,
-            owner=owner,
-            executor_id=None if continuation.background else executor.id,
-            arguments=stored_arguments(
-                owner=_owner_of(run),
-                stream=continuation.stream,
-                dependencies=continuation.dependencies or {},
-                continued_by=continuation.asked_by,
-            ),
-        )
+        # Read first: once the run is continued, any process may add to its log.
         after = max([line.seq for line in await all_lines(executor.db, run.run_id)], default=0)
-        source = self.source_of(runnable, run)
-        if continuation.background:
-            return Started(run.model_copy(update={"status": RunStatus.PENDING}), source, after=after)
-        job = await open_job(executor.db, runnable.settings, run.run_id, executor_id=executor.id)
+        arguments = stored_arguments(
+            owner=_owner_of(run),
+            stream=continuation.stream,
+            dependencies=continuation.dependencies or {},
+            continued_by=continuation.asked_by,
+        )
+        executor_id = None if continuation.background else executor.id
+        answers = continuation.answers
+        job = None
+        try:
+            await reopen(executor.db, run, answers, owner=owner, executor_id=executor_id, arguments=arguments)
+            if executor_id:
+                job = await open_job(executor.db, runnable.settings, run.run_id, executor_id=executor_id)
+        except DatabaseUnavailableError:
+            # Perhaps it is this executor's already; if not, nothing comes of it.
+            executor.give(Assignment(run.run_id, run.kind, run.runnable_id, 0, durable=False))
+            raise
         live = None if job is None else await executor.start(runnable, job, log=True)
-        return Started(live.run if live else run, source, live, after=after)
+        waiting = run.model_copy(update={"status": RunStatus.PENDING})
+        return Started(live.run if live else waiting, self.source_of(runnable, waiting), live, after=after)
+
+    def _renew(self) -> None:
+        """Becomes as new: what has ended its life as an executor is nobody's executor any more."""
+        self._drained_at: float | None = None
+        self._executors: dict[int, Executor] = {}
+        self._tending: dict[int, Tending] = {}
+        for db in self._dbs:
+            own: Runnables = {
+                (each.kind, each.id): each for each in self._runnables if each.settings.db is db
+            }
+            executor = self._executors[id(db)] = Executor(db, own, self.live)
+            self._tending[id(db)] = Tending(executor, self._capacity)
 
     async def _close(self, grace: float) -> None:
         self.drain()
         assert self._drained_at is not None
-        await self.live.close(max(0.0, self._drained_at + grace - monotonic()))
+        end = self._drained_at + grace
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, end - monotonic())):
+                for executor in self._executors.values():  # what was claimed is nobody else's
+                    await executor.all_begun()
+        await self.live.close(max(0.0, end - monotonic()))
 
     def _executor(self, runnable: Configured) -> Executor | None:
         db = runnable.settings.db

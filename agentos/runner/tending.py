@@ -36,6 +36,8 @@ class Capacity:
     """How many runs of all kinds a process executes before it stops taking background ones."""
     queued: int = 1000
     """How many background runs may wait, over all processes."""
+    queued_per_user: int | None = None
+    """How many of one user's."""
 
 
 class Tending:
@@ -47,6 +49,8 @@ class Tending:
         self._capacity = capacity
         self._queue_news = asyncio.Event()
         self._beaten: float | None = None
+        self._late: tuple[float, float] | None = None
+        """When the last beat came that was far too late, and by how much."""
         self._is_draining = False
 
     def drain(self) -> None:
@@ -61,12 +65,15 @@ class Tending:
 
     @asynccontextmanager
     async def running(self, *, durable: bool) -> AsyncGenerator[None]:
-        """Works until left, when all runs must have ended; durable ones then go to other processes."""
-        executor = self._executor
+        """Works until left, when all runs must have ended; durable ones then go to other processes.
+
+        `durable`: all runs in the background are, whatever their runnables say.
+        """
+        executor, own = self._executor, self._executor.runnables.values()
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._leave)
             stack.push_async_callback(executor.close)
-            if durable:
+            if any(durable or runnable.settings.durable for runnable in own):
                 await self._prepared()
             for loop in (
                 self._beat_on, self._take_over, self._claim_on, self._listen, executor.begin_given
@@ -96,7 +103,7 @@ class Tending:
             if not self._is_draining:
                 orphans = await self._db.adopt_runs(
                     executor.id,
-                    dead_after=DEAD_SECONDS,
+                    dead_after=DEAD_SECONDS + self._allowance(),
                     runnables=list(executor.runnables),
                     held=executor.held,
                 )
@@ -104,9 +111,17 @@ class Tending:
                     executor.give(orphan, orphaned=True)
             await asyncio.sleep(BEAT_SECONDS)
 
+    def _allowance(self) -> float:
+        """How much longer others may be silent: what kept this process from beating has kept them too."""
+        if self._late is None or monotonic() - self._late[0] > DEAD_SECONDS:
+            return 0
+        return self._late[1]
+
     async def _beat(self) -> None:
         unwanted = await self._db.beat(self._executor.id)
-        self._beaten = monotonic()
+        before, self._beaten = self._beaten, monotonic()
+        if before is not None and self._beaten - before > DEAD_SECONDS / 2:
+            self._late = self._beaten, self._beaten - before
         for run_id in unwanted:
             self._executor.cancel(run_id)
 
