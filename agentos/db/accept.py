@@ -65,13 +65,25 @@ MEMORIES: Final = """(
     ) AS newest
 ) AS memories"""
 
+# A run that branched off from another one has that one's messages, as far as they count, itself: before it
+# come the runs from before the place where it branched off.
 HISTORY: Final = Template("""(
-    SELECT json_agg(messages ORDER BY position)
-    FROM (
-        SELECT messages, position FROM $runs
-        WHERE session_id = $session AND status = 'COMPLETED' AND parent_run_id IS NULL $before
-        ORDER BY position DESC LIMIT :history_runs
-    ) AS last
+    WITH RECURSIVE last AS (
+        (
+            SELECT messages, position, coalesce(history_before, position) AS behind, 1 AS number FROM $runs
+            WHERE session_id = $session AND status = 'COMPLETED' AND parent_run_id IS NULL $before
+            ORDER BY position DESC LIMIT least(:history_runs, 1)
+        )
+        UNION ALL
+        SELECT earlier.* FROM last, LATERAL (
+            SELECT messages, position, coalesce(history_before, position), last.number + 1 FROM $runs
+            WHERE session_id = $session AND status = 'COMPLETED' AND parent_run_id IS NULL
+                AND position < last.behind
+            ORDER BY position DESC LIMIT 1
+        ) AS earlier
+        WHERE last.number < :history_runs
+    )
+    SELECT json_agg(messages ORDER BY position) FROM last
 ) AS history""")
 
 _PLAIN: Final = Template("""

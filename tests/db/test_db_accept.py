@@ -102,6 +102,18 @@ async def test_a_taken_run_id_conflicts_and_changes_nothing(db):
     assert await db.get_session("other", owner=ANYONE) is None
 
 
+async def test_history_follows_the_branch_that_was_taken(db):
+    first, second, third = [await a_finished_run(db, text=text) for text in ("1", "2", "3")]
+    branch = a_run(messages=[Message(role="user", content="2, but better")])
+    got = await accepted(db, branch, history_runs=5, history_before=second.run_id)
+    assert [message.content for message in got.history] == ["1"]
+    await finished(db, branch)
+    history = (await accepted(db, a_run(), history_runs=5)).history
+    assert [message.content for message in history] == ["1", "2, but better"]
+    assert len((await accepted(db, a_run(), history_runs=1)).history) == 1
+    assert {first.status, third.status} == {RunStatus.COMPLETED}
+
+
 async def test_history_is_the_last_completed_runs_oldest_first(db):
     for number in range(5):
         run = a_run(
