@@ -149,8 +149,12 @@ async def connect(*arguments: Any, role: str, **options: Any) -> CallersConnecti
     """As psycopg's; transactions act as `role`."""
     connection = await CallersConnection.connect(*arguments, cursor_factory=CallersCursor, **options)
     connection.role = role
-    async with connection.pipeline() as pipeline:
-        for name, statement in ((_SPEAK, _SETTINGS), (_LOCK, _LOCKS)):
-            pipeline.command_queue.append(partial(connection.pgconn.send_prepare, name, statement))
-            pipeline.result_queue.append(None)
+    try:
+        async with connection.pipeline() as pipeline:
+            for name, statement in ((_SPEAK, _SETTINGS), (_LOCK, _LOCKS)):
+                pipeline.command_queue.append(partial(connection.pgconn.send_prepare, name, statement))
+                pipeline.result_queue.append(None)
+    except BaseException:  # whoever waited for it was cancelled, and nobody else knows of it
+        connection.pgconn.finish()
+        raise
     return connection
