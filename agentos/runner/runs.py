@@ -128,6 +128,8 @@ class Runs:
             or (session_id is not None and run.session_id != session_id)
         ):
             raise NotFoundError("Run")
+        if here is not None and run.status is not RunStatus.RUNNING:
+            await here.finished()  # it says how it ended, but that is yet to be stored
         return run
 
     def source_of(self, runnable: Configured, run: RunOutput) -> Source:
