@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
+from time import monotonic
 
 import pytest
 
@@ -15,48 +16,97 @@ from tests.faults.following import check, raw, said, spoken
 from tests.faults.stage import Stage
 from tests.flows.processes import free_port
 
+DEAD_SECONDS = 3
+
 
 @pytest.fixture
 async def postgres() -> AsyncIterator[EmbeddedPostgres]:
     folder = tempfile.mkdtemp(prefix="agentos-faults-", dir=quick_folder())
     server = EmbeddedPostgres(folder, fsync=False, port=free_port())
     await asyncio.to_thread(server.start)
+    await asyncio.to_thread(PostgresDb(server.url()).schema.upgrade)
     yield server
     await asyncio.to_thread(server.stop)
     shutil.rmtree(folder, ignore_errors=True)
 
 
-async def test_nothing_is_lost_when_the_database_restarts(postgres: EmbeddedPostgres, stage: Stage):
-    await asyncio.to_thread(PostgresDb(postgres.url()).schema.upgrade)
+@pytest.fixture
+async def cluster(postgres: EmbeddedPostgres, stage: Stage) -> AsyncIterator[Cluster]:
     cluster = Cluster(postgres.url(), stage)
-    try:
-        one, other = await cluster.start(2)
-        runs = {agent: one.run(agent, agent) for agent in ("plain", "durable")}
-        for agent in runs:
-            stage.hold(agent, "model-2 speaks")
-        for agent, run in runs.items():
-            await stage.reached(agent, "model-2 speaks")
-            await run.begun()
-        far = {agent: other.follow(agent, run.run_id) for agent, run in runs.items()}
-        for follower in far.values():
-            await follower.reached("ModelRequestStarted", 2)
-        await asyncio.to_thread(postgres.stop)
-        for agent in runs:
-            stage.let_go(agent)
-            await stage.reached(agent, "model-2 has spoken")
-        away = await other.post("/agents/talker/runs", message="away", stream=False)
-        assert away.status_code == 503
-        await asyncio.to_thread(postgres.start)
-        for agent, run in runs.items():
-            frames = await run.ended()
-            check(frames)
-            assert raw(await far[agent].ended()) == raw(frames)
-            assert said(frames) == spoken(await other.get(agent, run.run_id))
-            assert set(stage.takes(agent).values()) == {1}
-        check(await other.run("durable", "later").ended())
-        for replica in (one, other):
-            replica.stop()
-            await replica.stopped()
-    finally:
-        await cluster.close()
-        cluster.print()
+    yield cluster
+    await cluster.close()
+    cluster.print()
+
+
+async def test_nothing_is_lost_when_the_database_restarts(
+    postgres: EmbeddedPostgres, cluster: Cluster, stage: Stage
+):
+    one, other = await cluster.start(2)
+    runs = {agent: one.run(agent, agent) for agent in ("plain", "durable")}
+    for agent in runs:
+        stage.hold(agent, "model-2 speaks")
+    for agent, run in runs.items():
+        await stage.reached(agent, "model-2 speaks")
+        await run.begun()
+    far = {agent: other.follow(agent, run.run_id) for agent, run in runs.items()}
+    for follower in far.values():
+        await follower.reached("ModelRequestStarted", 2)
+    await asyncio.to_thread(postgres.stop)
+    for agent in runs:
+        stage.let_go(agent)
+        await stage.reached(agent, "model-2 has spoken")
+    assert (await other.post("/agents/talker/runs", message="away", stream=False)).status_code == 503
+    await asyncio.to_thread(postgres.start)
+    for agent, run in runs.items():
+        frames = await run.ended()
+        check(frames)
+        assert raw(await far[agent].ended()) == raw(frames)
+        assert said(frames) == spoken(await other.get(agent, run.run_id))
+        assert set(stage.takes(agent).values()) == {1}
+    check(await other.run("durable", "later").ended())
+    for replica in (one, other):
+        replica.stop()
+        await replica.stopped()
+
+
+async def test_who_could_not_say_that_it_lives_is_not_dead(
+    postgres: EmbeddedPostgres, cluster: Cluster, stage: Stage
+):
+    replicas = await cluster.start(2, DEAD_SECONDS=f"{DEAD_SECONDS}")
+    runs = {f"plain {number}": each.run("plain", f"plain {number}") for number, each in enumerate(replicas)}
+    for label, run in runs.items():
+        stage.hold(label, "look")
+        await stage.reached(label, "look")
+        await run.begun()
+    await asyncio.to_thread(postgres.stop)
+    back = monotonic() + 1.5 * DEAD_SECONDS
+    while monotonic() < back:
+        assert (await replicas[0].post("/agents/talker/runs", message="away")).status_code == 503
+    await asyncio.to_thread(postgres.start)
+    for replica in replicas:
+        check(await replica.run("talker", "later").ended())
+    for label, run in runs.items():
+        stage.let_go(label)
+        check(await run.ended())
+
+
+async def test_a_server_can_be_stopped_while_the_database_is_away(
+    postgres: EmbeddedPostgres, cluster: Cluster, stage: Stage
+):
+    (server,) = await cluster.start(GRACE="1")
+    runs = {agent: server.run(agent, agent) for agent in ("plain", "durable")}
+    for agent in runs:
+        stage.hold(agent, "look")
+    for agent in runs:
+        await stage.reached(agent, "look")
+    await asyncio.to_thread(postgres.stop)
+    for agent in runs:
+        stage.let_go(agent)
+    server.stop()
+
+    await server.stopped()
+    await asyncio.to_thread(postgres.start)
+    (later,) = await cluster.start()
+    for agent, end in (("plain", "RunError"), ("durable", "RunCompleted")):
+        check(await later.follow(agent, runs[agent].run_id).ended(), end=end)
+    assert stage.takes("durable")["model-1"] == 1

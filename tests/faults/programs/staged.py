@@ -121,6 +121,7 @@ agent_os = AgentOS(
     durable=bool(os.environ.get("DURABLE")),
     queue=QueueConfig(**json.loads(os.environ.get("QUEUE", "{}"))),
     audit=False,
+    shutdown_grace=float(os.environ.get("GRACE", "10")),
 )
 
 if __name__ == "__main__":
