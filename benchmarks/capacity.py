@@ -25,12 +25,17 @@ TOKENS_A_SECOND = 50
 """What a quick model writes."""
 
 
+def parser() -> argparse.ArgumentParser:
+    """What may be said."""
+    made = argparse.ArgumentParser(prog="python -m benchmarks.capacity", description=__doc__)
+    made.add_argument("--streams", type=int, nargs="*", default=[50, 100, 200])
+    made.add_argument("--seconds", type=int, default=5, help="of each measurement")
+    return made
+
+
 async def main() -> None:
     """Prints what there is to know."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.capacity", description=__doc__)
-    parser.add_argument("--streams", type=int, nargs="*", default=[50, 100, 200])
-    parser.add_argument("--seconds", type=int, default=5, help="of each measurement")
-    arguments = parser.parse_args()
+    arguments = parser().parse_args()
     console = Console(highlight=False)
     with machine.postgres() as postgres, machine.serving("ticking", machine.database(postgres, "a")) as held:
         kilobytes = await _memory(*held)
