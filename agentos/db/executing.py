@@ -151,7 +151,8 @@ class Executing(Protocol):
     ) -> RunStatus | None:
         """Asks for a run to end, and tells every process; the status it had, None if there is no such run.
 
-        A run that nobody executes (PENDING or PAUSED) becomes RUNNING here, for this executor to end it.
+        A run that no process of ours executes (PENDING, PAUSED, or a script's, which counts as PENDING)
+        becomes RUNNING here, for this executor to end it.
         A run that is over stays as it is, and the first of several wishes holds. One that pauses all the same
         becomes PENDING, to be claimed and ended.
         """

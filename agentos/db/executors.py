@@ -150,7 +150,8 @@ class ExecutorStore(Store):
     ) -> RunStatus | None:
         """Asks for a run to end, and tells every process; the status it had, None if there is no such run.
 
-        A run that nobody executes (PENDING or PAUSED) becomes RUNNING here, for this executor to end it.
+        A run that no process of ours executes (PENDING, PAUSED, or a script's, which counts as PENDING)
+        becomes RUNNING here, for this executor to end it.
         A run that is over stays as it is. The first of several wishes holds.
         """
         wanted = {"run_id": id_or_none(run_id), "executor_id": executor_id, "how": how}

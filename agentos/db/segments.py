@@ -78,9 +78,13 @@ SELECT segment, (SELECT $queue FROM run WHERE status = 'PENDING') AS queue
 FROM found LEFT JOIN run ON true
 """).safe_substitute(queue=QUEUE)
 
+# A run that a script executes has no executor: nobody can reach the script, or tell whether it lives.
 _CANCEL: Final = Template("""
 WITH found AS (
-    SELECT run_id, status FROM $runs
+    SELECT
+        run_id,
+        CASE WHEN status = 'RUNNING' AND executor_id IS NULL THEN 'PENDING' ELSE status END AS status
+    FROM $runs
     WHERE run_id = :run_id AND (:anyone OR user_id = :owner)
     FOR NO KEY UPDATE
 ), changed AS (

@@ -261,3 +261,13 @@ async def test_only_an_answer_of_the_same_session_is_replaced(db):
     await finished(db, hers)
     await finished(db, his, replaces=hers.run_id)
     assert (await db.get_run(hers.run_id, owner="alice")).status is RunStatus.COMPLETED
+
+
+async def test_a_run_that_a_script_left_behind_can_be_cancelled(db):
+    run = a_run()
+    await accepted(db, run)
+    assert await db.cancel_run(run.run_id, executor_id="server", owner="alice") is RunStatus.PENDING
+    with pytest.raises(RunLostError):
+        await finished(db, run)
+    await finished(db, run, status=RunStatus.CANCELLED, executor_id="server")
+    assert (await db.get_run(run.run_id, owner="alice")).status is RunStatus.CANCELLED
