@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from functools import lru_cache
 from typing import Final
 
-from agentos.run.events import Kind, RunContent, RunError
+from agentos.run.events import Kind, RunContent, RunError, RunPaused
 from agentos.run.wire import event_name, sse_frame
 from agentos.runner.runs import Source
 
@@ -27,15 +27,17 @@ async def frames(
 
     `names`: only events with these wire names.
     """
-    batches = source(after)
+    batches, now = source(after), asyncio.get_running_loop().time
+    silent_until = now() + keep_alive
     try:
         while True:
             try:
-                async with asyncio.timeout(keep_alive):
+                async with asyncio.timeout_at(silent_until):
                     batch = await anext(batches)
             except TimeoutError:
                 batches = source(after)
                 yield KEEP_ALIVE
+                silent_until = now() + keep_alive
                 continue
             except StopAsyncIteration:
                 return
@@ -43,6 +45,7 @@ async def frames(
             shown = batch if names is None else [line for line in batch if line.name in names]
             if shown:
                 yield "".join([sse_frame(line.name, line.text, line.seq) for line in shown]).encode()
+                silent_until = now() + keep_alive
     finally:
         await batches.aclose()
 
@@ -50,4 +53,5 @@ async def frames(
 @lru_cache
 def answer_names(kind: Kind) -> frozenset[str]:
     """The wire names of the events that `stream_events=false` leaves: the answer, or why there is none."""
-    return frozenset({event_name(RunContent(), kind), event_name(RunError(content="", error_type=""), kind)})
+    shown = RunContent(), RunPaused(), RunError(content="", error_type="")
+    return frozenset(event_name(event, kind) for event in shown)

@@ -71,8 +71,12 @@ class LiveRuns:
         """Starts an accepted run and keeps it until it ends."""
         live = launch(runnable, job, log=log)
         self._runs[job.run_id] = live
-        live.task.add_done_callback(lambda _: self._runs.pop(job.run_id, None))
+        live.task.add_done_callback(lambda _: self._forget(live))
         return live
+
+    def _forget(self, live: LiveRun) -> None:
+        if self._runs.get(live.job.run_id) is live:  # it may have come back meanwhile
+            del self._runs[live.job.run_id]
 
     def get(self, run_id: str) -> LiveRun | None:
         """The run, if this process is executing it."""
