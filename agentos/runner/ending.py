@@ -11,6 +11,9 @@ from agentos.runner.job import Job
 from agentos.runner.journal import Journal, Logged
 from agentos.runner.log import EventLog
 
+UNLOGGED = 10_000
+"""More events than a process can have shown and not logged when it dies."""
+
 
 class ProcessDiedError(AgentOSError):
     """The process that executed the run is gone, and the run wasn't durable."""
@@ -19,12 +22,17 @@ class ProcessDiedError(AgentOSError):
 
 
 async def end(job: Job, log: EventLog, *, db: Db, error: AgentOSError | None) -> None:
-    """Ends the run as ERROR with `error`, or, without one, as CANCELLED with the text it had said."""
+    """Ends the run as ERROR with `error`, or, without one, as CANCELLED with the text it had said.
+
+    Followers may have seen text that a dying process couldn't log any more. No `seq` that they can know is
+    used again, so that all of them find the end behind what they have seen.
+    """
     run, lines = job.run, job.logged.lines
     if error is None and run.content is None:
         run.content = _said([decode_event(line.text) for line in lines])
     last = lines[-1].seq if lines else job.logged.before
-    journal = Journal(origin_of(run), log=log, logged=Logged(before=last))
+    unlogged = UNLOGGED if lines and not job.durable else 0
+    journal = Journal(origin_of(run), log=log, logged=Logged(before=last + unlogged))
     await Outcome(job, journal, db).store(cancelled(run) if error is None else failed(run, error))
 
 

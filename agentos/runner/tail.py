@@ -15,8 +15,6 @@ from agentos.run.wire import decode_event, event_name
 
 KEPT_LINES = 2000
 """How many of a run's last lines stay in memory for its followers; a slower one reads the log itself."""
-UNLOGGED = 500
-"""More events than a process can have shown and not logged when it dies."""
 MOST_LINES = 1000
 """So many of a run come with one reading."""
 LOOK_SECONDS = 2.0
@@ -37,7 +35,8 @@ class _Tail:
     def after(self, seq: int) -> list[LoggedEvent] | None:
         """The lines behind `seq`; None if some of them aren't kept any more."""
         first = self.last - len(self.lines)
-        return None if seq < first else self.lines[seq - first :]
+        # Behind a run's last line that was shown there may be a gap before its end; see `ending.end`.
+        return None if seq < first else [line for line in self.lines[seq - first :] if line.seq > seq]
 
     def rewind(self, seq: int) -> None:
         """There is nothing behind `seq`: whoever came first asked for more than there is."""
@@ -85,7 +84,7 @@ class Tails:
         tail = self._tails.setdefault(run.run_id, _Tail(last=after))
         tail.followers += 1
         self.news(run.run_id)
-        settled, has_seen = False, False
+        settled = False
         try:
             if run.status.is_final or run.is_paused:
                 settled = await self._is_settled(run)
@@ -98,7 +97,7 @@ class Tails:
                         tail.rewind(after)
                 if batch:
                     yield batch
-                    after, has_seen = batch[-1].seq, True
+                    after = batch[-1].seq
                     if (final := _final(batch[-1], run)) is None:
                         settled = settled and await self._is_settled(run)
                         continue
@@ -106,8 +105,6 @@ class Tails:
                         return
                     settled = await self._is_settled(run)
                 elif settled:
-                    if not has_seen and (end := await self._end(run.run_id, before=after)):
-                        yield [end]
                     return
                 elif not await _within(LOOK_SECONDS, grown):
                     self.news(run.run_id)
@@ -116,14 +113,6 @@ class Tails:
             tail.followers -= 1
             if not tail.followers:
                 self._tails.pop(run.run_id, None)
-
-    async def _end(self, run_id: str, *, before: int) -> LoggedEvent | None:
-        """The last line, if it lies before `before`.
-
-        A follower that has seen text which a dying process couldn't log any more asks for what is behind it.
-        """
-        lines = await self._lines(run_id, max(0, before - UNLOGGED))
-        return lines[-1] if lines and lines[-1].seq < before else None
 
     async def _is_settled(self, run: RunOutput) -> bool:
         if run.status.is_final:

@@ -9,6 +9,7 @@ from typing import Final
 
 import psycopg
 
+from agentos.runner.ending import UNLOGGED
 from benchmarks.soak.story import Story
 from tests.faults.following import TERMINAL, Frame
 from tests.faults.stage import Arrival
@@ -26,6 +27,11 @@ class Run:
     error: str | None
     lines: list[tuple[int, str, str]] = field(default_factory=list[tuple[int, str, str]])
     """seq, name, text."""
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether its process died: its end comes behind whatever a client can have seen."""
+        return bool(self.lines) and self.lines[-1][0] > UNLOGGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,8 @@ ENDS: Final = {"COMPLETED", "CANCELLED", "ERROR"}
 def torn(run: Run) -> list[str]:
     """What is wrong with the log of a run that is over."""
     wrong: list[str] = []
-    if [seq for seq, _, _ in run.lines] != list(range(1, len(run.lines) + 1)):
+    lines = run.lines[:-1] if run.is_cut_off else run.lines
+    if [seq for seq, _, _ in lines] != list(range(1, len(lines) + 1)):
         wrong.append(f"{run.label}: the log has gaps")
     names = [name for _, name, _ in run.lines]
     if [name for name in names if name in TERMINAL] != names[-1:]:
@@ -94,15 +101,11 @@ def differing(story: Story, run: Run) -> list[str]:
 
     Of a run that ended with its process the last text, which was shown before it was logged, may be gone.
     """
-    seen = list(story.frames)
-    if run.error == DIED:
-        last = run.lines[-1][0]
-        late = [frame for frame in seen if frame.id >= last and frame.event == "RunContent"]
-        seen = [frame for frame in seen if frame not in late]
-        if any(frame.id > last for frame in seen) or not _follow_on(seen):
-            return [f"{story.label}: saw {_ids(seen)} of {last}"]
-    elif len(seen) != len(run.lines) or not _follow_on(seen):
-        return [f"{story.label}: saw {_ids(seen)} of {len(run.lines)}"]
+    seen, ids = list(story.frames), [seq for seq, _, _ in run.lines]
+    if run.is_cut_off:
+        seen = [frame for frame in seen if frame.id in ids or frame.event != "RunContent"]
+    if [frame.id for frame in seen] != ids:
+        return [f"{story.label}: saw {[frame.id for frame in seen]} of {ids}"]
     texts = {seq: (name, text) for seq, name, text in run.lines}
     other = [frame.id for frame in seen if (frame.event, _text(frame)) != texts[frame.id]]
     return [f"{story.label}: other text at {other}"] if other else []
@@ -121,14 +124,6 @@ def read(url: str) -> list[Run]:
         for run_id, *line in lines:
             runs[run_id].lines.append((line[0], line[1], line[2]))
     return list(runs.values())
-
-
-def _follow_on(frames: Sequence[Frame]) -> bool:
-    return [frame.id for frame in frames] == list(range(1, len(frames) + 1))
-
-
-def _ids(frames: Sequence[Frame]) -> list[int]:
-    return [frame.id for frame in frames]
 
 
 def _text(frame: Frame) -> str:

@@ -61,6 +61,7 @@ def story(*frames: tuple[int, str]) -> Story:
 
 
 WHOLE = list(enumerate(NAMES, 1))
+END = (10_003, "RunError")
 
 
 @pytest.mark.parametrize(
@@ -87,14 +88,17 @@ def test_another_text_is_another_event():
 @pytest.mark.parametrize(
     ("frames", "is_same"),
     [
-        ([(1, "RunStarted"), (2, "RunContent"), (3, "RunError")], True),
-        ([(1, "RunStarted"), (2, "RunContent"), (3, "RunContent"), (4, "RunContent"), (3, "RunError")], True),
-        ([(1, "RunStarted"), (3, "RunError")], False),
-        ([(1, "RunStarted"), (2, "RunContent"), (3, "RunError"), (4, "RunError")], False),
+        ([(1, "RunStarted"), (2, "RunContent"), END], True),
+        ([(1, "RunStarted"), (2, "RunContent"), (3, "RunContent"), (4, "RunContent"), END], True),
+        ([(1, "RunStarted"), END], False),
+        ([(1, "RunStarted"), (2, "RunContent")], False),
+        ([(1, "RunStarted"), (2, "RunContent"), END, END], False),
     ],
 )
 def test_text_that_a_dying_process_could_not_log_is_not_lost(frames, is_same):
-    logged = run("RunStarted", "RunContent", "RunError", error="process_died")
+    logged = run("RunStarted", "RunContent", error="process_died")
+    logged.lines.append((END[0], "RunError", f"text {END[0]}"))
+    assert torn(logged) == []
     assert (differing(story(*frames), logged) == []) is is_same
 
 

@@ -107,6 +107,7 @@ async def test_a_server_can_be_stopped_while_the_database_is_away(
     await server.stopped()
     await asyncio.to_thread(postgres.start)
     (later,) = await cluster.start()
-    for agent, end in (("plain", "RunError"), ("durable", "RunCompleted")):
-        check(await later.follow(agent, runs[agent].run_id).ended(), end=end)
+    died = await later.follow("plain", runs["plain"].run_id).ended()
+    check(died, end="RunError", has_died=True)
+    check(await later.follow("durable", runs["durable"].run_id).ended())
     assert stage.takes("durable")["model-1"] == 1

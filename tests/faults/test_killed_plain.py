@@ -3,9 +3,16 @@
 import asyncio
 import signal
 
+from tests.conftest import administering
 from tests.faults.cluster import Cluster
 from tests.faults.following import check, raw
 from tests.faults.stage import Stage
+
+ABANDON = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+"""What a killed process has asked for, and waits in Postgres for a lock."""
 
 
 async def test_a_run_of_a_killed_process_ends_as_an_error_for_every_follower(cluster: Cluster, stage: Stage):
@@ -27,11 +34,32 @@ async def test_a_run_of_a_killed_process_ends_as_an_error_for_every_follower(clu
     assert raw(seen + await again.ended()) == raw(frames)
     for agent, run_id in (("plain", watched.run_id), ("talker", queued)):
         frames = await survivor.follow(agent, run_id).ended()
-        check(frames, end="RunError")
+        check(frames, end="RunError", has_died=True)
         assert frames[-1].data["error_type"] == "process_died"
         run = await survivor.get(agent, run_id)
         assert (run["status"], run["error_type"]) == ("ERROR", "process_died")
     assert stage.takes("watched")["model-1"] == stage.takes("queued")["model-1"] == 1
+
+
+async def test_who_has_seen_more_than_was_logged_finds_the_end_all_the_same(cluster: Cluster, stage: Stage):
+    dying, survivor = await cluster.start(2)
+    stage.hold("it", "model-1 speaks", "model-1 has spoken")
+    seen = dying.run("talker", "it")
+    await stage.reached("it", "model-1 speaks")
+    await seen.reached("RunContent")
+    with administering(cluster.database) as connection, connection.transaction():
+        connection.execute("SELECT FROM ai.agentos_runs FOR UPDATE")  # the log can't grow
+        stage.let_go("it", "model-1 speaks")
+        await seen.reached("RunContent", 6)
+        await dying.kill()
+        connection.execute(ABANDON)
+    for frame in await seen.ended():
+        rest = await survivor.follow("talker", seen.run_id, after=frame.id).ended()
+        assert rest[-1].event == "RunError"
+    assert await survivor.follow("talker", seen.run_id, after=rest[-1].id).ended() == []
+    logged = await survivor.follow("talker", seen.run_id).ended()
+    check(logged, end="RunError", has_died=True)
+    assert len(logged) < len(seen.frames)
 
 
 async def test_a_process_that_wakes_up_changes_nothing_any_more(cluster: Cluster, stage: Stage):
@@ -46,7 +74,7 @@ async def test_a_process_that_wakes_up_changes_nothing_any_more(cluster: Cluster
     for label in runs:
         stage.let_go(label)
     elsewhere = {agent: await other.follow(agent, run.run_id).ended() for agent, run in runs.items()}
-    check(elsewhere["plain"], end="RunError")
+    check(elsewhere["plain"], end="RunError", has_died=True)
     check(elsewhere["durable"])
     before = whole(cluster)
     sleeper.signal(signal.SIGCONT)
