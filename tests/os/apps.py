@@ -83,6 +83,19 @@ class Gated:
         yield "two"
 
 
+@asynccontextmanager
+async def standing(client: httpx.AsyncClient, gated: Gated, **fields: Any) -> AsyncIterator[tuple[str, Any]]:
+    """A run of web in session s1 that stands at its gate: its id, and the task of the call that started it."""
+    runs = "/agents/web/runs"
+    call = asyncio.create_task(client.post(runs, json={"message": "hi", "session_id": "s1", **fields}))
+    await gated.waits.wait()
+    gated.waits.clear()
+    *_, run = (await client.get(f"{runs}?session_id=s1")).json()
+    yield run["run_id"], call
+    gated.gate.set()
+    await call
+
+
 def calls_once(name: str, **arguments: Any) -> Callable[[ModelRequest], ModelResponse]:
     """A model that calls the tool when it is asked something, and then says what that answered."""
 

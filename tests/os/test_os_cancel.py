@@ -1,7 +1,6 @@
 """Ending runs: who may, which ones, and what is left of them."""
 
 import asyncio
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -9,7 +8,7 @@ from agentos.db.postgres import PostgresDb
 from agentos.os import AgentOS
 from agentos.run.events import RunContent
 from agentos.tools import tool
-from tests.os.apps import ADMIN, Gated, Played, agent, bearer, calls_once, frames, secured, serving
+from tests.os.apps import ADMIN, Played, agent, bearer, calls_once, frames, secured, serving, standing
 
 RUNS = "/agents/web/runs"
 
@@ -18,23 +17,6 @@ RUNS = "/agents/web/runs"
 def send() -> str:
     """Sends."""
     return "sent"
-
-
-@asynccontextmanager
-async def standing(client, gated, **fields):
-    """A run that stands at its gate: its id, and the task of the call that started it."""
-    call = asyncio.create_task(client.post(RUNS, json={"message": "hi", "session_id": "s1", **fields}))
-    await gated.waits.wait()
-    gated.waits.clear()
-    *_, run = (await client.get(f"{RUNS}?session_id=s1")).json()
-    yield run["run_id"], call
-    gated.gate.set()
-    await call
-
-
-@pytest.fixture
-def gated():
-    return Gated()
 
 
 @pytest.fixture

@@ -1,32 +1,14 @@
 """Following runs: live, from the log, from another process; and whose runs they are."""
 
 import asyncio
-from contextlib import asynccontextmanager
 
-import httpx
 import pytest
 
 from agentos.db.postgres import PostgresDb
 from agentos.os import AgentOS, streaming
-from tests.os.apps import ADMIN, Gated, agent, bearer, frames, secured, serving
+from tests.os.apps import ADMIN, agent, bearer, frames, secured, serving, standing
 
 RUNS = "/agents/web/runs"
-
-
-@asynccontextmanager
-async def running(client: httpx.AsyncClient, gated: Gated, **fields):
-    """A run of session s1 that stands at its gate: its id, and the task of the call that started it."""
-    call = asyncio.create_task(client.post(RUNS, json={"message": "hi", "session_id": "s1", **fields}))
-    await gated.waits.wait()
-    (run,) = (await client.get(f"{RUNS}?session_id=s1")).json()
-    yield run["run_id"], call
-    gated.gate.set()
-    await call
-
-
-@pytest.fixture
-def gated():
-    return Gated()
 
 
 @pytest.fixture
@@ -50,7 +32,7 @@ ALL = [
 
 
 async def test_a_live_run_is_followed_from_its_beginning(app, gated):
-    async with serving(app) as client, running(client, gated) as (run_id, call):
+    async with serving(app) as client, standing(client, gated) as (run_id, call):
         follower = asyncio.create_task(client.get(f"{RUNS}/{run_id}/events"))
         gated.gate.set()
         assert names((await follower).text) == names((await call).text) == ALL
@@ -61,7 +43,7 @@ async def test_a_live_run_is_followed_from_its_beginning(app, gated):
 )
 async def test_a_run_is_followed_from_behind_what_was_seen(app, gated, place):
     async with serving(app) as client:
-        async with running(client, gated) as (run_id, call):
+        async with standing(client, gated) as (run_id, call):
             follower = asyncio.create_task(client.get(f"{RUNS}/{run_id}/events", **place))
             gated.gate.set()
             assert names((await follower).text) == ALL[3:]
@@ -79,7 +61,7 @@ async def test_a_run_that_is_over_is_read_from_the_log_byte_for_byte(app, gated)
 
 async def test_a_run_of_another_process_is_followed_to_its_end(app, gated, database):
     other = AgentOS(agents=[agent(db=PostgresDb(database))]).get_app()
-    async with serving(app) as client, serving(other) as far, running(client, gated) as (run_id, call):
+    async with serving(app) as client, serving(other) as far, standing(client, gated) as (run_id, call):
         follower = asyncio.create_task(far.get(f"{RUNS}/{run_id}/events"))
         gated.gate.set()
         assert names((await follower).text) == names((await call).text)
@@ -90,7 +72,7 @@ async def test_a_run_without_a_log_ends_its_followers_elsewhere(app, gated, data
     async with (
         serving(app) as client,
         serving(other) as far,
-        running(client, gated, stream=False) as (run_id, _),
+        standing(client, gated, stream=False) as (run_id, _),
     ):
         follower = asyncio.create_task(far.get(f"{RUNS}/{run_id}/events"))
         gated.gate.set()
@@ -116,7 +98,7 @@ async def test_a_live_run_is_as_private_as_a_stored_one(app, gated):
     secured(app)
     async with serving(app) as client:
         client.headers = bearer("ann")
-        async with running(client, gated) as (run_id, _):
+        async with standing(client, gated) as (run_id, _):
             await private(client, run_id, events=False)
         await private(client, run_id, events=True)
 
@@ -143,7 +125,7 @@ async def private(client, run_id, *, events):
 async def test_a_run_is_found_only_under_its_agent_and_its_session(db, gated):
     app = AgentOS(agents=[agent(gated.answer, db=db), agent(called="other", db=db)]).get_app()
     async with serving(app) as client:
-        async with running(client, gated) as (run_id, _):
+        async with standing(client, gated) as (run_id, _):
             await placed(client, run_id)
         await placed(client, run_id)
 
@@ -158,7 +140,7 @@ async def placed(client, run_id):
 
 
 async def test_silence_is_broken_by_a_comment(app, gated):
-    async with serving(app) as client, running(client, gated) as (run_id, _):
+    async with serving(app) as client, standing(client, gated) as (run_id, _):
         live = app.state.agentos.runs.live.get(run_id)
         shown = streaming.frames(live.journal.follow_batches, after=3, keep_alive=0.001)
         assert [await anext(shown), await anext(shown)] == [streaming.KEEP_ALIVE] * 2
@@ -177,7 +159,7 @@ async def test_what_is_ready_at_once_is_one_piece(db):
 
 
 async def test_ending_the_server_ends_its_runs_and_stores_them(app, gated, db):
-    async with serving(app) as client, running(client, gated) as (run_id, call):
+    async with serving(app) as client, standing(client, gated) as (run_id, call):
         await app.state.agentos.runs.live.close(grace=0)
         assert names((await call).text)[-1][1] == "RunCancelled"
         assert (await client.get(f"{RUNS}/{run_id}")).json()["status"] == "CANCELLED"

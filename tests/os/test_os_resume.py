@@ -6,14 +6,9 @@ import pytest
 
 from agentos.db.postgres import PostgresDb
 from agentos.os import AgentOS
-from tests.os.apps import ADMIN, Gated, agent, bearer, frames, secured, serving
+from tests.os.apps import ADMIN, agent, bearer, frames, secured, serving
 
 RUNS = "/agents/web/runs"
-
-
-@pytest.fixture
-def gated():
-    return Gated()
 
 
 @pytest.fixture
