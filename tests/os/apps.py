@@ -85,7 +85,7 @@ class Gated:
 
 @asynccontextmanager
 async def standing(client: httpx.AsyncClient, gated: Gated, **fields: Any) -> AsyncIterator[tuple[str, Any]]:
-    """A run of web in session s1 that stands at its gate: its id, and the task of the call that started it."""
+    """A run of session s1 that stands at its gate: its id, and the task of the call that started it."""
     runs = "/agents/web/runs"
     call = asyncio.create_task(client.post(runs, json={"message": "hi", "session_id": "s1", **fields}))
     await gated.waits.wait()
