@@ -149,12 +149,8 @@ async def connect(*arguments: Any, role: str, **options: Any) -> CallersConnecti
     """As psycopg's; transactions act as `role`."""
     connection = await CallersConnection.connect(*arguments, cursor_factory=CallersCursor, **options)
     connection.role = role
-    try:
-        async with connection.pipeline() as pipeline:
-            for name, statement in ((_SPEAK, _SETTINGS), (_LOCK, _LOCKS)):
-                pipeline.command_queue.append(partial(connection.pgconn.send_prepare, name, statement))
-                pipeline.result_queue.append(None)
-    except BaseException:  # whoever waited for it was cancelled, and nobody else knows of it
-        connection.pgconn.finish()
-        raise
+    async with connection.pipeline() as pipeline:
+        for name, statement in ((_SPEAK, _SETTINGS), (_LOCK, _LOCKS)):
+            pipeline.command_queue.append(partial(connection.pgconn.send_prepare, name, statement))
+            pipeline.result_queue.append(None)
     return connection

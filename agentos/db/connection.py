@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Generator
+from collections.abc import Coroutine, Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
+from psycopg import AsyncConnection
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from agentos.errors import ConfigurationError, DatabaseUnavailableError
+
+C = TypeVar("C", bound=AsyncConnection[Any])
 
 _logger = logging.getLogger(__name__)
 
@@ -45,6 +49,22 @@ def parse_url(db_url: str | None) -> URL:
 def connect_args(url: URL) -> dict[str, Any]:
     """What to tell the driver besides the address; what the address says itself goes before."""
     return {name: value for name, value in _CONNECT.items() if name not in url.query}
+
+
+async def made(connecting: Coroutine[Any, Any, C]) -> C:
+    """The connection, once it is made. If nobody waits for it any more it is made all the same, and closed.
+
+    One that is left half made keeps Postgres waiting for its login, for a minute, and whoever drops a
+    database with it.
+    """
+    task = asyncio.create_task(connecting)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if not task.cancelled() and task.exception() is None:
+            task.result().pgconn.finish()
+        raise
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from agentos.db import caller, values
 from agentos.db.conditions import same
-from agentos.db.connection import answering, connect_args
+from agentos.db.connection import answering, connect_args, made
 from agentos.db.schema import Schema, lock_key
 from agentos.db.transaction import Isolation, Transaction, Transactions
 from agentos.run.owner import ANYONE, Owner
@@ -93,7 +93,7 @@ class Engine:
         """A connection besides the pool's, in autocommit mode and nobody's: to listen with."""
         arguments, options = self._url.get_dialect()().create_connect_args(self._url)
         settings = {**options, **connect_args(self._url)}
-        return await AsyncConnection.connect(*arguments, **settings, autocommit=True)
+        return await made(AsyncConnection.connect(*arguments, **settings, autocommit=True))
 
     async def close(self) -> None:
         """Closes the running loop's connections."""
@@ -120,7 +120,7 @@ class Engine:
         return engine
 
     async def _open(self, *arguments: Any, **options: Any) -> caller.CallersConnection:
-        return await caller.connect(*arguments, role=self._schema.role, **options)
+        return await made(caller.connect(*arguments, role=self._schema.role, **options))
 
 
 class Reach:
