@@ -2,8 +2,8 @@
 
 import asyncio
 import gc
-import os
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +11,8 @@ from agentos.db.postgres import PostgresDb
 from agentos.run.owner import ANYONE
 
 
-def open_files() -> set[str]:
-    return set(os.listdir("/dev/fd"))
+def open_files() -> list[Path]:
+    return list(Path("/dev/fd").iterdir())
 
 
 async def a_notice(db: PostgresDb):
