@@ -20,7 +20,7 @@ from agentos.errors import ConfigurationError
 from agentos.os.exposure import refuse_open
 
 MAX_PORT = 65535
-WORKER_SECONDS: Final = 60
+WORKER_SECONDS: Final = 20
 """How long one of several processes may say nothing before it is killed, with all its runs. Uvicorn's five
 are less than a start takes on a busy machine."""
 _RAISED: Final = f"{ConfigurationError.__module__}.{ConfigurationError.__qualname__}: "

@@ -1,7 +1,7 @@
 """The way to the event log: the lines of all runs of a process travel together.
 
 One INSERT and one NOTIFY carry what has gathered in 20 ms, or, before an event that isn't text is shown, what
-is there at once. A database that is away for some seconds delays them and loses none.
+is there at once. A database that is away for less than a minute delays them and loses none.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from agentos.run.owner import ANYONE
 
 BATCH_SECONDS = 0.02
 """How long a piece of text may wait for company."""
-AWAY_PAUSES = (0.2, 0.5, 1.0, 2.0, 3.0, 5.0)
-"""Seconds between the tries to write while the database is away."""
+AWAY_PAUSES = (0.2, 0.5, 1.0, 2.0, *[4.0] * 14)
+"""Seconds between the tries to write while the database is away; after a minute its runs fail."""
 
 
 class Writer(Protocol):

@@ -119,7 +119,7 @@ def secured(app: FastAPI, **options: Any) -> FastAPI:
 
 def bearer(sub: str | None, *scopes: str, **claims: Any) -> dict[str, str]:
     """Headers of a caller; without scopes, one who may do what users may."""
-    payload = {"scopes": list(scopes or USER_SCOPES), "exp": int(time()) + 600, **claims}
+    payload = {"scopes": list(scopes or USER_SCOPES), "exp": int(time()) + 3600, **claims}
     if sub is not None:
         payload["sub"] = sub
     return {"Authorization": f"Bearer {jwt.encode(payload, SECRET, 'HS256')}"}
