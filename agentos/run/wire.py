@@ -27,6 +27,7 @@ from agentos.run.text import json_of
 
 _PREFIX: dict[Kind, str] = {"agent": "", "team": "Team", "workflow": "Workflow"}
 _EVENTS: TypeAdapter[RunEvent] = TypeAdapter(AnyRunEvent, config=ConfigDict(defer_build=True))
+_OF_TOOLS = (ToolCallStarted, ToolCallCompleted, ToolCallError)
 _APART = {"event", "created_at", "tool", "tools", "requirements"}
 
 
@@ -57,7 +58,7 @@ def encode_event(event: RunEvent) -> tuple[str, str]:
     payload = _payload(event)
     if payload != "{}":
         parts.append(payload[1:-1])
-    if isinstance(event, ToolCallStarted | ToolCallCompleted | ToolCallError):
+    if isinstance(event, _OF_TOOLS):
         parts.append(f'"tool":{json_of(event.tool.model_dump())}')
     elif isinstance(event, RunPaused):
         parts.append(f'"tools":{json_of([tool.model_dump() for tool in event.tools])}')
