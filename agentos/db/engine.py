@@ -43,6 +43,7 @@ class Engine:
         self._pool_timeout = pool_timeout
         self._query_timeout = query_timeout
         self._engines: PerLoop[AsyncEngine] = PerLoop(self._connect)
+        self._opened: PerLoop[set[caller.CallersConnection]] = PerLoop(set)
         self._transactions = Transactions(url)
 
     def reach(self, owner: Owner) -> Reach:
@@ -100,6 +101,8 @@ class Engine:
         engine = self._engines.pop()
         if engine is not None:
             await engine.dispose()
+        for connection in self._opened.pop() or ():  # the pool forgets one whose caller left as it was new
+            connection.pgconn.finish()
 
     def _connect(self) -> AsyncEngine:
         engine = create_async_engine(
@@ -120,7 +123,11 @@ class Engine:
         return engine
 
     async def _open(self, *arguments: Any, **options: Any) -> caller.CallersConnection:
-        return await made(caller.connect(*arguments, role=self._schema.role, **options))
+        connection = await made(caller.connect(*arguments, role=self._schema.role, **options))
+        opened = self._opened.get()
+        opened.difference_update([each for each in opened if each.closed])
+        opened.add(connection)
+        return connection
 
 
 class Reach:
