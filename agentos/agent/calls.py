@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from agentos.agent import asking
 from agentos.run.events import RunEvent, ToolCallCompleted, ToolCallError, ToolCallStarted
-from agentos.run.messages import Message, ToolCall, ToolExecution
+from agentos.run.messages import Message, ToolCall, ToolExecution, last_turn
 from agentos.run.records import RunOutput
 from agentos.run.runnable import RunContext
 from agentos.tools.idempotency import calling
@@ -36,13 +36,8 @@ def last_calls(run: RunOutput) -> Sequence[ToolCall]:
 
 def open_calls(run: RunOutput) -> Mapping[int, ToolCall]:
     """The last turn's calls that nobody has answered, by their place in it."""
-    answered: set[str | None] = set()
-    for message in reversed(run.messages):
-        if message.role != "tool":
-            calls = (message.tool_calls or ()) if message.role == "assistant" else ()
-            return {number: call for number, call in enumerate(calls) if call.id not in answered}
-        answered.add(message.tool_call_id)
-    return {}
+    _, unanswered = last_turn(run.messages)
+    return unanswered
 
 
 @dataclass(slots=True)

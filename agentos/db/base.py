@@ -188,6 +188,10 @@ class Events(Protocol):
         """The events with a greater `seq`, in order."""
         ...
 
+    async def last_seq(self, run_id: str, *, owner: Owner) -> int:
+        """The `seq` of the run's last event; 0 without one."""
+        ...
+
 
 class Memories(Protocol):
     """What is remembered about users."""

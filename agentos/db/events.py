@@ -45,6 +45,12 @@ ORDER BY e.seq
 LIMIT :limit
 """
 
+_LAST: Final = """
+SELECT coalesce(max(e.seq), 0) AS seq
+FROM $events AS e JOIN $runs AS r USING (run_id)
+WHERE run_id = :run_id AND (:anyone OR r.user_id = :owner)
+"""
+
 _NEWS: Final = """
 SELECT run_id, e.seq, e.name, e.text
 FROM json_to_recordset(:wanted) AS wanted (run_id text, after bigint)
@@ -76,6 +82,7 @@ class EventStore(Store):
         self._append = tables.sql(_APPEND, lines=PAYLOAD, run_ids=TEXTS)
         self._news = tables.sql(_NEWS, wanted=PAYLOAD)
         self._read = tables.sql(_READ, after=BigInteger, limit=BigInteger)
+        self._last = tables.sql(_LAST)
 
     async def append_events(
         self,
@@ -114,3 +121,8 @@ class EventStore(Store):
         wanted = {"run_id": id_or_none(run_id), "after": bounded(after), "limit": bounded(limit)}
         rows = await self._reach(owner).execute(self._read, wanted)
         return [LoggedEvent(**row) for row in rows]
+
+    async def last_seq(self, run_id: str, *, owner: Owner) -> int:
+        """The `seq` of the run's last event; 0 without one."""
+        (row,) = await self._reach(owner).execute(self._last, {"run_id": id_or_none(run_id)})
+        return row["seq"]

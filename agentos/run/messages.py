@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from time import time
 from typing import Any, Literal
 from uuid import uuid4
@@ -80,6 +81,21 @@ class Message(Value):
     from_history: bool = False
     """It comes from an earlier run; such messages are never stored a second time."""
     created_at: int = Field(default_factory=lambda: int(time()))
+
+
+def last_turn(messages: Sequence[Message]) -> tuple[int, Mapping[int, ToolCall]]:
+    """The place of the last message that isn't a tool's answer, and its calls that have none, by number.
+
+    -1 without such a message.
+    """
+    answered: set[str | None] = set()
+    for place in reversed(range(len(messages))):
+        message = messages[place]
+        if message.role != "tool":
+            calls = enumerate(message.tool_calls or ())
+            return place, {number: call for number, call in calls if call.id not in answered}
+        answered.add(message.tool_call_id)
+    return -1, {}
 
 
 class ToolExecution(Value):

@@ -11,7 +11,7 @@ from typing import Literal
 from uuid import uuid4
 
 from agentos.errors import ConflictError, InvalidInputError
-from agentos.run.messages import Message
+from agentos.run.messages import Message, last_turn
 from agentos.run.records import RunInput, RunOutput
 from agentos.runner.accept import Origins
 
@@ -151,14 +151,8 @@ def _question(run: RunOutput) -> int:
 
 def _open_turn(messages: Sequence[Message]) -> int | None:
     """The place of the message that ends the conversation with calls, if one of them has no answer."""
-    answered: set[str | None] = set()
-    for place in reversed(range(len(messages))):
-        message = messages[place]
-        if message.role == "tool":
-            answered.add(message.tool_call_id)
-            continue
-        return place if any(call.id not in answered for call in message.tool_calls or ()) else None
-    return None
+    place, unanswered = last_turn(messages)
+    return place if unanswered else None
 
 
 def _asked(run: RunOutput, kept: Sequence[Message]) -> RunInput:

@@ -40,9 +40,9 @@ def approvals(stored: Sequence[Approval]) -> Mapping[str, bool | None]:
 
 async def note(db: Db, run: RunOutput, stored: Sequence[Approval], *, owner: Owner) -> None:
     """Writes down what the run's user has decided on calls whose approval is only a record."""
-    calls = {tool.tool_call_id: tool for tool in run.tools if not tool.is_waiting}
+    calls = {tool.approval_id: tool for tool in run.tools if not tool.is_waiting}
     for each in stored:
-        call = calls.get(each.tool_call_id)
+        call = calls.get(each.id)
         if each.approval_type == "audit" and each.status == "pending" and call is not None:
             await db.resolve_approval(
                 each.id,

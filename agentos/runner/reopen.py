@@ -74,17 +74,22 @@ def _context(settings: RunSettings, found: OpenedRun) -> RunContext:
 
 async def _logged(db: Db, found: OpenedRun) -> Logged:
     """The log, cut where the present segment begins: behind the last pause."""
-    if not found.last_seq:
+    run_id, last_seq = found.run.run_id, found.last_seq
+    if not last_seq:
         return Logged()
-    lines = await all_lines(db, found.run.run_id)
     paused = event_name(RunPaused(), found.run.kind)
+    last = await db.read_events(run_id, after=last_seq - 1, owner=ANYONE, limit=1)
+    if [line.name for line in last] == [paused]:
+        return Logged(before=last_seq)  # it has just been continued
+    lines = await _all_lines(db, run_id)
     begin = max((place + 1 for place, line in enumerate(lines) if line.name == paused), default=0)
     return Logged(before=lines[begin - 1].seq if begin else 0, lines=lines[begin:])
 
 
-async def all_lines(db: Db, run_id: str) -> Sequence[LoggedEvent]:
-    """The run's whole log."""
+async def _all_lines(db: Db, run_id: str) -> Sequence[LoggedEvent]:
     lines: list[LoggedEvent] = []
     while page := await db.read_events(run_id, after=lines[-1].seq if lines else 0, owner=ANYONE, limit=PAGE):
         lines += page
+        if len(page) < PAGE:
+            break
     return lines

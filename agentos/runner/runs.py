@@ -16,7 +16,7 @@ from agentos.run.records import RunOutput, RunStatus
 from agentos.runner.accept import Place, RunArguments, accept, stored_arguments
 from agentos.runner.executor import Executor, Runnables
 from agentos.runner.live import LiveRun, LiveRuns
-from agentos.runner.reopen import all_lines, open_job, reopen
+from agentos.runner.reopen import open_job, reopen
 from agentos.runner.settings import Configured
 from agentos.runner.tending import Capacity, Tending
 
@@ -194,7 +194,7 @@ class Runs:
             raise ConflictError(f"The run is {run.status.value}, not PAUSED.")
         await self._tending[id(executor.db)].alive()
         # Read first: once the run is continued, any process may add to its log.
-        after = max([line.seq for line in await all_lines(executor.db, run.run_id)], default=0)
+        after = await executor.db.last_seq(run.run_id, owner=owner)
         arguments = stored_arguments(
             owner=_owner_of(run),
             stream=continuation.stream,

@@ -83,11 +83,12 @@ class Tails:
         """The lines behind `after`, as they come, until nothing follows: the run is over, or paused."""
         tail = self._tails.setdefault(run.run_id, _Tail(last=after))
         tail.followers += 1
-        self.news(run.run_id)
         settled = False
         try:
             if run.status.is_final or run.is_paused:
                 settled = await self._is_settled(run)
+            if not settled:  # otherwise all there is, is read once
+                self.news(run.run_id)
             while not self._is_ended:
                 grown = tail.grown
                 batch = None if settled else tail.after(after)

@@ -16,6 +16,7 @@ async def test_the_log_comes_back_byte_for_byte_and_in_order(db):
     assert await db.read_events(run.run_id, after=2, owner="alice") == LOG[2:]
     assert await db.read_events(run.run_id, after=1, owner="alice", limit=2) == LOG[1:3]
     assert await db.read_events(run.run_id, after=5, owner="alice") == []
+    assert [await db.last_seq(run.run_id, owner=who) for who in ("alice", "bob", ANYONE)] == [5, 0, 5]
 
 
 async def test_any_number_is_fine_to_read_after(db):

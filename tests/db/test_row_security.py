@@ -83,6 +83,7 @@ CALLS = {
     "get_run": lambda db, owner: db.get_run("alice-r", owner=owner),
     "list_runs": lambda db, owner: db.list_runs("alice-s", owner=owner),
     "read_events": lambda db, owner: db.read_events("alice-r", after=0, owner=owner),
+    "last_seq": lambda db, owner: db.last_seq("alice-r", owner=owner),
     "append_events": lambda db, owner: db.append_events({"alice-r": [LINE]}, owner=owner),
     "cancel_run": lambda db, owner: db.cancel_run("alice-r", executor_id="x", owner=owner),
     "get_memory": lambda db, owner: db.get_memory("alice-m", owner=owner),
