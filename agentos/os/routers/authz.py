@@ -14,9 +14,9 @@ from agentos.os.problems import ProblemRoute
 from agentos.os.routes import asked, every, path_of
 from agentos.os.schemas.authz import ExplanationResponse, MatrixRow, ShadowResponse
 
-MAX_PATH = 4096
-MAX_SCOPES = 8192
-"""Characters of the whole list."""
+MAX_PATH = 1024
+MAX_SCOPES = 4096
+"""Characters of the whole list. With the path, percent-encoded, it fits into the 64 KiB of a request's head."""
 
 router = APIRouter(tags=["authorization"], prefix="/authz", route_class=ProblemRoute)
 
