@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from psycopg import AsyncCursor
 
-from agentos.db import caller
+from agentos.db.connection import caller
 from benchmarks.served import agent, app
 
 __all__ = ["agent", "app"]

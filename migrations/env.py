@@ -1,9 +1,9 @@
-"""Runs the revisions on the connection, and under the table names, that `agentos.db.schema` gives."""
+"""Runs the revisions on the connection, and under the table names, that `agentos.db.schema.upgrade` gives."""
 
 from alembic import context
 from sqlalchemy import Connection
 
-from agentos.db.names import TableNames
+from agentos.db.schema.table_names import TableNames
 
 connection: Connection = context.config.attributes["connection"]
 names: TableNames = context.config.attributes["names"]

@@ -5,7 +5,7 @@ Revises: ${down_revision or "nothing"}
 
 from alembic import context, op
 
-from agentos.db.names import TableNames
+from agentos.db.schema.table_names import TableNames
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

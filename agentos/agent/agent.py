@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from agentos.agent.loop import Loop, Retry
 from agentos.agent.prompt import Instructions, Prompt
 from agentos.db.base import Db
-from agentos.db.lifecycle import Multitask
+from agentos.db.contracts.runs import Multitask
 from agentos.errors import ConfigurationError
 from agentos.memory.manager import MemoryManager
 from agentos.memory.tools import INSTRUCTIONS, memory_tools

@@ -11,7 +11,7 @@ from agentos.cli.database import SchemaName, Url, on
 from agentos.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from agentos.db.trail import Link
+    from agentos.db.contracts.audit import Link
 
 app = typer.Typer(no_args_is_help=True, help="What was denied and what was changed.")
 
@@ -34,10 +34,10 @@ def verify(
 
     Note the head that it prints in another place: the next run can be told to expect it.
     """
-    from agentos.db import chain
+    from agentos.os import audit_chain
 
     expected = None if expect_head is None else _link(expect_head)
-    verdict = on(url, schema, lambda db: chain.verify(db, expected=expected))
+    verdict = on(url, schema, lambda db: audit_chain.verify(db, expected=expected))
     if verdict.bad_seq is not None:
         typer.echo(f"The audit has been tampered with: row {verdict.bad_seq} {verdict.problem}.")
         raise typer.Exit(1)
@@ -45,7 +45,7 @@ def verify(
 
 
 def _link(text: str) -> Link:
-    from agentos.db.trail import Link
+    from agentos.db.contracts.audit import Link
 
     match = re.fullmatch(r"(\d{1,18}):([0-9a-f]{64})", text)
     if match is None:

@@ -18,7 +18,7 @@ from agentos.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from agentos.db.postgres import PostgresDb
-    from agentos.db.schema import Schema
+    from agentos.db.schema.upgrade import Schema
 
 app = typer.Typer(no_args_is_help=True, help="The tables in Postgres.")
 

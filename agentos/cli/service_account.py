@@ -11,7 +11,7 @@ from agentos.cli.database import SchemaName, Url, on
 from agentos.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from agentos.db.account import ServiceAccount
+    from agentos.db.contracts.service_accounts import ServiceAccount
     from agentos.db.postgres import PostgresDb
 
 app = typer.Typer(no_args_is_help=True, help="Machines that may call the server.")
@@ -67,7 +67,7 @@ def revoke(
 
 
 async def _all(db: PostgresDb) -> list[ServiceAccount]:
-    from agentos.db.account import AccountQuery
+    from agentos.db.contracts.service_accounts import AccountQuery
 
     found: list[ServiceAccount] = []
     while True:

@@ -11,7 +11,7 @@ import typer
 from agentos.cli.database import SchemaName, Url, on
 
 if TYPE_CHECKING:
-    from agentos.db.keeping import Receipt
+    from agentos.db.contracts.retention import Receipt
 
 app = typer.Typer(no_args_is_help=True, help="What belongs to one user.")
 
@@ -34,14 +34,14 @@ def delete(
     It happens at once or not at all, and not while runs of theirs are live. The receipt, which the audit
     gets too, names the user only by the SHA-256 of their id. What the audit says of them stays.
     """
-    from agentos.db import chain
-    from agentos.db.keeping import record_of
+    from agentos.db.contracts.retention import record_of
+    from agentos.os import audit_chain
 
     if not yes:
         typer.confirm(f"Delete everything that belongs to {user_id!r}?", abort=True, err=True)
     receipt = on(url, schema, lambda db: db.delete_user(user_id))
     typer.echo(json.dumps(asdict(receipt), default=str) if as_json else _shown(receipt))
-    on(url, schema, lambda db: chain.append(db, [record_of(receipt)]))
+    on(url, schema, lambda db: audit_chain.append(db, [record_of(receipt)]))
 
 
 def _shown(receipt: Receipt) -> str:

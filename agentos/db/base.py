@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Literal, Protocol, TypeVar
 
-from agentos.db.asking import Approvals
-from agentos.db.executing import Executing
-from agentos.db.guarding import AuditTrail, ServiceAccounts
-from agentos.db.keeping import Keeping
-from agentos.db.lifecycle import Accepted, LoggedEvent, RunRequest, StateChange
+from agentos.db.contracts.approvals import Approvals
+from agentos.db.contracts.guard import AuditTrail, ServiceAccounts
+from agentos.db.contracts.retention import Keeping
+from agentos.db.contracts.runs import Accepted, LoggedEvent, RunRequest, StateChange
+from agentos.db.contracts.workers import Executing
 from agentos.run.events import Kind
 from agentos.run.messages import Metrics
 from agentos.run.owner import Owner

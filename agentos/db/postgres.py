@@ -8,24 +8,24 @@ from uuid import NAMESPACE_URL, uuid5
 
 from sqlalchemy.engine import URL
 
-from agentos.db.approvals import ApprovalStore
-from agentos.db.audit import AuditStore
-from agentos.db.connection import parse_url
-from agentos.db.engine import Engine
-from agentos.db.erasure import ErasureStore
-from agentos.db.events import EventStore
-from agentos.db.executors import ExecutorStore
-from agentos.db.forks import ForkStore
-from agentos.db.memories import MemoryStore
-from agentos.db.names import TableNames
-from agentos.db.notices import NoticeStore
-from agentos.db.pruning import PruningStore
-from agentos.db.runs import RunStore
-from agentos.db.schema import Schema
-from agentos.db.service_accounts import ServiceAccountStore
-from agentos.db.sessions import SessionStore
-from agentos.db.tables import Tables
-from agentos.db.transfer import TransferStore
+from agentos.db.connection.engine import Engine
+from agentos.db.connection.url import parse_url
+from agentos.db.schema.table_names import TableNames
+from agentos.db.schema.tables import Tables
+from agentos.db.schema.upgrade import Schema
+from agentos.db.stores.approvals import ApprovalStore
+from agentos.db.stores.audit import AuditStore
+from agentos.db.stores.erasure import ErasureStore
+from agentos.db.stores.events import EventStore
+from agentos.db.stores.forks import ForkStore
+from agentos.db.stores.memories import MemoryStore
+from agentos.db.stores.notifications import NoticeStore
+from agentos.db.stores.retention import PruningStore
+from agentos.db.stores.runs import RunStore
+from agentos.db.stores.service_accounts import ServiceAccountStore
+from agentos.db.stores.sessions import SessionStore
+from agentos.db.stores.transfer import TransferStore
+from agentos.db.stores.workers import ExecutorStore
 from agentos.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from agentos.db.chain import chained
-from agentos.db.guarding import AuditTrail
-from agentos.db.trail import AuditEntry, AuditRecord
+from agentos.db.contracts.audit import AuditEntry, AuditRecord
+from agentos.db.contracts.guard import AuditTrail
 from agentos.errors import ConflictError
+from agentos.os.audit_chain import chained
 
 logger = logging.getLogger("agentos.audit")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from agentos.db.executing import Limits
+from agentos.db.contracts.workers import Limits
 from agentos.errors import ConfigurationError
 from agentos.runner.tending import Capacity
 

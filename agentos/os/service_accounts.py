@@ -14,8 +14,8 @@ from hashlib import sha256
 from typing import Final
 from uuid import uuid4
 
-from agentos.db.account import ServiceAccount
-from agentos.db.guarding import ServiceAccounts
+from agentos.db.contracts.guard import ServiceAccounts
+from agentos.db.contracts.service_accounts import ServiceAccount
 from agentos.errors import InvalidInputError
 from agentos.os.claims import TokenError
 from agentos.os.principal import Access, Principal

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from agentos.db.account import ServiceAccount
-from agentos.db.guarding import ServiceAccounts
+from agentos.db.contracts.guard import ServiceAccounts
+from agentos.db.contracts.service_accounts import ServiceAccount
 from agentos.errors import DatabaseUnavailableError
 
 logger = logging.getLogger("agentos.os")

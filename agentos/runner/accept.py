@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from agentos.db.base import Accepted, RunRequest
-from agentos.db.lifecycle import Multitask
+from agentos.db.contracts.runs import Multitask
 from agentos.run.messages import Message
 from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import Json, RunInput, RunOutput, RunStatus

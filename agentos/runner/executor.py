@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from agentos.db.base import Db
-from agentos.db.executing import Assignment
+from agentos.db.contracts.workers import Assignment
 from agentos.errors import (
     AgentOSError,
     ConfigurationError,

@@ -21,7 +21,7 @@ from typing import Any, ClassVar, TypeVar
 from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID
 from dbos import error as dbos_errors
 
-from agentos.db.connection import connect_args, parse_url
+from agentos.db.connection.url import connect_args, parse_url
 from agentos.errors import ConfigurationError, ConflictError
 from agentos.run.text import json_of
 from agentos.runner.recorded import StepRecord

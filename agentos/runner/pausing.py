@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from time import time
 
-from agentos.db.asking import Approval
 from agentos.db.base import Db
+from agentos.db.contracts.approvals import Approval
 from agentos.errors import ApprovalPendingError
 from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import RunOutput

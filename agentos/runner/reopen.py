@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agentos.db.base import Db, LoggedEvent
-from agentos.db.executing import OpenedRun
+from agentos.db.contracts.workers import OpenedRun
 from agentos.run.events import RunPaused
 from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import Json, RunOutput

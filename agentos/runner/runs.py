@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from agentos.db.base import Db, LoggedEvent
-from agentos.db.executing import Assignment
+from agentos.db.contracts.workers import Assignment
 from agentos.errors import ConflictError, DatabaseUnavailableError, InvalidInputError, NotFoundError
 from agentos.run.owner import ANYONE, Owner, may_see
 from agentos.run.records import RunOutput, RunStatus

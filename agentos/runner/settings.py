@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from agentos.db.base import Db
-from agentos.db.lifecycle import Multitask
+from agentos.db.contracts.runs import Multitask
 from agentos.run.runnable import OutputSchema, Runnable
 
 

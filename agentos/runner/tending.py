@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from agentos.db.base import Db
-from agentos.db.executing import Limits, Notice
+from agentos.db.contracts.workers import Limits, Notice
 from agentos.errors import AgentOSError, DatabaseUnavailableError
 from agentos.runner.executor import AGAIN_SECONDS, Executor
 

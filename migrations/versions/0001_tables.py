@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import context, op
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from agentos.db.names import TableNames
+from agentos.db.schema.table_names import TableNames
 
 revision = "0001"
 down_revision = None

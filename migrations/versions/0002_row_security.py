@@ -2,8 +2,8 @@
 
 from alembic import context, op
 
-from agentos.db.names import TableNames
-from agentos.db.row_security import protect
+from agentos.db.schema.row_security import protect
+from agentos.db.schema.table_names import TableNames
 
 revision = "0002"
 down_revision = "0001"

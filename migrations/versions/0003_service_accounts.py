@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import context, op
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from agentos.db.names import TableNames
+from agentos.db.schema.table_names import TableNames
 
 revision = "0003"
 down_revision = "0002"

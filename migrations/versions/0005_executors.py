@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import context, op
 
-from agentos.db.names import TableNames
+from agentos.db.schema.table_names import TableNames
 
 revision = "0005"
 down_revision = "0004"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from agentos.agent import Agent
-from agentos.db.asking import Approval, Resolution
 from agentos.db.base import Db
+from agentos.db.contracts.approvals import Approval, Resolution
 from agentos.errors import ApprovalPendingError, InvalidInputError
 from agentos.run.messages import ToolCall
 from agentos.run.owner import ANYONE

@@ -3,9 +3,9 @@
 import asyncio
 from datetime import UTC, datetime
 
-from agentos.db.chain import BEGINNING, chained
+from agentos.db.contracts.audit import AuditRecord
 from agentos.db.postgres import PostgresDb
-from agentos.db.trail import AuditRecord
+from agentos.os.audit_chain import BEGINNING, chained
 from tests.cli.commands import agentos
 from tests.conftest import administering
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from agentos.db.chain import verify
+from agentos.db.contracts.audit import AuditQuery
 from agentos.db.postgres import PostgresDb
-from agentos.db.trail import AuditQuery
+from agentos.os.audit_chain import verify
 from agentos.os.minting import mint
 from tests.conftest import a_database, administering
 from tests.flows.processes import free_port, script

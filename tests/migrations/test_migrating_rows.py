@@ -8,10 +8,11 @@ from alembic.config import Config
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import IntegrityError
 
-from agentos.db import row_security, schema
-from agentos.db.lifecycle import LoggedEvent
-from agentos.db.names import TableNames
+from agentos.db.contracts.runs import LoggedEvent
 from agentos.db.postgres import PostgresDb
+from agentos.db.schema import row_security
+from agentos.db.schema.table_names import TableNames
+from agentos.db.schema.upgrade import migrations_folder
 from agentos.run.owner import ANYONE
 from agentos.run.records import RunStatus
 from tests.db.made import a_run, accepted, finished
@@ -39,7 +40,7 @@ STATUSES = ["RUNNING", "COMPLETED"]
 def old_database(empty_database):
     """One at the revision before runs had executors, under other names, with rows."""
     config = Config()
-    config.set_main_option("script_location", str(schema.migrations_folder()))
+    config.set_main_option("script_location", str(migrations_folder()))
     with create_engine(empty_database, poolclass=NullPool).begin() as connection:
         connection.execute(text("CREATE SCHEMA old"))
         row_security.lift(connection)

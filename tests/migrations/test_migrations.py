@@ -14,10 +14,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import NullPool, create_engine, text
 
 import agentos
-from agentos.db import schema
-from agentos.db.names import TableNames
 from agentos.db.postgres import PostgresDb
-from agentos.db.tables import Tables
+from agentos.db.schema import upgrade
+from agentos.db.schema.table_names import TableNames
+from agentos.db.schema.tables import Tables
 from agentos.errors import ConfigurationError
 from agentos.run.owner import ANYONE
 
@@ -112,7 +112,7 @@ def test_upgrading_again_changes_nothing(empty_database):
 def test_processes_that_upgrade_together_wait_for_one_another(empty_database):
     code = "import sys; from agentos.db.postgres import PostgresDb; PostgresDb(sys.argv[1]).schema.upgrade()"
     with connected(empty_database) as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": schema.lock_key("ai")})
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": upgrade.lock_key("ai")})
         processes = [subprocess.Popen([sys.executable, "-c", code, empty_database]) for _ in range(4)]
         while connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")) < 4:
             assert [process.poll() for process in processes] == [None] * 4
@@ -197,7 +197,7 @@ async def test_a_role_that_may_not_make_tables_is_named_the_mend(empty_database,
 
 def test_the_revisions_are_numbered_in_their_order():
     config = Config()
-    config.set_main_option("script_location", str(schema.migrations_folder()))
+    config.set_main_option("script_location", str(upgrade.migrations_folder()))
     scripts = list(ScriptDirectory.from_config(config).walk_revisions())
     numbers = [script.revision for script in reversed(scripts)]
     assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
@@ -216,8 +216,9 @@ def test_an_installed_package_brings_its_revisions_along(empty_database, tmp_pat
     shutil.copytree(source, tmp_path / "agentos", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(source.parent / "migrations", tmp_path / "agentos" / "db" / "migrations")
     code = (
-        "import sys; sys.path.insert(0, sys.argv[2]); from agentos.db import schema, postgres;"
-        "postgres.PostgresDb(sys.argv[1]).schema.upgrade(); print(schema.migrations_folder())"
+        "import sys; sys.path.insert(0, sys.argv[2]); from agentos.db import postgres;"
+        "from agentos.db.schema.upgrade import migrations_folder;"
+        "postgres.PostgresDb(sys.argv[1]).schema.upgrade(); print(migrations_folder())"
     )
     command = [sys.executable, "-c", code, empty_database, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agentos.db.chain import verify
+from agentos.db.contracts.audit import AuditQuery, AuditRecord
 from agentos.db.postgres import PostgresDb
-from agentos.db.trail import AuditQuery, AuditRecord
 from agentos.errors import DatabaseUnavailableError
 from agentos.os import AgentOS
 from agentos.os.audit import AuditLog
+from agentos.os.audit_chain import verify
 from agentos.os.middleware import JWTMiddleware
 from tests.os.apps import ADMIN, SECRET, agent, bearer, secured, serving
 

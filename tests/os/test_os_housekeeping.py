@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from agentos.db.asking import Approval
+from agentos.db.contracts.approvals import Approval
 from agentos.db.postgres import PostgresDb
 from agentos.errors import ConfigurationError
 from agentos.os.housekeeping import Retention, kept

@@ -9,7 +9,7 @@ from agentos.run.records import RunInput, RunStatus
 from agentos.runner.accept import RunArguments
 from agentos.runner.runs import Runs
 from agentos.runner.settings import RunSettings
-from tests.db.test_db_outages import waiting
+from tests.db.connection.test_db_outages import waiting
 from tests.runner.script import Script
 from tests.runner.test_losing_runs import Gated, away
 

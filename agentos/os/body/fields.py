@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
-from agentos.db.lifecycle import Multitask
+from agentos.db.contracts.runs import Multitask
 from agentos.os.body.base import Body
 from agentos.os.values import Id, JsonObject, Text
 from agentos.run.media import File, Image

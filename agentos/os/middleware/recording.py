@@ -7,7 +7,7 @@ from typing import Final
 
 from starlette.types import Message, Scope, Send
 
-from agentos.db.trail import AuditDecision, AuditRecord
+from agentos.db.contracts.audit import AuditDecision, AuditRecord
 from agentos.os.audit import AuditLog, Note, note_of, take_note
 from agentos.os.middleware.answers import Refusal
 from agentos.os.middleware.request_id import id_of

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 
-from agentos.db.asking import Approval, ApprovalQuery
 from agentos.db.base import Db, Page
+from agentos.db.contracts.approvals import Approval, ApprovalQuery
 from agentos.errors import NotFoundError
 from agentos.os.deps import Reader, Writer, server_of
 from agentos.os.principal import OPEN, Access, AccessDeniedError, access_of

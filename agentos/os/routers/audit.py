@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Request
 
-from agentos.db.trail import AuditQuery
+from agentos.db.contracts.audit import AuditQuery
 from agentos.os.deps import server_of
 from agentos.os.problems import ProblemRoute, responses
 from agentos.os.schemas.audit import AuditFilter, AuditRow

@@ -16,7 +16,7 @@ from agentos.os.schemas.authz import ExplanationResponse, MatrixRow, ShadowRespo
 
 MAX_PATH = 1024
 MAX_SCOPES = 4096
-"""Characters of the whole list. With the path, percent-encoded, it fits into the 64 KiB of a request's head."""
+"""Characters of the whole list. With the path, percent-encoded, it fits into the 64 KiB of a request head."""
 
 router = APIRouter(tags=["authorization"], prefix="/authz", route_class=ProblemRoute)
 

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 
-from agentos.db.account import AccountQuery
 from agentos.db.base import Db
+from agentos.db.contracts.service_accounts import AccountQuery
 from agentos.errors import NotFoundError
 from agentos.os.deps import server_of
 from agentos.os.principal import OPEN, Access, AccessDeniedError, access_of

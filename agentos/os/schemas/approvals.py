@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from agentos.db.asking import Approval, ApprovalStatus, ApprovalType, PauseType, Resolution
+from agentos.db.contracts.approvals import Approval, ApprovalStatus, ApprovalType, PauseType, Resolution
 from agentos.os.schemas.pages import PageQuery
 from agentos.os.values import Id, JsonObject
 from agentos.run.events import Kind

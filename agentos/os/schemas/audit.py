@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator
 
-from agentos.db.trail import AuditDecision, AuditEntry
+from agentos.db.contracts.audit import AuditDecision, AuditEntry
 from agentos.os.schemas.pages import PageQuery, Utc
 
 

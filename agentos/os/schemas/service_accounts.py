@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StrictBool, WithJsonSchema
 
-from agentos.db.account import AccountSort, ServiceAccount
+from agentos.db.contracts.service_accounts import AccountSort, ServiceAccount
 from agentos.os.schemas.pages import PageQuery, SortOrder
 from agentos.os.service_accounts import DEFAULT_DAYS, MAX_DAYS, NAME
 from agentos.os.values import MAX_ID, Id

@@ -1,0 +1,1 @@
+"""The way to Postgres: addresses, pools, whose transaction each one is, and what its errors mean."""

@@ -1,0 +1,138 @@
+"""A session as lines of JSON: the session, then each run that has ended, each followed by its event log.
+
+    {"type": "session", "version": 1, "runs": 1, "left_out": 0, "session": {…}}
+    {"type": "run", "events": 2, "run": {…}}
+    {"type": "event", "seq": 1, "name": "RunStarted", "text": "{…}"}
+    {"type": "event", "seq": 2, …}
+
+The counts show a file that was cut off. Reading trusts nothing: what would end up in the database, or on the
+wire as it is, is checked.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import ConfigDict, Field, NonNegativeInt, TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from agentos.db.contracts.runs import LoggedEvent
+from agentos.errors import InvalidInputError
+from agentos.run.records import RunOutput, Session
+from agentos.run.text import json_of
+from agentos.run.value import Value
+
+VERSION: Final = 1
+MAX_SEQ: Final = 2**31 - 1
+"""What the log can count to."""
+
+
+class SessionLine(Value):
+    """The first line."""
+
+    type: Literal["session"] = "session"
+    version: Literal[1] = VERSION
+    runs: NonNegativeInt
+    """How many follow."""
+    left_out: NonNegativeInt = 0
+    """How many hadn't ended, and don't."""
+    session: Session
+
+
+class RunLine(Value):
+    """A run."""
+
+    type: Literal["run"] = "run"
+    events: NonNegativeInt
+    """How many follow."""
+    run: RunOutput
+
+
+class EventLine(Value):
+    """A line in the log of the run before it."""
+
+    type: Literal["event"] = "event"
+    seq: Annotated[int, Field(gt=0, le=MAX_SEQ)]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z]+$")]
+    """It goes into a server-sent event as it is."""
+    text: str
+
+    @property
+    def event(self) -> LoggedEvent:
+        """As storage has it."""
+        return LoggedEvent(self.seq, self.name, self.text)
+
+
+AnyLine = SessionLine | RunLine | EventLine
+_LINES: TypeAdapter[AnyLine] = TypeAdapter(
+    Annotated[AnyLine, Field(discriminator="type")], config=ConfigDict(defer_build=True)
+)
+
+
+def written(line: AnyLine) -> str:
+    """The line, with its end."""
+    return json_of(line) + "\n"
+
+
+class Reading:
+    """Reads the lines of one file in order; InvalidInputError names the first that can't be right."""
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._session_id: str | None = None
+        self._runs = 0
+        self._events = 0
+        self._seq = 0
+
+    def read(self, text: str | bytes) -> AnyLine:
+        """The next line."""
+        self._number += 1
+        line = self._parsed(text)
+        match line:
+            case SessionLine():
+                self._check(self._session_id is None, "there is one session in a file")
+                self._session_id, self._runs = line.session.session_id, line.runs
+            case RunLine():
+                self._check_run(line)
+                self._runs, self._events, self._seq = self._runs - 1, line.events, 0
+            case EventLine():
+                self._check(self._events > 0, "the run before it has no more events")
+                self._check(line.seq > self._seq, "seq must grow")
+                self._check(_is_object(line.text), "text must be a JSON object in one line")
+                self._events, self._seq = self._events - 1, line.seq
+        return line
+
+    def end(self) -> None:
+        """There are no more lines."""
+        self._number += 1
+        self._check(self._session_id is not None, "there is no session")
+        self._check(self._runs == 0 and self._events == 0, "the file was cut off here")
+
+    def _parsed(self, text: str | bytes) -> AnyLine:
+        try:
+            return _LINES.validate_json(text)
+        except ValidationError as error:
+            place = [str(part) for part in error.errors(include_input=False)[0]["loc"]]
+            where = f"{'.'.join(place)!r} isn't" if place else "this isn't"
+            message = f"Line {self._number}: {where} what an export of version {VERSION} has there."
+            raise InvalidInputError(message, field="lines") from error
+
+    def _check_run(self, line: RunLine) -> None:
+        self._check(self._session_id is not None, "the session must come first")
+        self._check(self._events == 0, "events of the run before it are missing")
+        self._check(self._runs > 0, "the session has no more runs")
+        self._check(line.run.session_id == self._session_id, "the run is another session's")
+        self._check(line.run.status.is_final, "the run hasn't ended")
+
+    def _check(self, is_right: bool, otherwise: str) -> None:
+        if not is_right:
+            raise InvalidInputError(f"Line {self._number}: {otherwise}.", field="lines")
+
+
+def _is_object(text: str) -> bool:
+    if "\n" in text or "\r" in text:  # they would end a server-sent event's line
+        return False
+    try:
+        return isinstance(from_json(text), dict)
+    except ValueError:
+        return False

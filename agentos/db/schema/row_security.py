@@ -1,0 +1,140 @@
+"""The second wall: Postgres itself keeps the rows of one user from the transactions of another.
+
+Each table whose rows have an owner has a policy that compares them with two settings, `agentos.owner` and
+`agentos.anyone`, which every transaction makes anew
+(`agentos.db.connection.caller`). Without them no row is there.
+
+Policies bind neither superusers nor the owner of a table, so transactions act as the role `agentos_app`,
+which is neither. Roles are common to all databases of a server: whoever is granted this one reaches the
+tables of every database that has them. Where it can't be had, FORCE ROW LEVEL SECURITY binds the owner of the
+tables, who then sees rows by hand only after `SET agentos.anyone = 'on'`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from psycopg.errors import DuplicateObject, InsufficientPrivilege, InvalidParameterValue, UniqueViolation
+from sqlalchemy import Connection, Table, bindparam, text
+from sqlalchemy.exc import DBAPIError
+
+from agentos.db.schema.columns import TEXTS
+from agentos.db.schema.tables import Tables
+
+ROLE: Final = "agentos_app"
+"""Whom transactions act as."""
+
+_REFUSALS = (DuplicateObject, InsufficientPrivilege, InvalidParameterValue, UniqueViolation)
+
+# Subqueries are evaluated once for a statement, not for each row. On a connection that has made a setting
+# before, it is '' in the next transaction, which is no user.
+_OWN: Final = """
+(SELECT current_setting('agentos.anyone', true) = 'on')
+OR user_id = (SELECT nullif(current_setting('agentos.owner', true), ''))
+"""
+
+_MAY_ACT: Final = """
+SELECT pg_has_role(
+    oid, CASE WHEN current_setting('server_version_num')::int < 160000 THEN 'MEMBER' ELSE 'SET' END
+)
+FROM pg_roles WHERE rolname = :role
+"""
+
+_BOUND: Final = """
+SELECT
+    (SELECT bool_and(row_security_active(name)) FROM unnest(:owned) AS name),
+    (SELECT bool_and(has_table_privilege(name, 'SELECT')) FROM unnest(:used) AS name)
+"""
+
+
+def protect(
+    connection: Connection, schema: str, table: str, *, through: tuple[str, str] | None = None
+) -> None:
+    """Shows each transaction only its caller's rows of a table: the line that a revision needs.
+
+    Whose a row is, its `user_id` says; or, with `through=(parent, column)`, the row of `parent`, protected
+    itself, that has the same `column`.
+    """
+    name = _quoted(schema, table)
+    rule = _OWN
+    if through is not None:
+        parent, column = _quoted(schema, through[0]), _quoted(through[1])
+        rule = f"EXISTS (SELECT FROM {parent} AS parent WHERE parent.{column} = {name}.{column})"
+    _run(connection, f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")
+    _run(connection, f"DROP POLICY IF EXISTS agentos_owner ON {name}")
+    _run(connection, f"CREATE POLICY agentos_owner ON {name} USING ({rule})")
+
+
+def lift(connection: Connection) -> None:
+    """Lets the present transaction see everybody's rows, as revisions must."""
+    _run(connection, "SELECT set_config('agentos.anyone', 'on', true)")
+
+
+def enforce(connection: Connection, tables: Tables) -> None:
+    """Makes `ROLE` and opens the tables to it; if that isn't permitted, binds the owner of the tables."""
+    _attempt(connection, f"CREATE ROLE {ROLE} NOLOGIN")
+    if not connection.scalar(text(_MAY_ACT), {"role": ROLE}):
+        _attempt(connection, f"GRANT {ROLE} TO CURRENT_USER")
+    changing = [table for table in tables.metadata.sorted_tables if "append_only" not in table.info]
+    growing = [table for table in tables.metadata.sorted_tables if "append_only" in table.info]
+    _attempt(
+        connection,
+        f"GRANT USAGE ON SCHEMA {_quoted(tables.names.schema)} TO {ROLE}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(_names(changing))} TO {ROLE}",
+        f"GRANT SELECT, INSERT ON {', '.join(_names(growing))} TO {ROLE}",
+    )
+    if not _binds(connection, tables, ROLE):
+        for name in _names(tables.owned):
+            _attempt(connection, f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY")
+
+
+def bound_role(connection: Connection, tables: Tables) -> str | None:
+    """As whom transactions must act for the policies to bind them: `ROLE`, or `""`, the one logged in.
+
+    None if neither is bound.
+    """
+    return next((role for role in (ROLE, "") if _binds(connection, tables, role)), None)
+
+
+def _binds(connection: Connection, tables: Tables, role: str) -> bool:
+    names = {"owned": _names(tables.owned), "used": _names(tables.metadata.sorted_tables)}
+    look = text(_BOUND).bindparams(bindparam("owned", type_=TEXTS), bindparam("used", type_=TEXTS))
+    trial = connection.begin_nested()
+    try:
+        if role:
+            _run(connection, f"SET LOCAL ROLE {role}")
+        is_bound, may_use = connection.execute(look, names).one()
+    except DBAPIError as error:
+        _expect(error)
+        return False
+    finally:
+        trial.rollback()
+    return is_bound and (may_use or not role)
+
+
+def _attempt(connection: Connection, *statements: str) -> None:
+    """Runs them all, or, where one isn't permitted or was done by another meanwhile, none."""
+    try:
+        with connection.begin_nested():
+            for statement in statements:
+                _run(connection, statement)
+    except DBAPIError as error:
+        _expect(error)
+
+
+def _expect(error: DBAPIError) -> None:
+    if not isinstance(error.orig, _REFUSALS):
+        raise error
+
+
+def _run(connection: Connection, statement: str) -> None:
+    connection.execute(text(statement.replace(":", r"\:")))
+
+
+def _names(tables: Iterable[Table]) -> list[str]:
+    return [_quoted(table.schema or "public", table.name) for table in tables]
+
+
+def _quoted(*names: str) -> str:
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names)

@@ -1,0 +1,288 @@
+"""The schema, once: what is stored, where, and which indexes serve which question.
+
+Lists read `sessions` and `memories` only. A run is a row of its own, so that a session costs the same however
+long it grows, and its events go with it. `migrations/` makes the same tables; a test compares them.
+"""
+
+from __future__ import annotations
+
+from string import Template
+from typing import Any, get_args
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TextClause,
+    bindparam,
+    text,
+)
+from sqlalchemy.dialects.postgresql import dialect
+
+from agentos.db.contracts.approvals import ApprovalStatus, ApprovalType, PauseType
+from agentos.db.schema.columns import OBJECT, PAYLOAD, TEXTS, Content, Instant
+from agentos.db.schema.table_names import TableNames
+from agentos.run.events import Kind
+from agentos.run.records import RunStatus
+
+SHARED = {"shared": True}
+"""The `info` of a table whose rows are nobody's own: it needs no row-level security."""
+
+APPEND_ONLY = {**SHARED, "append_only": True}
+"""The `info` of a table that the server may add to, and not change."""
+
+NOW = text("extract(epoch from now())::bigint")
+"""The database's clock, in epoch seconds."""
+
+_PREPARER = dialect().identifier_preparer
+_LIVE = "status IN ('PENDING', 'RUNNING')"
+
+
+class Tables:
+    """The tables under their configured names."""
+
+    def __init__(self, names: TableNames) -> None:
+        self.names = names
+        self.metadata = MetaData(schema=names.schema)
+        self.sessions = _sessions(names, self.metadata)
+        self.runs = _runs(names, self.metadata)
+        self.events = _events(names, self.metadata)
+        self.memories = _memories(names, self.metadata)
+        self.service_accounts = _service_accounts(names, self.metadata)
+        self.audit = _audit(names, self.metadata)
+        self.executors = _executors(names, self.metadata)
+        self.approvals = _approvals(names, self.metadata)
+
+    @property
+    def owned(self) -> list[Table]:
+        """Those whose rows have an owner: all but the ones made with `info=SHARED`."""
+        return [table for table in self.metadata.sorted_tables if "shared" not in table.info]
+
+    def sql(self, template: str, **types: Any) -> TextClause:
+        """A statement in SQL, with `$sessions`, `$runs` and so on in place of tables.
+
+        `$channel` is where news is told, as a literal.
+        `types` are those of the parameters that Postgres couldn't guess or Python couldn't convert.
+        """
+        statement = text(self.named(template, escape=r"\:"))
+        return statement.bindparams(*(bindparam(name, type_=type_) for name, type_ in types.items()))
+
+    def named(self, template: str, *, escape: str = ":") -> str:
+        """The SQL of a statement without parameters; `escape` is what is written for a colon in a name."""
+        tables = {
+            "sessions": self.sessions,
+            "runs": self.runs,
+            "events": self.events,
+            "memories": self.memories,
+            "audit": self.audit,
+            "executors": self.executors,
+            "approvals": self.approvals,
+        }
+        quoted = {name: _PREPARER.format_table(table) for name, table in tables.items()}
+        quoted["channel"] = "'" + self.names.channel.replace("'", "''") + "'"
+        return Template(template).substitute(
+            {name: value.replace(":", escape) for name, value in quoted.items()}
+        )
+
+
+def _sessions(names: TableNames, metadata: MetaData) -> Table:
+    name = names.sessions
+    return Table(
+        name,
+        metadata,
+        Column("session_id", Text, primary_key=True),
+        Column("kind", Text, _one_of("kind", get_args(Kind), name), nullable=False),
+        Column("runnable_id", Text),
+        Column("user_id", Text),
+        Column("session_name", Content),
+        Column("title", Content),
+        Column("session_state", OBJECT, nullable=False, server_default=text("'{}'")),
+        Column("metadata", OBJECT),
+        Column("summary", OBJECT),
+        Column("metrics", OBJECT, nullable=False, server_default=text("'{}'")),
+        Column("created_at", Instant, nullable=False, server_default=text("now()")),
+        Column("updated_at", Instant, nullable=False, server_default=text("now()")),
+        Index(f"{name}_created", "created_at"),
+        Index(f"{name}_user_created", "user_id", "created_at"),
+        Index(f"{name}_user_updated", "user_id", "updated_at"),
+        Index(f"{name}_runnable_updated", "runnable_id", "updated_at"),
+    )
+
+
+def _runs(names: TableNames, metadata: MetaData) -> Table:
+    name = names.runs
+    return Table(
+        name,
+        metadata,
+        Column("run_id", Text, primary_key=True),
+        Column("session_id", Text, _inside(names.sessions, "session_id", names), nullable=False),
+        Column("position", BigInteger, Identity(always=True), nullable=False),
+        Column("kind", Text, _one_of("kind", get_args(Kind), name), nullable=False),
+        Column("runnable_id", Text, nullable=False),
+        Column("user_id", Text),
+        Column("parent_run_id", Text),
+        Column("status", Text, _one_of("status", list(RunStatus), name), nullable=False),
+        Column("created_at", BigInteger, nullable=False),
+        Column("updated_at", Instant, nullable=False, server_default=text("now()")),
+        Column("input", PAYLOAD),
+        Column("messages", PAYLOAD, nullable=False),
+        Column("details", PAYLOAD, nullable=False),
+        Column("executor_id", Text),
+        Column("segment", Integer, nullable=False, server_default=text("0")),
+        Column("durable", Boolean, nullable=False, server_default=text("false")),
+        Column("background", Boolean, nullable=False, server_default=text("false")),
+        Column("multitask", Text),
+        Column("awaited", Boolean, nullable=False, server_default=text("false")),
+        Column("cancelling", Text),
+        Column("arguments", PAYLOAD),
+        Column("idempotency_key", Text),
+        Column("fingerprint", Text),
+        Column("history_before", BigInteger),
+        Index(f"{name}_session", "session_id", "position"),
+        Index(f"{name}_live", "session_id", "position", postgresql_where=text(_LIVE)),
+        Index(f"{name}_pending", "position", postgresql_where=text("status = 'PENDING'")),
+        Index(
+            f"{name}_idempotency",
+            text("coalesce(user_id, '')"),
+            "kind",
+            "runnable_id",
+            "idempotency_key",
+            unique=True,
+            postgresql_where=text("idempotency_key IS NOT NULL"),
+        ),
+    )
+
+
+def _events(names: TableNames, metadata: MetaData) -> Table:
+    return Table(
+        names.events,
+        metadata,
+        Column("run_id", Text, _inside(names.runs, "run_id", names), primary_key=True),
+        Column("seq", Integer, primary_key=True, autoincrement=False),
+        Column("name", Text, nullable=False),
+        Column("text", Text, nullable=False),
+    )
+
+
+def _memories(names: TableNames, metadata: MetaData) -> Table:
+    name = names.memories
+    return Table(
+        name,
+        metadata,
+        Column("memory_id", Text, primary_key=True),
+        Column("memory", Content, nullable=False),
+        Column("topics", TEXTS, nullable=False, server_default=text("'{}'")),
+        Column("user_id", Text, nullable=False),
+        Column("agent_id", Text),
+        Column("team_id", Text),
+        Column("created_at", Instant, nullable=False, server_default=text("now()")),
+        Column("updated_at", Instant, nullable=False, server_default=text("now()")),
+        Index(f"{name}_updated", "updated_at"),
+        Index(f"{name}_user_updated", "user_id", "updated_at"),
+        Index(f"{name}_topics", "topics", postgresql_using="gin"),
+    )
+
+
+def _service_accounts(names: TableNames, metadata: MetaData) -> Table:
+    name = names.service_accounts
+    return Table(
+        name,
+        metadata,
+        Column("id", Text, primary_key=True),
+        Column("name", Text, nullable=False),
+        Column("token_hash", Text, nullable=False),
+        Column("token_prefix", Text, nullable=False),
+        Column("scopes", TEXTS, nullable=False),
+        Column("created_at", Instant, nullable=False),
+        Column("created_by", Text),
+        Column("expires_at", Instant),
+        Column("last_used_at", Instant),
+        Column("revoked_at", Instant),
+        Index(f"{name}_token", "token_hash", unique=True),
+        Index(f"{name}_name", "name", unique=True, postgresql_where=text("revoked_at IS NULL")),
+        info=SHARED,
+    )
+
+
+def _audit(names: TableNames, metadata: MetaData) -> Table:
+    name = names.audit
+    return Table(
+        name,
+        metadata,
+        Column("seq", BigInteger, primary_key=True, autoincrement=False),
+        Column("time", Instant, nullable=False),
+        Column("decision", Text, nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("status", Integer),
+        Column("method", Text),
+        Column("route", Text),
+        Column("resource_id", Text),
+        Column("principal", Text),
+        Column("token_ref", Text),
+        Column("request_id", Text),
+        Column("hash", Text, nullable=False),
+        Index(f"{name}_time", "time", "seq"),
+        Index(f"{name}_principal", "principal", "seq"),
+        info=APPEND_ONLY,
+    )
+
+
+def _executors(names: TableNames, metadata: MetaData) -> Table:
+    return Table(
+        names.executors,
+        metadata,
+        Column("executor_id", Text, primary_key=True),
+        Column("started_at", Instant, nullable=False, server_default=text("now()")),
+        Column("beat_at", Instant, nullable=False, server_default=text("now()")),
+        info=SHARED,
+    )
+
+
+def _approvals(names: TableNames, metadata: MetaData) -> Table:
+    name = names.approvals
+    return Table(
+        name,
+        metadata,
+        Column("id", Text, primary_key=True),
+        Column("run_id", Text, _inside(names.runs, "run_id", names), nullable=False),
+        Column("session_id", Text, nullable=False),
+        Column("kind", Text, _one_of("kind", get_args(Kind), name), nullable=False),
+        Column("runnable_id", Text, nullable=False),
+        Column("user_id", Text),
+        Column("status", Text, _one_of("status", get_args(ApprovalStatus), name), nullable=False),
+        Column("approval_type", Text, _one_of("approval_type", get_args(ApprovalType), name), nullable=False),
+        Column("pause_type", Text, _one_of("pause_type", get_args(PauseType), name)),
+        Column("tool_call_id", Text, nullable=False),
+        Column("tool_name", Content),
+        Column("tool_args", PAYLOAD),
+        Column("source_name", Content),
+        Column("requirements", PAYLOAD),
+        Column("context", PAYLOAD),
+        Column("resolution_data", PAYLOAD),
+        Column("resolved_by", Text),
+        Column("expires_at", BigInteger),
+        Column("resolved_at", BigInteger),
+        Column("created_at", BigInteger, nullable=False, server_default=NOW),
+        Column("updated_at", BigInteger, nullable=False, server_default=NOW),
+        Index(f"{name}_run", "run_id"),
+        Index(f"{name}_created", "created_at"),
+        Index(f"{name}_user_created", "user_id", "created_at"),
+        Index(f"{name}_pending", "user_id", postgresql_where=text("status = 'pending'")),
+    )
+
+
+def _inside(table: str, column: str, names: TableNames) -> ForeignKey:
+    return ForeignKey(f"{names.schema}.{table}.{column}", ondelete="CASCADE")
+
+
+def _one_of(column: str, values: list[Any] | tuple[Any, ...], table: str) -> CheckConstraint:
+    choices = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({choices})", name=f"{table}_{column}_check")

@@ -1,0 +1,170 @@
+"""Bringing the tables up to date: Alembic, under a lock that replicas share.
+
+The revisions are in `migrations/`, next to the package in a checkout and inside it in a wheel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, cached_property
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+
+from psycopg.errors import InsufficientPrivilege
+from sqlalchemy import Connection, Engine, NullPool, column, create_engine, func, select, table, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.schema import CreateSchema
+
+from agentos.db.connection.url import answering, connect_args
+from agentos.db.schema import row_security
+from agentos.db.schema.table_names import TableNames
+from agentos.db.schema.tables import Tables
+from agentos.errors import ConfigurationError
+
+# Alembic keeps the migration that runs in module globals.
+_alembic = Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaStatus:
+    """Which revision the tables are at, and which one this version of agentos needs."""
+
+    current: str | None
+    """None: there are no tables yet."""
+    head: str
+
+    @property
+    def is_current(self) -> bool:
+        """Whether nothing needs to be done."""
+        return self.current == self.head
+
+
+class Schema:
+    """The tables of one `PostgresDb`, to be created and upgraded. It blocks: call it in a thread."""
+
+    def __init__(self, url: URL, names: TableNames) -> None:
+        self._url = url
+        self._names = names
+        self._tables = Tables(names)
+        self._lock = Lock()
+        self.is_ready = False
+        """Whether `ensure` has succeeded."""
+        self.role = row_security.ROLE
+        """Whom transactions act as, once `is_ready`; `""` is the role that logs in."""
+
+    def ensure(self, *, create: bool) -> None:
+        """Makes sure, once, that the tables are up to date; without `create` it only looks.
+
+        ConfigurationError if they aren't and can't be made so.
+        """
+        with self._lock:
+            if self.is_ready:
+                return
+            status = self.status()
+            if not status.is_current:
+                if not create:
+                    raise ConfigurationError(
+                        f"The tables in db_schema={self._names.schema!r} are at revision {status.current}, "
+                        f"this version of agentos needs {status.head}: run `agentos db upgrade`."
+                    )
+                self.upgrade()
+            role = self._bound_role()
+            if role is None and create:
+                self.upgrade()
+                role = self._bound_role()
+            if role is None:
+                raise ConfigurationError(
+                    "Row-level security doesn't bind the role in db_url, and it may not act as "
+                    f"{row_security.ROLE}, which is bound: run `agentos db upgrade` with a role that owns "
+                    f"the tables and may create roles, and GRANT {row_security.ROLE} to the one in db_url."
+                )
+            self.role = role
+            self.is_ready = True
+
+    def status(self) -> SchemaStatus:
+        """Looks, and changes nothing."""
+        with self._permitted(), self._engine.connect() as connection:
+            return self._status(connection)
+
+    def upgrade(self) -> SchemaStatus:
+        """Creates or upgrades the tables, all or nothing; whoever else tries meanwhile waits."""
+        with _alembic, self._permitted(), self._engine.begin() as connection:
+            self._upgrade(connection)
+            return self._status(connection)
+
+    def _bound_role(self) -> str | None:
+        with self._permitted(), self._engine.connect() as connection:
+            return row_security.bound_role(connection, self._tables)
+
+    @contextmanager
+    def _permitted(self) -> Generator[None]:
+        try:
+            with answering(self._url):
+                yield
+        except ProgrammingError as error:
+            if not isinstance(error.orig, InsufficientPrivilege):
+                raise
+            raise ConfigurationError(
+                f"The role in db_url may not use or change the tables in db_schema={self._names.schema!r}: "
+                "grant it that, or run `agentos db upgrade` with a role that may."
+            ) from error
+
+    def _upgrade(self, connection: Connection) -> None:
+        from alembic.command import upgrade
+        from alembic.config import Config
+
+        schema = self._names.schema
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(schema)})
+        status = self._status(connection)
+        if status.current is not None and status.current not in _revisions():
+            raise ConfigurationError(
+                f"The tables in db_schema={schema!r} are at revision {status.current}, which is newer than "
+                "this version of agentos: upgrade agentos."
+            )
+        found = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = :schema"
+        # Looked up first: IF NOT EXISTS asks for the right to create it even if it is there.
+        if connection.execute(text(found), {"schema": schema}).first() is None:
+            connection.execute(CreateSchema(schema))
+        row_security.lift(connection)
+        config = Config()
+        config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+        config.attributes.update(connection=connection, names=self._names)
+        upgrade(config, "head")
+        if row_security.bound_role(connection, self._tables) is None:
+            row_security.enforce(connection, self._tables)
+
+    def _status(self, connection: Connection) -> SchemaStatus:
+        head = _revisions()[-1]
+        versions = table(self._names.version_table, column("version_num"), schema=self._names.schema)
+        name = self._engine.dialect.identifier_preparer.format_table(versions)
+        if connection.scalar(select(func.to_regclass(name))) is None:
+            return SchemaStatus(current=None, head=head)
+        return SchemaStatus(current=connection.scalar(select(versions.c.version_num)), head=head)
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return create_engine(
+            self._url, poolclass=NullPool, connect_args=connect_args(self._url), hide_parameters=True
+        )
+
+
+@cache
+def _revisions() -> list[str]:
+    """All there are, the newest last: the numbers that the files' names begin with."""
+    files = (migrations_folder() / "versions").glob("[0-9]*.py")
+    return sorted(file.stem.partition("_")[0] for file in files)
+
+
+def lock_key(name: str) -> int:
+    """The advisory lock that whoever changes the tables in schema `name` holds."""
+    return int.from_bytes(sha256(name.encode()).digest()[:8], signed=True)
+
+
+def migrations_folder() -> Path:
+    """Where the revisions are."""
+    installed = Path(__file__).parents[1] / "migrations"
+    return installed if installed.is_dir() else Path(__file__).parents[3] / "migrations"

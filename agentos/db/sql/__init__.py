@@ -1,0 +1,1 @@
+"""The statements that are more than one table's."""

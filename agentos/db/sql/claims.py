@@ -1,0 +1,176 @@
+"""Giving runs to executors: those that wait, and those whose executor is gone.
+
+The locks that go with the statements make them exact: one process decides at a time, and sees what the others
+have decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import Double, Integer, RowMapping, TextClause
+
+from agentos.db.contracts.workers import Assignment
+from agentos.db.schema.columns import PAYLOAD, TEXTS
+from agentos.db.schema.tables import Tables
+
+# Who has no more room is left out first. Of those that are left each is counted as if all before it started,
+# so some are held back by others that don't start either: the first one always starts, and asking again
+# finds the rest.
+_CLAIM: Final = """
+WITH busy AS (
+    SELECT kind, runnable_id, coalesce(user_id, '') AS user_id FROM $runs
+    WHERE status = 'RUNNING' AND background
+), in_all AS (
+    SELECT count(*) AS n FROM busy
+), in_runnables AS (
+    SELECT kind, runnable_id, count(*) AS n FROM busy GROUP BY kind, runnable_id
+), in_users AS (
+    SELECT user_id, count(*) AS n FROM busy GROUP BY user_id
+), ready AS (
+    SELECT
+        r.run_id,
+        r.position,
+        r.kind,
+        r.runnable_id,
+        coalesce(r.user_id, '') AS user_id,
+        r.background AND r.cancelling IS NULL AS is_limited
+    FROM $runs AS r
+    WHERE r.status = 'PENDING'
+        AND (
+            r.executor_id = :executor_id
+            OR r.executor_id IS NULL AND (r.kind, r.runnable_id) IN (
+                SELECT kind, id FROM json_to_recordset(:runnables) AS runnable (kind text, id text)
+            )
+        )
+        AND (
+            r.cancelling IS NOT NULL
+            OR r.multitask IS NULL
+            OR r.parent_run_id IS NOT NULL
+            OR NOT EXISTS (
+                SELECT FROM $runs AS earlier
+                WHERE earlier.session_id = r.session_id
+                    AND earlier.position < r.position
+                    AND earlier.parent_run_id IS NULL
+                    AND earlier.status IN ('PENDING', 'RUNNING')
+            )
+        )
+        AND (
+            r.cancelling IS NOT NULL
+            OR NOT r.background
+            OR coalesce((SELECT n FROM in_all) < :total, true)
+            AND (r.kind, r.runnable_id) NOT IN (
+                SELECT kind, runnable_id FROM in_runnables WHERE n >= :per_runnable
+            )
+            AND coalesce(r.user_id, '') NOT IN (SELECT user_id FROM in_users WHERE n >= :per_user)
+        )
+    ORDER BY r.position
+    LIMIT 1000
+), counted AS (
+    SELECT
+        run_id,
+        ready.position,
+        is_limited,
+        in_all.n + row_number() OVER (PARTITION BY is_limited ORDER BY ready.position) AS nth,
+        coalesce(in_runnables.n, 0) + row_number()
+            OVER (PARTITION BY is_limited, kind, runnable_id ORDER BY ready.position) AS nth_of_runnable,
+        coalesce(in_users.n, 0) + row_number()
+            OVER (PARTITION BY is_limited, user_id ORDER BY ready.position) AS nth_of_user
+    FROM ready
+    CROSS JOIN in_all
+    LEFT JOIN in_runnables USING (kind, runnable_id)
+    LEFT JOIN in_users USING (user_id)
+), chosen AS (
+    SELECT run_id FROM counted
+    WHERE NOT is_limited
+        OR coalesce(nth <= :total, true)
+        AND coalesce(nth_of_runnable <= :per_runnable, true)
+        AND coalesce(nth_of_user <= :per_user, true)
+    ORDER BY position
+    LIMIT :most
+), held AS (
+    SELECT run_id FROM $runs AS r JOIN chosen USING (run_id) ORDER BY run_id FOR NO KEY UPDATE OF r
+)
+UPDATE $runs AS r
+SET status = 'RUNNING', executor_id = :executor_id, updated_at = now()
+FROM held
+WHERE r.run_id = held.run_id
+    AND r.status = 'PENDING'
+    AND (r.executor_id IS NULL OR r.executor_id = :executor_id)
+RETURNING r.run_id, r.kind, r.runnable_id, r.segment, r.durable, r.cancelling, r.position
+"""
+
+# An executor whose row is there again by now, because it has just beaten, keeps its runs. The time is that at
+# which the lock was had. A durable run that waited for its turn waits on, for whoever comes first.
+_ADOPT: Final = """
+WITH dead AS (
+    DELETE FROM $executors
+    WHERE executor_id <> :executor_id
+        AND beat_at < statement_timestamp() - make_interval(secs => :dead_after)
+    RETURNING executor_id
+), orphan AS (
+    SELECT r.run_id FROM $runs AS r
+    WHERE r.status IN ('PENDING', 'RUNNING')
+        AND r.executor_id IS NOT NULL
+        AND CASE
+            WHEN r.executor_id = :executor_id
+            THEN r.status = 'RUNNING'
+                AND r.run_id <> ALL (:held)
+                AND r.updated_at < statement_timestamp() - make_interval(secs => 3 * :dead_after)
+            ELSE r.executor_id IN (SELECT executor_id FROM dead)
+                OR NOT EXISTS (SELECT FROM $executors AS e WHERE e.executor_id = r.executor_id)
+        END
+        AND (
+            NOT r.durable
+            OR r.cancelling IS NOT NULL
+            OR (r.kind, r.runnable_id) IN (
+                SELECT kind, id FROM json_to_recordset(:runnables) AS runnable (kind text, id text)
+            )
+        )
+    ORDER BY r.run_id
+    FOR NO KEY UPDATE OF r
+), changed AS (
+    UPDATE $runs AS r
+    SET
+        status = CASE WHEN r.durable AND r.cancelling IS NULL THEN r.status ELSE 'RUNNING' END,
+        executor_id = CASE
+            WHEN r.durable AND r.cancelling IS NULL AND r.status = 'PENDING' THEN NULL ELSE :executor_id
+        END,
+        updated_at = now()
+    FROM orphan
+    WHERE r.run_id = orphan.run_id
+    RETURNING r.*
+)
+SELECT run_id, kind, runnable_id, segment, durable, cancelling, position
+FROM changed
+WHERE status = 'RUNNING'
+"""
+
+_TAKE: Final = """
+UPDATE $runs
+SET executor_id = :executor_id, updated_at = now()
+WHERE run_id = :run_id AND status = 'RUNNING' AND segment = :segment
+RETURNING run_id, kind, runnable_id, segment, durable, cancelling, position
+"""
+
+
+class Claiming:
+    """The statements; their rows are for `assignments`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.claim: TextClause = tables.sql(
+            _CLAIM, runnables=PAYLOAD, total=Integer, per_runnable=Integer, per_user=Integer, most=Integer
+        )
+        self.adopt: TextClause = tables.sql(_ADOPT, runnables=PAYLOAD, held=TEXTS, dead_after=Double)
+        self.take: TextClause = tables.sql(_TAKE, segment=Integer)
+
+
+def assignments(rows: Sequence[RowMapping]) -> list[Assignment]:
+    """What rows say, the run that was accepted first before the others."""
+    names = ("run_id", "kind", "runnable_id", "segment", "durable", "cancelling")
+
+    def position(row: RowMapping) -> Any:
+        return row["position"]
+
+    return [Assignment(**{name: row[name] for name in names}) for row in sorted(rows, key=position)]

@@ -1,0 +1,1 @@
+"""What is stored, a class for each noun; `PostgresDb` is all of them."""

@@ -1,0 +1,233 @@
+"""Approvals in Postgres. What has become of a pending one shows on reading, by the database's clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from typing import Any, Final
+
+from sqlalchemy import (
+    Case,
+    ColumnElement,
+    RowMapping,
+    and_,
+    case,
+    delete,
+    extract,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+
+from agentos.db.base import Page
+from agentos.db.connection.engine import Engine
+from agentos.db.contracts.approvals import Approval, ApprovalQuery, Resolution
+from agentos.db.encoding import check_ids
+from agentos.db.filters import same
+from agentos.db.schema.columns import PAYLOAD, TEXTS
+from agentos.db.schema.tables import NOW, Tables
+from agentos.db.stores.store import AnySelect, Store, read_page
+from agentos.errors import ConflictError, NotFoundError
+from agentos.run.owner import ANYONE, Owner
+from agentos.run.records import Json, RunStatus
+
+_FIELDS: Final = tuple(field.name for field in fields(Approval) if field.name not in {"status", "run_status"})
+_OVER: Final = [status.value for status in RunStatus if status.is_final]
+
+# Whose an approval is, and who may not decide it, its run's row says, not the caller.
+_CREATE: Final = """
+WITH run AS (
+    SELECT run_id, session_id, kind, runnable_id, user_id, (
+        SELECT jsonb_build_object('asked_by', jsonb_agg(DISTINCT name))
+        FROM (VALUES (arguments ->> 'begun_by'), (arguments ->> 'continued_by')) AS asking (name)
+        WHERE name IS NOT NULL
+        HAVING count(*) > 0
+    ) AS asked_by
+    FROM $runs
+    WHERE run_id = ANY(:run_ids) AND (:anyone OR user_id = :owner)
+), added AS (
+    INSERT INTO $approvals (
+        id, run_id, session_id, kind, runnable_id, user_id, status, approval_type, pause_type, tool_call_id,
+        tool_name, tool_args, expires_at, source_name, requirements, context, resolution_data, resolved_by,
+        resolved_at
+    )
+    SELECT
+        a.id, run_id, run.session_id, run.kind, run.runnable_id, run.user_id, a.status, a.approval_type,
+        a.pause_type, a.tool_call_id, a.tool_name, a.tool_args, a.expires_at, a.source_name, a.requirements,
+        CASE
+            WHEN run.asked_by IS NULL THEN a.context
+            ELSE (coalesce(a.context::jsonb, '{}') || run.asked_by)::json
+        END,
+        a.resolution_data, a.resolved_by, a.resolved_at
+    FROM json_to_recordset(:rows) AS a (
+        id text, run_id text, status text, approval_type text, pause_type text, tool_call_id text,
+        tool_name text, tool_args json, expires_at bigint, source_name text, requirements json, context json,
+        resolution_data json, resolved_by text, resolved_at bigint
+    ) JOIN run USING (run_id)
+    ON CONFLICT (id) DO NOTHING
+)
+SELECT run_id FROM run
+"""
+
+
+class ApprovalStore(Store):
+    """The `Approvals` of `db.asking`."""
+
+    def __init__(self, engine: Engine, tables: Tables) -> None:
+        super().__init__(engine, tables)
+        self._create_approvals = tables.sql(_CREATE, rows=PAYLOAD, run_ids=TEXTS)
+        self._status = _status(tables)
+
+    async def create_approvals(self, approvals: Sequence[Approval], *, owner: Owner) -> None:
+        """Stores those that aren't there yet. NotFoundError("Run") if a run of theirs isn't the owner's."""
+        for approval in approvals:
+            check_ids(id=approval.id, run_id=approval.run_id, resolved_by=approval.resolved_by)
+        run_ids = sorted({approval.run_id for approval in approvals})
+        rows = [asdict(approval) for approval in approvals]
+        try:
+            found = await self._reach(owner).execute(
+                self._create_approvals, {"rows": rows, "run_ids": run_ids}
+            )
+        except IntegrityError as error:  # deleted between the look and the write
+            raise NotFoundError("Run") from error
+        if len(found) < len(run_ids):
+            raise NotFoundError("Run")
+
+    async def get_approval(self, approval_id: str, *, owner: Owner) -> Approval | None:
+        """One."""
+        rows = await self._reach(owner).execute(
+            self._seen(owner).where(same(self._tables.approvals.c.id, approval_id))
+        )
+        return _approval(rows[0]) if rows else None
+
+    async def list_approvals(self, query: ApprovalQuery, *, owner: Owner) -> Page[Approval]:
+        """A page."""
+        table = self._tables.approvals
+        matching = self._seen(owner).where(*self._conditions(query))
+        rows, total = await read_page(
+            self._reach(owner),
+            matching,
+            [table.c.created_at.desc(), table.c.id.asc()],
+            limit=query.limit,
+            page=query.page,
+        )
+        return Page(rows=[_approval(row) for row in rows], total=total)
+
+    async def count_approvals(
+        self, *, owner: Owner, user_id: str | None = None, session_id: str | None = None
+    ) -> int:
+        """How many are pending."""
+        query = ApprovalQuery(status="pending", user_id=user_id, session_id=session_id)
+        matching = self._seen(owner).where(*self._conditions(query)).subquery()
+        rows = await self._reach(owner).execute(select(func.count().label("total")).select_from(matching))
+        return rows[0]["total"]
+
+    async def approvals_of(self, run_id: str, *, owner: Owner) -> list[Approval]:
+        """All of a run, the oldest first."""
+        table = self._tables.approvals
+        matching = self._seen(owner).where(same(table.c.run_id, run_id))
+        rows = await self._reach(owner).execute(matching.order_by(table.c.created_at, table.c.id))
+        return [_approval(row) for row in rows]
+
+    async def resolve_approval(
+        self,
+        approval_id: str,
+        *,
+        status: Resolution,
+        resolved_by: str | None,
+        resolution_data: Json | None = None,
+        owner: Owner,
+    ) -> Approval | None:
+        """Decides a pending one, once; None if there is none. ConflictError if it isn't pending any more.
+
+        Whether `resolved_by` may decide is the caller's to know.
+        """
+        check_ids(resolved_by=resolved_by)
+        table, runs = self._tables.approvals, self._tables.runs
+        reach = self._reach(owner)
+        # Of two at once the second waits for the first, and then finds that it isn't pending.
+        decided = await reach.execute(
+            update(table)
+            .where(same(table.c.id, approval_id), reach.covers(table))
+            .where(table.c.run_id == runs.c.run_id, self._status == "pending")
+            .values(
+                status=status,
+                resolved_by=resolved_by,
+                resolution_data=resolution_data,
+                resolved_at=NOW,
+                updated_at=NOW,
+            )
+            .returning(table.c.id)
+        )
+        found = await self.get_approval(approval_id, owner=owner)
+        if found is not None and not decided:
+            raise ConflictError(f"Approval is already {found.status!r} and cannot be resolved")
+        return found
+
+    async def expire_approvals(self) -> int:
+        """Writes down what reading shows: pending ones that are expired or cancelled; how many."""
+        table, runs = self._tables.approvals, self._tables.runs
+        closing = (
+            update(table)
+            .where(table.c.status == "pending", table.c.run_id == runs.c.run_id, self._status != "pending")
+            .values(status=self._status, updated_at=NOW)
+            .returning(table.c.id)
+        )
+        return len(await self._reach(ANYONE).execute(closing))
+
+    async def delete_approval(self, approval_id: str, *, owner: Owner) -> bool:
+        """Whether there was one."""
+        table = self._tables.approvals
+        reach = self._reach(owner)
+        statement = delete(table).where(same(table.c.id, approval_id), reach.covers(table))
+        return bool(await reach.execute(statement.returning(table.c.id)))
+
+    def _seen(self, owner: Owner) -> AnySelect:
+        table, runs = self._tables.approvals, self._tables.runs
+        columns = [column for column in table.c if column is not table.c.status]
+        return (
+            select(*columns, self._status.label("status"), runs.c.status.label("run_status"))
+            .join(runs, table.c.run_id == runs.c.run_id)
+            .where(self._reach(owner).covers(table))
+        )
+
+    def _conditions(self, query: ApprovalQuery) -> list[ColumnElement[bool]]:
+        table = self._tables.approvals
+        ids = {
+            "runnable_id": query.runnable_id,
+            "user_id": query.user_id,
+            "session_id": query.session_id,
+            "run_id": query.run_id,
+        }
+        words = {
+            "kind": query.kind,
+            "approval_type": query.approval_type,
+            "pause_type": query.pause_type,
+        }
+        conditions = [same(table.c[name], value) for name, value in ids.items() if value is not None]
+        conditions += [table.c[name] == value for name, value in words.items() if value is not None]
+        if query.status is not None:
+            conditions.append(self._status == query.status)
+        if query.status == "pending":
+            conditions.append(table.c.status == "pending")  # has an index
+        return conditions
+
+
+def _status(tables: Tables) -> Case[Any]:
+    """What an approval is now: a pending one ends with its time or with its run, whichever came first."""
+    table, runs = tables.approvals, tables.runs
+    ended = extract("epoch", runs.c.updated_at)
+    in_time = or_(table.c.expires_at.is_(None), ended < table.c.expires_at)
+    return case(
+        (table.c.status != "pending", table.c.status),
+        (and_(runs.c.status.in_(_OVER), in_time), "cancelled"),
+        (table.c.expires_at <= extract("epoch", func.now()), "expired"),
+        else_="pending",
+    )
+
+
+def _approval(row: RowMapping) -> Approval:
+    values: dict[str, Any] = {name: row[name] for name in _FIELDS}
+    return Approval(**values, status=row["status"], run_status=RunStatus(row["run_status"]))

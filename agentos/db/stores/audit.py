@@ -1,0 +1,97 @@
+"""The audit in Postgres. Rows are only ever added: the server's role may do nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, RowMapping, Table, select
+from sqlalchemy.exc import IntegrityError
+
+from agentos.db.base import Page
+from agentos.db.connection.engine import Engine
+from agentos.db.contracts.audit import BEGINNING, AuditEntry, AuditQuery, AuditRecord, Link
+from agentos.db.encoding import dump
+from agentos.db.filters import bounded, same
+from agentos.db.schema.tables import Tables
+from agentos.db.stores.store import Store, read_page
+from agentos.errors import ConflictError
+from agentos.run.owner import ANYONE
+
+_FIELDS: Final = tuple(field.name for field in fields(AuditRecord))
+
+_APPEND: Final = """
+INSERT INTO $audit (
+    seq, "time", decision, reason, status, method, route, resource_id, principal, token_ref, request_id, hash
+)
+SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS added (
+    seq bigint, "time" timestamptz, decision text, reason text, status integer, method text, route text,
+    resource_id text, principal text, token_ref text, request_id text, hash text
+)
+RETURNING seq
+"""
+
+
+class AuditStore(Store):
+    """The `AuditTrail` of `db.guarding`."""
+
+    def __init__(self, engine: Engine, tables: Tables) -> None:
+        super().__init__(engine, tables)
+        self._append_audit = tables.sql(_APPEND)
+
+    async def audit_head(self) -> Link:
+        """The last row, or the chain's beginning."""
+        table = self._tables.audit
+        last = select(table.c.seq, table.c.hash).order_by(table.c.seq.desc()).limit(1)
+        rows = await self._engine.execute(last)
+        return Link(**rows[0]) if rows else BEGINNING
+
+    async def append_audit(self, entries: Sequence[AuditEntry]) -> None:
+        """Adds them all, or none: ConflictError if another process was first."""
+        rows = [
+            asdict(entry.record)
+            | {"time": entry.record.time.isoformat(), "seq": entry.seq, "hash": entry.hash}
+            for entry in entries
+        ]
+        try:
+            await self._engine.execute(self._append_audit, {"rows": dump(rows)})
+        except IntegrityError as error:
+            raise ConflictError("The audit has gone on meanwhile.") from error
+
+    async def read_audit(self, *, after: int, limit: int) -> list[AuditEntry]:
+        """The rows with a greater `seq`, in order."""
+        table = self._tables.audit
+        following = select(table).where(table.c.seq > bounded(after)).order_by(table.c.seq).limit(limit)
+        return [_entry(row) for row in await self._engine.execute(following)]
+
+    async def list_audit(self, query: AuditQuery) -> Page[AuditEntry]:
+        """A page, the latest first."""
+        table = self._tables.audit
+        matching = select(table).where(*_conditions(table, query))
+        reach = self._reach(ANYONE)
+        order = [table.c.seq.desc()]
+        rows, total = await read_page(reach, matching, order, limit=query.limit, page=query.page)
+        return Page(rows=[_entry(row) for row in rows], total=total)
+
+
+def _conditions(table: Table, query: AuditQuery) -> list[ColumnElement[bool]]:
+    wanted = {
+        "decision": query.decision,
+        "principal": query.principal,
+        "method": query.method,
+        "route": query.route,
+        "resource_id": query.resource_id,
+        "request_id": query.request_id,
+    }
+    conditions = [same(table.c[name], value) for name, value in wanted.items() if value is not None]
+    if query.since is not None:
+        conditions.append(table.c.time >= query.since)
+    if query.until is not None:
+        conditions.append(table.c.time < query.until)
+    return conditions
+
+
+def _entry(row: RowMapping) -> AuditEntry:
+    values: dict[str, Any] = {name: row[name] for name in _FIELDS}
+    return AuditEntry(row["seq"], AuditRecord(**values), row["hash"])

@@ -1,0 +1,100 @@
+"""What DBOS, the engine of durable runs, keeps of them: rows in the schema `dbos` of the same database.
+
+They are made by the role that logs in, hence deleted as that role. A segment of a run is one workflow,
+`run_id:segment`. What a workflow has recorded is of use only until it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import BigInteger, bindparam, text
+
+from agentos.db.connection.transaction import Transaction
+from agentos.db.schema.columns import TEXTS
+from agentos.errors import ConfigurationError
+
+# Not all refer to the last one, which takes the rest along.
+_TABLES: Final = ("workflow_input", "workflow_output", "operation_outputs", "workflow_status")
+_IDS: Final = bindparam("ids", type_=TEXTS)
+
+_FOUND: Final = text("""
+SELECT
+    c.relname AS name,
+    has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+        AND has_table_privilege(c.oid, 'DELETE') AS permitted
+FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = 'dbos' AND c.relname = ANY(:tables)
+""").bindparams(bindparam("tables", type_=TEXTS))
+
+# Other applications may use DBOS in the same database.
+_ENDED: Final = """
+completed_at < (extract(epoch from now()) - :seconds) * 1000
+AND application_version LIKE 'agentos-%'
+AND status IN ('SUCCESS', 'ERROR', 'CANCELLED')
+"""
+_COUNT: Final = text(f"""
+SELECT count(*) AS total FROM dbos.workflow_status WHERE workflow_uuid = ANY(:ids) OR ({_ENDED})
+""").bindparams(_IDS, bindparam("seconds", type_=BigInteger))  # noqa: S608 - of parts that are constants
+_FIND_ENDED: Final = text(f"""
+SELECT workflow_uuid FROM dbos.workflow_status WHERE {_ENDED} LIMIT :most
+""").bindparams(bindparam("seconds", type_=BigInteger))  # noqa: S608 - of parts that are constants
+
+
+async def forget(transaction: Transaction, workflow_ids: Sequence[str]) -> int:
+    """Deletes what is recorded of these; how many of them were known.
+
+    ConfigurationError if the role that logs in may not: what is to be deleted must not be left.
+    """
+    if not workflow_ids:
+        return 0
+    async with transaction.as_login():
+        tables = await _found(transaction)
+        if not all(tables.values()):
+            raise ConfigurationError(
+                "The role in db_url may not delete from the tables in the schema dbos, where durable runs "
+                "are recorded: use the role that the server uses."
+            )
+        return await _delete(transaction, list(tables), workflow_ids)
+
+
+async def forget_ended(transaction: Transaction, *, age: timedelta, most: int) -> int:
+    """Deletes what is recorded of up to `most` workflows that ended at least `age` ago; how many.
+
+    Where the role that logs in may not, it does nothing: the schema is another application's.
+    """
+    async with transaction.as_login():
+        tables = await _found(transaction)
+        if not tables or not all(tables.values()):
+            return 0
+        ended = await transaction.execute(_FIND_ENDED, {"seconds": int(age.total_seconds()), "most": most})
+        return await _delete(transaction, list(tables), [row["workflow_uuid"] for row in ended])
+
+
+async def count(transaction: Transaction, workflow_ids: Sequence[str], *, ended_for: timedelta) -> int:
+    """How many there are that `forget`, or `forget_ended`, would delete."""
+    async with transaction.as_login():
+        tables = await _found(transaction)
+        if not tables or not all(tables.values()):
+            return 0
+        wanted = {"ids": list(workflow_ids), "seconds": int(ended_for.total_seconds())}
+        return (await transaction.execute(_COUNT, wanted))[0]["total"]
+
+
+async def _found(transaction: Transaction) -> dict[str, bool]:
+    """The tables that are there, in the order to delete in, and whether that is permitted."""
+    rows = await transaction.execute(_FOUND, {"tables": list(_TABLES)})
+    permitted = {row["name"]: bool(row["permitted"]) for row in rows}
+    return {name: permitted[name] for name in _TABLES if name in permitted}
+
+
+async def _delete(transaction: Transaction, tables: Sequence[str], workflow_ids: Sequence[str]) -> int:
+    deleted = 0
+    for table in tables:
+        statement = text(
+            f"DELETE FROM dbos.{table} WHERE workflow_uuid = ANY(:ids) RETURNING 1 AS one"  # noqa: S608 - ours
+        )
+        deleted = len(await transaction.execute(statement.bindparams(_IDS), {"ids": list(workflow_ids)}))
+    return deleted

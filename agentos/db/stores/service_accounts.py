@@ -1,0 +1,70 @@
+"""Service accounts in Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from typing import Any, Final
+
+from sqlalchemy import RowMapping, func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from agentos.db.base import Page
+from agentos.db.contracts.service_accounts import AccountQuery, ServiceAccount
+from agentos.db.filters import among, same
+from agentos.db.stores.store import Store, read_page
+from agentos.errors import ConflictError
+from agentos.run.owner import ANYONE
+
+_FIELDS: Final = tuple(field.name for field in fields(ServiceAccount))
+
+
+class ServiceAccountStore(Store):
+    """The `ServiceAccounts` of `db.guarding`."""
+
+    async def create_service_account(self, account: ServiceAccount, *, token_hash: str) -> None:
+        """Stores a new one; ConflictError if one that isn't revoked has the name."""
+        table = self._tables.service_accounts
+        row = asdict(account) | {"scopes": list(account.scopes), "token_hash": token_hash}
+        statement = insert(table).values(row).on_conflict_do_nothing().returning(table.c.id)
+        if not await self._engine.execute(statement):
+            raise ConflictError("There is a service account with this name already: revoke it first.")
+
+    async def find_service_account(self, token_hash: str) -> ServiceAccount | None:
+        """Whose token has the hash, whether or not it is still valid."""
+        table = self._tables.service_accounts
+        rows = await self._engine.execute(select(table).where(same(table.c.token_hash, token_hash)))
+        return _account(rows[0]) if rows else None
+
+    async def list_service_accounts(self, query: AccountQuery) -> Page[ServiceAccount]:
+        """A page."""
+        table = self._tables.service_accounts
+        matching = select(table)
+        if not query.include_revoked:
+            matching = matching.where(table.c.revoked_at.is_(None))
+        sort = table.c[query.sort_by]
+        order = [sort.desc().nulls_last() if query.descending else sort.asc().nulls_first(), table.c.id]
+        reach = self._reach(ANYONE)
+        rows, total = await read_page(reach, matching, order, limit=query.limit, page=query.page)
+        return Page(rows=[_account(row) for row in rows], total=total)
+
+    async def revoke_service_account(self, account_id: str) -> bool:
+        """Ends it now, for good; whether there is one. The first time counts."""
+        table = self._tables.service_accounts
+        revoked_at = func.coalesce(table.c.revoked_at, func.now())
+        statement = update(table).where(same(table.c.id, account_id)).values(revoked_at=revoked_at)
+        return bool(await self._engine.execute(statement.returning(table.c.id)))
+
+    async def touch_service_accounts(self, account_ids: Sequence[str]) -> None:
+        """Notes that they were used, for each at most once a minute."""
+        table = self._tables.service_accounts
+        used = table.c.last_used_at
+        is_due = or_(used.is_(None), used < func.now() - text("interval '1 minute'"))
+        statement = update(table).where(among(table.c.id, account_ids), is_due)
+        await self._engine.execute(statement.values(last_used_at=func.now()).returning(table.c.id))
+
+
+def _account(row: RowMapping) -> ServiceAccount:
+    values: dict[str, Any] = {name: row[name] for name in _FIELDS}
+    values["scopes"] = tuple(row["scopes"])
+    return ServiceAccount(**values)

@@ -1,0 +1,105 @@
+"""Conversations in Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, RowMapping, Table, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from agentos.db.base import Page, SessionChange, SessionQuery
+from agentos.db.encoding import check_ids
+from agentos.db.filters import among, contains, ordered, same
+from agentos.db.stores.store import Store, check_owner, read_page
+from agentos.errors import ConflictError
+from agentos.run.owner import Owner
+from agentos.run.records import Session
+
+
+class SessionStore(Store):
+    """The `Sessions` of `db.base`."""
+
+    async def create_session(self, session: Session, *, owner: Owner) -> Session:
+        """Stores a new one; ConflictError if the id is taken, by whomever."""
+        check_owner(owner, session.user_id)
+        check_ids(session_id=session.session_id, runnable_id=session.runnable_id, user_id=session.user_id)
+        table = self._tables.sessions
+        statement = insert(table).values(dict(session)).on_conflict_do_nothing().returning(table)
+        rows = await self._reach(owner).execute(statement)
+        if not rows:
+            raise ConflictError("There is a session with this session_id already.")
+        return _session(rows[0])
+
+    async def get_session(self, session_id: str, *, owner: Owner) -> Session | None:
+        """One, without its runs."""
+        table = self._tables.sessions
+        reach = self._reach(owner)
+        statement = select(table).where(same(table.c.session_id, session_id), reach.covers(table))
+        return _first(await reach.execute(statement))
+
+    async def list_sessions(self, query: SessionQuery, *, owner: Owner) -> Page[Session]:
+        """A page; never reads runs."""
+        table = self._tables.sessions
+        reach = self._reach(owner)
+        matching = select(table).where(reach.covers(table), *_conditions(table, query))
+        keys: dict[str, ColumnElement[Any]] = {
+            "created_at": table.c.created_at,
+            "updated_at": table.c.updated_at,
+            "session_name": func.lower(func.coalesce(table.c.session_name, table.c.title, "")),
+        }
+        sort = (keys[query.sort_by], table.c.session_id)
+        order = [ordered(key, descending=query.descending) for key in sort]
+        rows, total = await read_page(reach, matching, order, limit=query.limit, page=query.page)
+        return Page(rows=[_session(row) for row in rows], total=total)
+
+    async def update_session(self, session_id: str, change: SessionChange, *, owner: Owner) -> Session | None:
+        """The changed session, or None if there is none."""
+        given = {
+            "session_name": change.session_name,
+            "session_state": change.session_state,
+            "metadata": change.metadata,
+            "summary": change.summary,
+        }
+        new = {name: value for name, value in given.items() if value is not None}
+        if not new:
+            return await self.get_session(session_id, owner=owner)
+        table = self._tables.sessions
+        reach = self._reach(owner)
+        statement = (
+            update(table)
+            .where(same(table.c.session_id, session_id), reach.covers(table))
+            .values(**new, updated_at=func.now())
+            .returning(table)
+        )
+        return _first(await reach.execute(statement))
+
+    async def delete_sessions(self, session_ids: Sequence[str], *, owner: Owner) -> int:
+        """Deletes them with their runs and events; how many there were."""
+        table = self._tables.sessions
+        reach = self._reach(owner)
+        statement = delete(table).where(among(table.c.session_id, session_ids), reach.covers(table))
+        return len(await reach.execute(statement.returning(table.c.session_id)))
+
+
+def _conditions(table: Table, query: SessionQuery) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if query.kind is not None:
+        conditions.append(table.c.kind == query.kind)
+    if query.runnable_id is not None:
+        conditions.append(same(table.c.runnable_id, query.runnable_id))
+    if query.user_id is not None:
+        conditions.append(same(table.c.user_id, query.user_id))
+    if query.session_id is not None:
+        conditions.append(same(table.c.session_id, query.session_id))
+    if query.session_name is not None:
+        conditions.append(contains(table.c.session_name, query.session_name))
+    return conditions
+
+
+def _session(row: RowMapping) -> Session:
+    return Session.model_validate(dict(row))
+
+
+def _first(rows: Sequence[RowMapping]) -> Session | None:
+    return _session(rows[0]) if rows else None

@@ -1,0 +1,56 @@
+"""What the parts of `PostgresDb` have in common: the tables, the door to them, and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, RowMapping, Select, func, select
+
+from agentos.db.connection.engine import Engine, Reach
+from agentos.db.filters import bounded
+from agentos.db.schema.tables import Tables
+from agentos.errors import InvalidInputError
+from agentos.run.owner import Owner, may_see
+
+AnySelect = Select[*tuple[Any, ...]]
+
+
+class Store:
+    """One database's tables."""
+
+    def __init__(self, engine: Engine, tables: Tables) -> None:
+        self._engine = engine
+        self._tables = tables
+
+    def _reach(self, owner: Owner) -> Reach:
+        return self._engine.reach(owner)
+
+    def _lock(self, *parts: str) -> str:
+        """The name of a lock that processes share which have the same table of runs."""
+        return "/".join((self._tables.names.schema, self._tables.names.runs, *parts))
+
+
+async def read_page(
+    reach: Reach, matching: AnySelect, order: Sequence[ColumnElement[Any]], *, limit: int, page: int
+) -> tuple[Sequence[RowMapping], int]:
+    """The rows of a page, from 1, and how many match in all; one round trip unless it's past the end."""
+    if limit < 1 or page < 1:
+        field = "limit" if limit < 1 else "page"
+        raise InvalidInputError(f"{field} must be 1 or more.", field=field)
+    offset = bounded((page - 1) * limit)
+    total = select(func.count()).select_from(matching.subquery()).scalar_subquery()
+    rows = await reach.execute(
+        matching.add_columns(total.label("total")).order_by(*order).limit(bounded(limit)).offset(offset)
+    )
+    if rows:
+        return rows, rows[0]["total"]
+    if offset == 0:
+        return rows, 0
+    return rows, (await reach.execute(select(total.label("total"))))[0]["total"]
+
+
+def check_owner(owner: Owner, user_id: str | None) -> None:
+    """InvalidInputError if `owner` is about to write a row that it may not see."""
+    if not may_see(owner, user_id):
+        raise InvalidInputError("user_id must be the caller's own.", field="user_id")

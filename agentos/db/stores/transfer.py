@@ -1,0 +1,205 @@
+"""Taking a session out of the database, and putting one in, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable
+from typing import Any, Final
+from uuid import UUID, uuid4, uuid5
+
+from pydantic_core import from_json, to_json
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from agentos.db.connection.engine import Engine
+from agentos.db.connection.transaction import Transaction
+from agentos.db.contracts.retention import Imported
+from agentos.db.contracts.runs import LoggedEvent
+from agentos.db.contracts.transfer import EventLine, Reading, RunLine, SessionLine, written
+from agentos.db.encoding import check_ids
+from agentos.db.filters import same
+from agentos.db.rows import run_of, run_row
+from agentos.db.schema.columns import PAYLOAD
+from agentos.db.schema.tables import Tables
+from agentos.db.stores.store import Store, check_owner
+from agentos.errors import ConflictError, NotFoundError
+from agentos.run.owner import ANYONE, Owner
+from agentos.run.records import RunOutput, RunStatus, Session
+
+RUNS: Final = 10
+EVENTS: Final = 500
+"""How many are in memory at once."""
+
+_LEFT_OUT: Final = [status.value for status in RunStatus if not status.is_final]
+
+_ADD_EVENTS: Final = """
+INSERT INTO $events (run_id, seq, name, text)
+SELECT :run_id, batch.* FROM json_to_recordset(:batch) AS batch (seq integer, name text, text text)
+"""
+
+
+class TransferStore(Store):
+    """The `export_session` and `import_session` of `db.keeping`."""
+
+    def __init__(self, engine: Engine, tables: Tables) -> None:
+        super().__init__(engine, tables)
+        self._add_events = tables.sql(_ADD_EVENTS, batch=PAYLOAD)
+
+    async def export_session(self, session_id: str, *, owner: Owner) -> AsyncGenerator[str]:
+        """The session as lines of JSON (`db.lines`), all of one moment; NotFoundError at the first."""
+        async with self._engine.transaction(owner, isolation="REPEATABLE READ") as transaction:
+            yield written(await self._session_line(transaction, session_id, owner))
+            position = 0
+            while rows := await self._runs_after(transaction, session_id, position, owner):
+                for row in rows:
+                    run = run_of(row)
+                    yield written(RunLine(events=row["events"], run=run))
+                    async for event in self._log(transaction, run.run_id):
+                        yield written(EventLine(seq=event.seq, name=event.name, text=event.text))
+                    position = row["position"]
+
+    async def import_session(
+        self,
+        lines: AsyncIterable[str | bytes],
+        *,
+        owner: Owner,
+        user_id: str | None = None,
+        new_ids: bool = False,
+    ) -> Imported:
+        """Stores an exported session, all of it or nothing; see `db.keeping`."""
+        reading, making = Reading(), _Making(owner, user_id, new_ids=new_ids)
+        async with self._engine.transaction(owner) as transaction:
+            async for text in lines:
+                match reading.read(text):
+                    case SessionLine() as line:
+                        await self._add_session(transaction, making.session(line.session))
+                    case RunLine() as line:
+                        await self._flush(transaction, making)
+                        await self._add_run(transaction, making.run(line.run))
+                    case EventLine() as line:
+                        making.event(line.event)
+                        if len(making.waiting) == EVENTS:
+                            await self._flush(transaction, making)
+            reading.end()
+            await self._flush(transaction, making)
+        return Imported(making.session_id, making.user_id, making.runs, making.events)
+
+    async def _session_line(self, transaction: Transaction, session_id: str, owner: Owner) -> SessionLine:
+        sessions, runs = self._tables.sessions, self._tables.runs
+        has_ended = runs.c.status.not_in(_LEFT_OUT)
+        inside = (runs.c.session_id == sessions.c.session_id, self._reach(owner).covers(runs))
+        counts = (
+            select(func.count()).select_from(runs).where(*inside, is_so) for is_so in (has_ended, ~has_ended)
+        )
+        ended, others = (count.scalar_subquery() for count in counts)
+        found = await transaction.execute(
+            select(sessions, ended.label("ended"), others.label("others")).where(
+                same(sessions.c.session_id, session_id), self._reach(owner).covers(sessions)
+            )
+        )
+        if not found:
+            raise NotFoundError("Session", session_id)
+        row = dict(found[0])
+        numbers = {"runs": row.pop("ended"), "left_out": row.pop("others")}
+        return SessionLine(session=Session.model_validate(row), **numbers)
+
+    async def _runs_after(
+        self, transaction: Transaction, session_id: str, position: int, owner: Owner
+    ) -> Any:
+        table, events = self._tables.runs, self._tables.events
+        logged = select(func.count()).select_from(events).where(events.c.run_id == table.c.run_id)
+        return await transaction.execute(
+            select(table, logged.scalar_subquery().label("events"))
+            .where(same(table.c.session_id, session_id), self._reach(owner).covers(table))
+            .where(table.c.status.not_in(_LEFT_OUT), table.c.position > position)
+            .order_by(table.c.position)
+            .limit(RUNS)
+        )
+
+    async def _log(self, transaction: Transaction, run_id: str) -> AsyncGenerator[LoggedEvent]:
+        table = self._tables.events
+        lines = select(table.c.seq, table.c.name, table.c.text).where(table.c.run_id == run_id)
+        after = 0
+        while rows := await transaction.execute(
+            lines.where(table.c.seq > after).order_by(table.c.seq).limit(EVENTS)
+        ):
+            for row in rows:
+                yield LoggedEvent(**row)
+            after = rows[-1]["seq"]
+
+    async def _add_session(self, transaction: Transaction, session: Session) -> None:
+        table = self._tables.sessions
+        row = {name: value for name, value in dict(session).items() if name != "updated_at"}
+        adding = insert(table).values(row).on_conflict_do_nothing().returning(table.c.session_id)
+        if not await transaction.execute(adding):
+            raise ConflictError("There is a session with this session_id already: import it with new ids.")
+
+    async def _add_run(self, transaction: Transaction, run: RunOutput) -> None:
+        table = self._tables.runs
+        adding = insert(table).values(run_row(run)).on_conflict_do_nothing().returning(table.c.run_id)
+        if not await transaction.execute(adding):
+            raise ConflictError(f"There is a run {run.run_id!r} already: import the session with new ids.")
+
+    async def _flush(self, transaction: Transaction, making: _Making) -> None:
+        batch = [{"seq": event.seq, "name": event.name, "text": event.text} for event in making.waiting]
+        if batch:
+            await transaction.execute(self._add_events, {"run_id": making.run_id, "batch": batch})
+        making.waiting.clear()
+
+
+class _Making:
+    """What becomes of what is read: whose it is, and which ids it has."""
+
+    def __init__(self, owner: Owner, user_id: str | None, *, new_ids: bool) -> None:
+        self._owner = owner
+        self._namespace = uuid4() if new_ids else None
+        self.user_id = user_id if user_id is not None or owner is ANYONE else owner
+        self.session_id = self.run_id = self._old_session_id = ""
+        self.waiting: list[LoggedEvent] = []
+        """The events of the last run that aren't stored yet."""
+        self.runs = self.events = 0
+
+    def session(self, session: Session) -> Session:
+        self.user_id = session.user_id if self.user_id is None else self.user_id
+        self._old_session_id = session.session_id
+        self.session_id = _other(self._namespace, session.session_id)
+        check_owner(self._owner, self.user_id)
+        check_ids(session_id=self.session_id, runnable_id=session.runnable_id, user_id=self.user_id)
+        return session.model_copy(update={"session_id": self.session_id, "user_id": self.user_id})
+
+    def run(self, run: RunOutput) -> RunOutput:
+        self.run_id, self.runs = _other(self._namespace, run.run_id), self.runs + 1
+        changed: dict[str, Any] = {
+            "run_id": self.run_id,
+            "session_id": self.session_id,
+            "user_id": self.user_id,
+            "parent_run_id": self._referred(run.parent_run_id),
+            "regenerated_from": self._referred(run.regenerated_from),
+            "tools": [
+                tool.model_copy(update={"child_run_id": self._referred(tool.child_run_id)})
+                for tool in run.tools
+            ],
+        }
+        check_ids(run_id=self.run_id, runnable_id=run.runnable_id, parent_run_id=changed["parent_run_id"])
+        return run.model_copy(update=changed)
+
+    def event(self, event: LoggedEvent) -> None:
+        self.events += 1
+        text = event.text if self._namespace is None else self._renamed(event.text)
+        self.waiting.append(LoggedEvent(event.seq, event.name, text))
+
+    def _renamed(self, text: str) -> str:
+        fields: dict[str, Any] = from_json(text)
+        if fields.get("session_id") == self._old_session_id:
+            fields["session_id"] = self.session_id
+        for name in ("run_id", "parent_run_id"):
+            if isinstance(fields.get(name), str):
+                fields[name] = self._referred(fields[name])
+        return to_json(fields).decode()
+
+    def _referred(self, run_id: str | None) -> str | None:
+        return None if run_id is None else _other(self._namespace, run_id)
+
+
+def _other(namespace: UUID | None, old: str) -> str:
+    """The new id of an old one: always the same, so that references can come before what they refer to."""
+    return old if namespace is None else str(uuid5(namespace, old))
