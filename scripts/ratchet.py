@@ -24,9 +24,9 @@ CONSTRUCTOR_PARAMETERS = 40
 BROAD_EXCEPTS = {
     "agentos/os/audit.py": 1,  # a background loop, which must not end before the server does
     "agentos/os/housekeeping.py": 1,  # a background loop, which must not end before the server does
-    "agentos/runner/execute.py": 2,  # the run's boundary: while it executes, and while its outcome is stored
-    "agentos/runner/log.py": 1,  # the log's failure is that of every run that writes to it
-    "agentos/runner/tending.py": 1,  # background loops, which must not end before the server does
+    "agentos/runner/execution/execute.py": 2,  # the run's boundary: executing, and storing its outcome
+    "agentos/runner/events/writer.py": 1,  # the log's failure is that of every run that writes to it
+    "agentos/runner/worker/loops.py": 1,  # background loops, which must not end before the server does
     "agentos/tools/tool.py": 1,  # the call of a user's function: its failure is an answer to the model
 }
 """How many handlers for everything a file holds."""

@@ -18,7 +18,7 @@ from agentos.models.base import Model
 from agentos.models.catalog import resolve
 from agentos.run.events import RunContinued, RunEvent, RunStarted
 from agentos.run.runnable import OutputSchema, RunContext
-from agentos.runner.base import RunMethods
+from agentos.runner.local.methods import RunMethods
 from agentos.runner.settings import RunSettings
 from agentos.tools.tool import Tool
 from agentos.tools.toolkit import ToolLike, collect, instructions

@@ -13,7 +13,7 @@ from functools import partial
 from time import time
 from uuid import uuid4
 
-from agentos.agent import asking
+from agentos.agent import pauses
 from agentos.run.events import RunEvent, ToolCallCompleted, ToolCallError, ToolCallStarted
 from agentos.run.messages import Message, ToolCall, ToolExecution, last_turn
 from agentos.run.records import RunOutput
@@ -101,13 +101,13 @@ class TurnCalls:
             execution = ToolExecution(
                 tool_call_id=call.id,
                 tool_name=call.function.name,
-                tool_args=asking.arguments(call.function.arguments),
+                tool_args=pauses.arguments(call.function.arguments),
                 stop_after_tool_call=tool is not None and tool.stop_after_tool_call,
             )
             place = _Place(number, call, execution, self.allowed is None or len(places) < self.allowed)
             if tool is not None and place.is_allowed:
                 approval_id = f"{run.run_id}:{turns(run)}-{number}"
-                asking.mark(execution, tool, call.function.arguments, approval_id=approval_id)
+                pauses.mark(execution, tool, call.function.arguments, approval_id=approval_id)
             places.append(place)
         run.tools.extend(place.execution for place in places)
         return places
@@ -149,7 +149,7 @@ class TurnCalls:
         began, execution = time(), place.execution
         *_, result = [item async for item in step]
         if result is None:
-            asking.cut_off(execution, self.tools.get(execution.tool_name))
+            pauses.cut_off(execution, self.tools.get(execution.tool_name))
             return execution
         ended = time()
         execution.result = result.content
@@ -172,7 +172,7 @@ class TurnCalls:
             known = ", ".join(self.tools) or "none"
             yield ToolResult(f"There is no tool {name!r}. Tools: {known}.", error=True)
         else:
-            text = asking.text_of(place.execution, place.call.function.arguments)
+            text = pauses.text_of(place.execution, place.call.function.arguments)
             with calling(self.context.run_id, self._step(place), place.call.id):
                 result = await tool.call(text, self.context, agent=self.agent)
             yield result
@@ -180,7 +180,7 @@ class TurnCalls:
 
 def _settled(execution: ToolExecution) -> ToolExecution:
     if execution.confirmed is False:
-        execution.result, execution.tool_call_error = asking.refusal(execution), True
+        execution.result, execution.tool_call_error = pauses.refusal(execution), True
     else:
         execution.result, execution.tool_call_error = to_text(execution.result), False
     return execution

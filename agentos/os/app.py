@@ -34,7 +34,7 @@ from agentos.os.registry import Registry, Served, Server
 from agentos.os.review import warn
 from agentos.os.routers import routes_of
 from agentos.os.routes import find
-from agentos.runner.runs import Runs
+from agentos.runner.service import Runs
 from agentos.utils.slug import slug
 
 logger = logging.getLogger("agentos.os")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 from agentos.db.contracts.workers import Limits
 from agentos.errors import ConfigurationError
-from agentos.runner.tending import Capacity
+from agentos.runner.worker.loops import Capacity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

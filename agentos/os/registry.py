@@ -13,7 +13,7 @@ from agentos.os.audit import AuditLog
 from agentos.os.config import AgentOSConfig
 from agentos.os.usage import Usage
 from agentos.run.events import Kind
-from agentos.runner.runs import Runs
+from agentos.runner.service import Runs
 from agentos.runner.settings import Configured
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from agentos.run.events import Kind, RunContent, RunError, RunPaused
 from agentos.run.wire import event_name, sse_frame
-from agentos.runner.runs import Source
+from agentos.runner.service import Source
 
 KEEP_ALIVE: Final = b": keep-alive\n\n"
 KEEP_ALIVE_SECONDS: Final = 15.0

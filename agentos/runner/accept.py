@@ -14,9 +14,9 @@ from agentos.run.messages import Message
 from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import Json, RunInput, RunOutput, RunStatus
 from agentos.run.runnable import OutputSchema, RunContext
-from agentos.runner.job import Job
+from agentos.runner.execution.execution import Job
+from agentos.runner.execution.steps import inline
 from agentos.runner.settings import Configured, RunSettings
-from agentos.runner.steps import inline
 
 
 @dataclass(frozen=True, slots=True)

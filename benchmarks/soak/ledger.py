@@ -9,7 +9,7 @@ from typing import Final
 
 import psycopg
 
-from agentos.runner.ending import UNLOGGED
+from agentos.runner.worker.dead_runs import UNLOGGED
 from benchmarks.soak.story import Story
 from tests.faults.following import TERMINAL, Frame
 from tests.faults.stage import Arrival

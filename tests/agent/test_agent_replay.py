@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from agentos.agent import Agent
-from agentos.agent.asking import CUT_OFF
+from agentos.agent.pauses import CUT_OFF
 from agentos.db.base import Db, MemoryQuery
 from agentos.memory import MemoryManager
 from agentos.run.events import RunContent, RunEvent

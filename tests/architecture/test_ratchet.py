@@ -93,5 +93,5 @@ def test_ignored_files_are_nobodys_business(tmp_path: Path):
 
 
 def test_an_allowance_for_broad_excepts_that_is_not_used_up_is_lowered(tmp_path: Path):
-    done = ratchet(tmp_path, "agentos/runner/execute.py", handler("Exception", "pass"))
+    done = ratchet(tmp_path, "agentos/runner/execution/execute.py", handler("Exception", "pass"))
     assert "catches everything 1 times" in done.stdout

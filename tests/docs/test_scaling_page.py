@@ -10,7 +10,9 @@ import pytest
 from agentos.db.postgres import PostgresDb
 from agentos.os import AgentOS, serving
 from agentos.os.queueing import QueueConfig
-from agentos.runner import host, log, tail, tending
+from agentos.runner.durable import host
+from agentos.runner.events import reader, writer
+from agentos.runner.worker import loops
 from benchmarks.capacity import parser as capacity
 from benchmarks.measures import MEASURES
 from tests.cli.commands import agentos
@@ -60,16 +62,16 @@ def default(made: type, name: str) -> object:
 
 def test_the_numbers_are_the_codes():
     says = {
-        f"every {tending.BEAT_SECONDS:.0f} seconds that it lives",
-        f"After {tending.DEAD_SECONDS:.0f} seconds of silence",
+        f"every {loops.BEAT_SECONDS:.0f} seconds that it lives",
+        f"After {loops.DEAD_SECONDS:.0f} seconds of silence",
         f"says nothing for {serving.WORKER_SECONDS} seconds",
         f"to end: {default(AgentOS, 'shutdown_grace'):.0f} seconds",
         f"`PostgresDb(pool_size=…)`, {default(PostgresDb, 'pool_size')} unless",
         f"`pool_timeout` ({default(PostgresDb, 'pool_timeout')}\nseconds)",
         f"up to {host.CONNECTIONS} |",
-        f"in batches of {timedelta(seconds=log.BATCH_SECONDS).microseconds // 1000} ms",
-        f"with up to {tail.LOOK_SECONDS:.0f}\n  seconds of delay",
-        f"the queue is looked at every {tending.CLAIM_SECONDS:.0f}.",
+        f"in batches of {timedelta(seconds=writer.BATCH_SECONDS).microseconds // 1000} ms",
+        f"with up to {reader.LOOK_SECONDS:.0f}\n  seconds of delay",
+        f"the queue is looked at every {loops.CLAIM_SECONDS:.0f}.",
     }
     assert [each for each in says if each not in TEXT] == []
 

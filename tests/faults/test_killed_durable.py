@@ -6,7 +6,7 @@ from tests.conftest import administering
 from tests.faults.cluster import Cluster, Replica
 from tests.faults.following import Follower, check, raw, said, spoken
 from tests.faults.stage import Stage
-from tests.runner.segments import until
+from tests.runner.durable.segments import until
 
 ONCE = {
     "model-1": 1,

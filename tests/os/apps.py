@@ -24,7 +24,7 @@ from agentos.os.middleware import JWTMiddleware
 from agentos.run.events import RunEvent
 from agentos.run.messages import FunctionCall, ToolCall
 from agentos.run.runnable import RunContext
-from agentos.runner.base import RunMethods
+from agentos.runner.local.methods import RunMethods
 from agentos.runner.settings import RunSettings
 
 SECRET = "a secret that only the tests know, long enough for HS256"

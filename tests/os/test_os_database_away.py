@@ -10,7 +10,7 @@ from agentos.db.postgres import PostgresDb
 from agentos.errors import ConfigurationError
 from agentos.os import AgentOS, streaming
 from agentos.run.owner import ANYONE
-from agentos.runner.runs import Runs
+from agentos.runner.service import Runs
 from tests.os.apps import agent, frames, serving
 
 RUNS = "/agents/web/runs"

@@ -8,7 +8,7 @@ from typing import Literal
 
 from agentos.run.events import RunEvent, RunStarted
 from agentos.run.runnable import RunContext
-from agentos.runner.base import RunMethods
+from agentos.runner.local.methods import RunMethods
 from agentos.runner.settings import RunSettings
 
 

@@ -15,8 +15,8 @@ from agentos.run.owner import ANYONE
 from agentos.run.records import RunInput, RunStatus
 from agentos.run.runnable import RunContext
 from agentos.runner.accept import RunArguments, accept
-from agentos.runner.live import LiveRuns, launch
-from agentos.runner.log import EventLog
+from agentos.runner.events.writer import EventLog
+from agentos.runner.execution.live_runs import LiveRuns, launch
 from agentos.runner.settings import RunSettings
 from tests.runner.script import Script
 

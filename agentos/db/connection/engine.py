@@ -20,8 +20,8 @@ from agentos.db.connection.transaction import Isolation, Transaction, Transactio
 from agentos.db.connection.url import answering, connect_args, made
 from agentos.db.filters import same
 from agentos.db.schema.upgrade import Schema, lock_key
+from agentos.event_loop import PerLoop
 from agentos.run.owner import ANYONE, Owner
-from agentos.utils.loop import PerLoop
 
 
 class Engine:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from pydantic_core import PydanticSerializationError, to_json
 
 from agentos.errors import ConfigurationError
+from agentos.event_loop import PerLoop
 from agentos.models.base import ModelDelta, ModelRequest, ModelResponse
 from agentos.models.openai import client as http
 from agentos.models.openai.codec import Json, dump
 from agentos.models.openai.failures import translated
-from agentos.utils.loop import PerLoop
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI

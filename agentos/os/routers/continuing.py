@@ -15,8 +15,8 @@ from agentos.os.schemas.runs import AcceptedRun, RunRecord
 from agentos.run.owner import Owner
 from agentos.run.records import RunOutput
 from agentos.runner.accept import RunArguments
-from agentos.runner.branching import Branch, branched
-from agentos.runner.runs import Continuation, Started
+from agentos.runner.branches import Branch, branched
+from agentos.runner.service import Continuation, Started
 
 
 class Cancelled(BaseModel):

@@ -21,7 +21,7 @@ from agentos.run.events import Kind
 from agentos.run.records import RunOutput
 from agentos.run.text import json_of
 from agentos.run.wire import run_output
-from agentos.runner.runs import Started
+from agentos.runner.service import Started
 
 EVENTS: dict[str, Any] = {"text/event-stream": {"schema": {"type": "string"}}}
 _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}

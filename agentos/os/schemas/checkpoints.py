@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from agentos.run.messages import Role
 from agentos.run.records import RunOutput, RunStatus
 from agentos.run.wire import run_output
-from agentos.runner.branching import points
+from agentos.runner.branches import points
 
 PREVIEW = 120
 """Characters of a message in a preview."""

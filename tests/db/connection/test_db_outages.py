@@ -7,7 +7,7 @@ import pytest
 from agentos.db.embedded import EmbeddedPostgres
 from agentos.db.postgres import PostgresDb
 from agentos.errors import DatabaseUnavailableError
-from agentos.utils.loop import run_sync
+from agentos.event_loop import run_sync
 from tests.db.made import a_run, a_session, accepted, finished
 
 

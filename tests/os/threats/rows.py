@@ -9,7 +9,7 @@ import pytest
 from agentos.os import deps
 from agentos.os.principal import Access
 from agentos.run.owner import ANYONE
-from agentos.runner import runs
+from agentos.runner import service
 from tests.os.threats.threat import Attempt, Threat, Weakness
 from tests.os.threats.world import BOBS, World
 
@@ -20,7 +20,7 @@ Act = Callable[[World, str], bool]
 def owning_nothing(patch: pytest.MonkeyPatch) -> None:
     """Everybody may see and change every row."""
     patch.setattr(Access, "owner", lambda self, *, write: ANYONE)
-    patch.setattr(runs, "may_see", lambda owner, user_id: True)
+    patch.setattr(service, "may_see", lambda owner, user_id: True)
 
 
 def believing_names(patch: pytest.MonkeyPatch) -> None:

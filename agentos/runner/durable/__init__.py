@@ -1,0 +1,1 @@
+"""Runs whose steps are recorded, so that another process can continue them."""

@@ -1,0 +1,160 @@
+"""Durable runs: segments that DBOS keeps the steps of, so that another process can go on with them.
+
+What is finished is forgotten: only live runs are in the schema `dbos`. Importing this module imports DBOS,
+which takes a moment: import it where durable runs are served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Future
+from contextlib import AsyncExitStack
+from contextvars import copy_context
+from functools import partial
+from typing import TypeVar
+
+from dbos import DBOS
+from dbos import error as dbos_errors
+
+from agentos.db.connection.errors import permitted
+from agentos.db.connection.url import answering, parse_url
+from agentos.errors import AgentOSError, RunLostError
+from agentos.runner.durable.host import Host
+from agentos.runner.durable.steps import StepRecord, recording
+
+T = TypeVar("T")
+
+CANCEL_SECONDS = 5.0
+"""How long segments that are cancelled for a hand-over may take to give up."""
+_MEND = (
+    "Durable runs keep their steps in the schema 'dbos', which the role of db_url may not make or use: "
+    "GRANT CREATE ON DATABASE to it, or make it the owner of that schema."
+)
+
+_LOST = (
+    dbos_errors.DBOSWorkflowConflictIDError,
+    dbos_errors.DBOSUnexpectedStepError,
+    dbos_errors.DBOSStepNondeterminismError,
+)
+"""What DBOS says of a step if another execution has the workflow, or recorded something in its place."""
+_ELSEWHERE = "Another process executes the run now."
+
+logger = logging.getLogger(__name__)
+
+
+class Engine:
+    """DBOS in this process, for one user of it: executes segments of runs and keeps their steps.
+
+    `execute(run_id, segment)` is called in the loop that launched the engine, in a task of its own. Once it
+    returns the segment is over and forgotten. Whatever it raises, CancelledError too, leaves the segment as
+    it is, to be resumed here or elsewhere; errors other than RunLostError are logged.
+    """
+
+    def __init__(self, host: Host, execute: Callable[[str, int], Awaitable[None]]) -> None:
+        self._host = host
+        self._execute = execute
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+
+    @classmethod
+    async def launch(
+        cls, url: str, *, executor_id: str, execute: Callable[[str, int], Awaitable[None]]
+    ) -> Engine:
+        """Starts DBOS, or joins it where the process has it already for the same database.
+
+        ConfigurationError if it has it for another one, or may not make the schema; DatabaseUnavailableError.
+        """
+        parsed = parse_url(url)
+        engine = cls(await asyncio.to_thread(Host.enter, url, executor_id), execute)
+        async with AsyncExitStack() as unless_started:
+            unless_started.push_async_callback(engine.close)
+            with answering(parsed), permitted(_MEND):
+                await asyncio.wrap_future(engine._host.started)
+            unless_started.pop_all()
+        return engine
+
+    async def start(self, run_id: str, segment: int) -> None:
+        """Begins a segment here; returns once DBOS knows it. ConflictError if it knew it before."""
+        await self._host.call(partial(self._host.start, self.enter, run_id, segment))
+
+    async def resume(self, run_id: str, segment: int) -> bool:
+        """Takes up, here and within some two seconds, a segment whose process died or left it.
+
+        Whoever still executes it can record nothing more: RunLostError there. False if DBOS has nothing of
+        it, so that `start` is the way.
+        """
+        return await self._host.call(partial(self._host.resume, self.enter, run_id, segment))
+
+    async def close(self) -> None:
+        """Cancels what still executes, which stays to be resumed, and gives back threads and connections."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=CANCEL_SECONDS)
+        await asyncio.to_thread(self._host.leave)
+
+    def enter(self, run_id: str, segment: int, recorded: Mapping[str, StepRecord]) -> Future[bool]:
+        """Has the segment executed, in the caller's context, and says in the end whether it is over."""
+        over: Future[bool] = Future()
+        try:
+            self._loop.call_soon_threadsafe(
+                self._begin, run_id, segment, _Recorder(self._host, recorded), over
+            )
+        except RuntimeError:  # the loop is gone, and whoever ran it hasn't closed the engine
+            over.set_result(False)
+        return over
+
+    def _begin(self, run_id: str, segment: int, recorder: _Recorder, over: Future[bool]) -> None:
+        if self._is_closed:
+            over.set_result(False)
+            return
+        recording.set(recorder)
+        task = self._loop.create_task(self._segment(run_id, segment), name=f"run {run_id}")
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._end, run_id, over))
+
+    async def _segment(self, run_id: str, segment: int) -> None:
+        await self._execute(run_id, segment)
+
+    def _end(self, run_id: str, over: Future[bool], task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, RunLostError):
+            logger.error("Run %s stopped here, and can be resumed", run_id, exc_info=error)
+        over.set_result(not task.cancelled() and error is None)
+
+
+class _Recorder:
+    """`recorded.Recorder` of one workflow."""
+
+    def __init__(self, host: Host, recorded: Mapping[str, StepRecord]) -> None:
+        self.recorded = recorded
+        self._host = host
+
+    async def record(self, name: str, record: StepRecord) -> None:
+        step, plain = DBOS.reserve_step(), record.plain()
+        # DBOS finds its workflow in the context, which is copied since no two threads can be in the same.
+        work = self._host.writers.submit(copy_context().run, step.run, {"name": name}, lambda: plain)
+        try:
+            kept = await _to_the_end(asyncio.wrap_future(work))
+        except (*_LOST, AssertionError):  # AssertionError: finished there, and deleted
+            raise RunLostError(_ELSEWHERE) from None
+        except dbos_errors.DBOSWorkflowCancelledError:
+            raise AgentOSError("The run's workflow was cancelled in DBOS.") from None
+        if kept is not plain:
+            raise RunLostError(_ELSEWHERE)
+
+
+async def _to_the_end(work: asyncio.Future[T]) -> T:
+    """Waits for `work` even if cancelled meanwhile."""
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait({work})
+        raise

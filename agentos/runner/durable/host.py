@@ -1,0 +1,268 @@
+"""Where DBOS lives: in a thread with a loop of its own, so that it never holds up the server's.
+
+A segment of a durable run is a workflow here, which only waits for the task that executes the segment in the
+server's loop. A workflow that is taken up again goes through a queue that nobody but the process that asked
+for it listens to, so that a run is never begun by a process that doesn't hold it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from contextvars import Context, ContextVar
+from functools import partial
+from json import loads
+from threading import Lock, Thread
+from typing import Any, ClassVar, TypeVar
+
+from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID
+from dbos import error as dbos_errors
+
+from agentos.db.connection.url import connect_args, parse_url
+from agentos.errors import ConfigurationError, ConflictError
+from agentos.run.text import json_of
+from agentos.runner.durable.steps import StepRecord
+
+T = TypeVar("T")
+
+Enter = Callable[[str, int, Mapping[str, StepRecord]], Future[bool]]
+"""Has a segment executed with what was recorded of it before; whether it is over, and not just left."""
+
+VERSION = "agentos-1"
+"""Of what is recorded: a process takes up only what was recorded under its own."""
+CONNECTIONS = 6
+"""How many DBOS may hold to Postgres, besides the server's own."""
+WRITERS = 4
+QUEUE_SECONDS = 0.25
+CLOSE_SECONDS = 5.0
+"""How long what is ending already may take to be written."""
+
+
+class Host:
+    """The one DBOS of the process, and its thread."""
+
+    _lock: ClassVar = Lock()
+    _present: ClassVar[Host | None] = None
+
+    def __init__(self, url: str, executor_id: str) -> None:
+        self.writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="agentos-durable")
+        """Threads that may block: those that record steps."""
+        self.resuming: dict[str, Enter] = {}
+        """Whose the workflows in the queue are."""
+        self._url = url
+        self._executor_id = executor_id
+        self._queue = f"agentos-{executor_id}"
+        self._guests = 0
+        self._is_up = False
+        self._listens = False
+        self._ending: set[asyncio.Task[Any]] = set()
+        self._left = asyncio.Event()
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._live, name="agentos-durable", daemon=True)
+        self.started = asyncio.run_coroutine_threadsafe(self._launch(), self._loop)
+
+    @classmethod
+    def enter(cls, url: str, executor_id: str) -> Host:
+        """The process's host, made by whoever comes first; blocks while the last one is leaving."""
+        with cls._lock:
+            host = cls._present
+            if host is None:
+                host = cls._present = cls(url, executor_id)
+                host._thread.start()
+            elif host._url != url:
+                raise ConfigurationError(
+                    "Durable runs of one process must be in one database: give all of them the same db_url."
+                )
+            host._guests += 1
+            return host
+
+    @classmethod
+    def present(cls) -> Host | None:
+        """The process's host."""
+        return cls._present
+
+    def leave(self) -> None:
+        """Ends DBOS if nobody else is here; blocks meanwhile."""
+        with self._lock:
+            self._guests -= 1
+            if self._guests == 0:
+                self._loop.call_soon_threadsafe(self._left.set)
+                self._thread.join()
+                Host._present = None
+
+    async def call(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Has `work` done here. Within a workflow's context, DBOS would take it for a step of that one."""
+        done = Context().run(asyncio.run_coroutine_threadsafe, work(), self._loop)
+        return await asyncio.wrap_future(done)
+
+    async def start(self, enter: Enter, run_id: str, segment: int) -> None:
+        """Begins a workflow; ConflictError if there is one already."""
+        _starting.set(enter)
+        try:
+            with SetWorkflowID(_id(run_id, segment), workflow_id_reuse_policy="reject"):
+                await DBOS.start_workflow_async(_workflow, run_id, segment)
+        except dbos_errors.DBOSWorkflowIDInUseError:
+            raise ConflictError(f"Run {run_id!r} executes already, or is to be resumed.") from None
+
+    async def resume(self, enter: Enter, run_id: str, segment: int) -> bool:
+        """Puts a workflow into this process's queue; False if there is none that isn't finished."""
+        workflow_id = _id(run_id, segment)
+        status = await DBOS.get_workflow_status_async(workflow_id)
+        if status is None:
+            return False
+        if status.status in {"SUCCESS", "ERROR"}:  # its process died before it was deleted
+            await DBOS.delete_workflow_async(workflow_id)
+            return False
+        if not self._listens:
+            await DBOS.register_queue_async(self._queue, polling_interval_sec=QUEUE_SECONDS)
+            self._listens = True
+        self.resuming[workflow_id] = enter
+        try:
+            await DBOS.resume_workflow_async(workflow_id, queue_name=self._queue)
+        except dbos_errors.DBOSNonExistentWorkflowError:
+            del self.resuming[workflow_id]
+            return False
+        return True
+
+    def forget(self, workflow_id: str) -> None:
+        """Deletes the workflow that this is called in, once DBOS has written that it is finished."""
+        task = asyncio.current_task()
+        assert task is not None, "a workflow is a task"
+
+        def finished(task: asyncio.Task[Any]) -> None:
+            if not task.cancelled() and task.exception() is None:
+                work = DBOS.delete_workflow_async(workflow_id)
+                self._keep(self._loop.create_task(work, context=Context()))
+
+        task.add_done_callback(finished)
+        self._keep(task)
+
+    def _keep(self, task: asyncio.Task[Any]) -> None:
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    def _live(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._serve())
+        finally:
+            if self._is_up:
+                DBOS.destroy()
+            self.writers.shutdown(wait=False)
+
+    async def _launch(self) -> None:
+        # DBOS calls workflows in the loop that it is launched in.
+        _tame_log()
+        dbos = DBOS(config=_config(self._url, self._executor_id))
+        if (DBOS.executor_id, DBOS.application_version) != (self._executor_id, VERSION):
+            raise ConfigurationError(
+                "This process uses DBOS for something else: serve durable runs in a process of their own."
+            )
+        self._is_up = True
+        DBOS.listen_queues([self._queue])
+        DBOS.launch()
+        # Before each step DBOS looks whether it is recorded, which costs as much as recording it. None is:
+        # `_workflow` has read them all. Who records in between is found out by the record itself. This goes
+        # below DBOS's public interface, so DBOS is held at 3.4.x.
+        dbos._sys_db.check_operation_execution = _nothing  # pyright: ignore[reportPrivateUsage]
+
+    async def _serve(self) -> None:
+        await self._left.wait()
+        if self._listens:
+            self._keep(asyncio.create_task(DBOS.delete_queue_async(self._queue)))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                while self._ending:
+                    await asyncio.wait(self._ending)
+
+
+_starting: ContextVar[Enter | None] = ContextVar("agentos_starting", default=None)
+"""Who executes the workflow that is being started; nobody yet where one is taken up again."""
+
+
+@DBOS.workflow(name="agentos_segment", max_recovery_attempts=None)
+async def _workflow(run_id: str, segment: int) -> None:
+    """Waits for a segment. Of a cancelled workflow DBOS writes nothing, so it can be resumed."""
+    workflow_id = _id(run_id, segment)
+    host, enter = Host.present(), _starting.get()
+    recorded: Mapping[str, StepRecord] = {}
+    if host is not None and enter is None:
+        enter = host.resuming.pop(workflow_id, None)
+        steps = await host.call(partial(DBOS.list_workflow_steps_async, workflow_id))
+        recorded = {step["function_name"]: StepRecord(**step["output"]) for step in steps if step["output"]}
+        for _ in range(max((step["function_id"] for step in steps), default=0)):
+            DBOS.reserve_step()  # the next new step gets a number that is free
+    if host is None or enter is None:
+        raise asyncio.CancelledError
+    if not await asyncio.wrap_future(enter(run_id, segment, recorded)):
+        raise asyncio.CancelledError
+    host.forget(workflow_id)
+
+
+def _nothing(*_: object, **__: object) -> None:
+    """Nothing is recorded of the step."""
+
+
+def _id(run_id: str, segment: int) -> str:
+    return f"{run_id}:{segment}"
+
+
+class _Json(Serializer):
+    """How everything in the schema is written: of an exception, whose text may be anybody's, the class."""
+
+    def serialize(self, data: Any) -> str:
+        return json_of({"exception": type(data).__name__} if isinstance(data, BaseException) else data)
+
+    def deserialize(self, serialized_data: str) -> Any:
+        match value := loads(serialized_data):
+            case {"exception": str(name)}:
+                return RuntimeError(name)
+            case _:
+                return value
+
+    def name(self) -> str:
+        return "agentos_json"
+
+
+def _config(url: str, executor_id: str) -> DBOSConfig:
+    parsed = parse_url(url)
+    return {
+        "name": "agentos",
+        "application_version": VERSION,
+        "executor_id": executor_id,
+        "system_database_url": parsed.render_as_string(hide_password=False),
+        "dbos_system_schema": "dbos",
+        "sys_db_pool_size": CONNECTIONS,
+        # A connection that has died is found out by the statement that needs it, which DBOS then repeats.
+        "db_engine_kwargs": {
+            "connect_args": connect_args(parsed),
+            "hide_parameters": True,
+            "pool_pre_ping": False,
+        },
+        "serializer": _Json(),
+        "use_listen_notify": False,
+        "notification_listener_polling_interval_sec": 0.2,
+        "max_executor_threads": WRITERS,
+        "log_level": "WARNING",
+    }
+
+
+def _tame_log() -> None:
+    dbos_logger = logging.getLogger("dbos")
+    if not dbos_logger.handlers:  # else DBOS adds one that writes to the console
+        dbos_logger.addHandler(logging.NullHandler())
+    dbos_logger.addFilter(_presentable)
+
+
+_ORDINARY = ("Asyncio task cancelled", "DBOS failed to launch", "Could not connect to postgres database")
+"""Beginnings of what DBOS says when a segment is handed over, and of what the caller is told anyway."""
+
+
+def _presentable(record: logging.LogRecord) -> bool:
+    """Leaves out what isn't news, and of errors the traceback and the SQL."""
+    text = record.getMessage()
+    record.msg, record.args, record.exc_info = text.partition("\n")[0].partition("[SQL")[0], (), None
+    return not text.startswith(_ORDINARY)

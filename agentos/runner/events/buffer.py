@@ -1,0 +1,161 @@
+"""A live run's events: stamped in order, shown to followers, written to the event log.
+
+Text is shown at once and logged within 20 ms; any other event is shown only when it and all before it are
+in the log, so what a client saw, a client that reconnects will find. Of a durable run, which another process
+may go on with, nothing is shown before it is logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from time import time
+
+from agentos.db.base import LoggedEvent
+from agentos.run.events import Origin, RunContent, RunEvent
+from agentos.run.wire import decode_event, encode_event
+from agentos.runner.events.dedupe import Replay
+from agentos.runner.events.writer import EventLog
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """What the log has of a run already."""
+
+    before: int = 0
+    """The `seq` of the last event of its earlier segments."""
+    lines: Sequence[LoggedEvent] = ()
+    """Those of the present segment, from a process that died."""
+
+
+class Journal:
+    """The events of one segment of a run in one process. Not thread-safe: it belongs to the run's loop."""
+
+    def __init__(
+        self, origin: Origin, *, log: EventLog | None, careful: bool = False, logged: Logged | None = None
+    ) -> None:
+        logged = logged or Logged()
+        self.origin = origin
+        self.before = logged.before
+        """Followers that want to see earlier events must look into the log."""
+        self._log = log
+        self._careful = careful
+        self._events: list[RunEvent] = [decode_event(line.text) for line in logged.lines]
+        self._lines: list[LoggedEvent] = list(logged.lines)
+        self._replay = Replay(self._events) if self._events else None
+        self._shown = self._logged = len(self._events)
+        self._end = len(self._events)
+        self._is_over = False
+        self._error: Exception | None = None
+        self._waiters: list[asyncio.Future[None]] = []
+
+    @property
+    def run_id(self) -> str:
+        """Whose events these are."""
+        return self.origin.run_id
+
+    def record(self, event: RunEvent) -> None:
+        """Stamps the event and shows it as soon as it may be seen.
+
+        Raises what the event log raised: a run that can't be followed must not go on as if it could.
+        """
+        if self._error is not None:
+            raise self._error
+        for news in [event] if self._replay is None else self._replay.news(event):
+            self._add(news)
+        self._end = len(self._events)
+
+    def end(self, final: RunEvent) -> None:
+        """Adds the segment's last event, in place of one that was added so before.
+
+        It is shown by `show_all`, once `rest` is stored together with the outcome.
+        """
+        del self._events[self._end :], self._lines[self._end :]
+        for news in [final] if self._replay is None else self._replay.news(final):
+            self._append(news)
+
+    def show_all(self) -> None:
+        """Nothing will follow: shows what hasn't been shown, and ends every `follow`."""
+        self._is_over = True
+        self._logged = len(self._events)
+        self._show(len(self._events))
+
+    def abandon(self) -> None:
+        """Ends every `follow` where it is: the run goes on in another process, or its log can't be had."""
+        self._is_over = True
+        del self._events[self._shown :]
+        self._show(self._shown)
+
+    async def follow(self, after: int = 0) -> AsyncGenerator[RunEvent]:
+        """The events with a greater `seq`, as they are shown, until nothing follows."""
+        async for start, stop in self._ready(after):
+            for event in self._events[start:stop]:
+                yield event
+
+    async def follow_batches(self, after: int = 0) -> AsyncGenerator[list[LoggedEvent]]:
+        """The same as wire text, as many at a time as can be seen at once.
+
+        Each event is encoded once, for all followers and the log.
+        """
+        async for start, stop in self._ready(after):
+            yield self._encoded(stop)[start:stop]
+
+    def unlogged(self) -> Sequence[LoggedEvent]:
+        """See `log.Writer`; the last event is left to `rest`."""
+        return self._encoded(self._end)[self._logged : self._end]
+
+    def rest(self) -> Sequence[LoggedEvent]:
+        """All that isn't in the log yet, if the run is logged."""
+        return () if self._log is None else self._encoded(len(self._events))[self._logged :]
+
+    def logged(self, count: int) -> None:
+        """See `log.Writer`."""
+        if not self._is_over:
+            self._logged += count
+            self._show(self._logged)
+
+    def failed(self, error: Exception) -> None:
+        """See `log.Writer`."""
+        self._error = error
+
+    def _add(self, event: RunEvent) -> None:
+        nothing_waits = self._shown == len(self._events)
+        self._append(event)
+        is_text = isinstance(event, RunContent)
+        if self._log is None or (nothing_waits and is_text and not self._careful):
+            self._show(len(self._events))
+        if self._log is not None:
+            self._log.wanted(self, urgent=not is_text)
+
+    async def _ready(self, after: int) -> AsyncGenerator[tuple[int, int]]:
+        position = max(after - self.before, 0)
+        while True:
+            if position < self._shown:
+                position, start = self._shown, position
+                yield start, position
+            elif self._is_over:
+                return
+            else:
+                waiter = asyncio.get_running_loop().create_future()
+                self._waiters.append(waiter)
+                await waiter
+
+    def _append(self, event: RunEvent) -> None:
+        event.seq = self.before + len(self._events) + 1
+        event.created_at = int(time())
+        if event.origin is None:
+            event.origin = self.origin
+        self._events.append(event)
+
+    def _encoded(self, count: int) -> list[LoggedEvent]:
+        for event in self._events[len(self._lines) : count]:
+            self._lines.append(LoggedEvent(event.seq, *encode_event(event)))
+        return self._lines
+
+    def _show(self, count: int) -> None:
+        self._shown = max(self._shown, count)
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)

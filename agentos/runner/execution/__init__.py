@@ -1,0 +1,1 @@
+"""One segment of a run, from its first step to its stored outcome."""

@@ -1,0 +1,1 @@
+"""Runs in a process of one's own, without a server."""

@@ -1,0 +1,1 @@
+"""This process as one of those that execute a database's runs."""
