@@ -15,7 +15,7 @@ from rich.console import Console
 
 from benchmarks import machine
 from benchmarks.bench import RUNS
-from benchmarks.following import Asked, begun, ended
+from benchmarks.followers import Asked, begun, ended
 from tests.flows.processes import Process
 
 HELD = 1000
@@ -37,10 +37,10 @@ async def main() -> None:
     """Prints what there is to know."""
     arguments = parser().parse_args()
     console = Console(highlight=False)
-    with machine.postgres() as postgres, machine.serving("ticking", machine.database(postgres, "a")) as held:
+    with machine.postgres() as postgres, machine.serving("ticks", machine.database(postgres, "a")) as held:
         kilobytes = await _memory(*held)
         console.print(f"{HELD} streams whose models wait: {kilobytes:.0f} KiB each")
-    with machine.postgres() as postgres, machine.serving("ticking", machine.database(postgres, "b")) as busy:
+    with machine.postgres() as postgres, machine.serving("ticks", machine.database(postgres, "b")) as busy:
         for streams in arguments.streams:
             cores, tokens = await _cores(*busy, streams=streams, seconds=arguments.seconds)
             console.print(f"{streams} streams: {tokens:,.0f} tokens/s with {cores:.2f} of a core")

@@ -74,7 +74,7 @@ def fake_openai(delay: float) -> Generator[str]:
 
 @contextmanager
 def server(module: str, db: str, model: str = "") -> Generator[int]:
-    """The port of `benchmarks.<module>` under uvicorn with one worker."""
+    """The port of `benchmarks.apps.<module>` under uvicorn with one worker."""
     with serving(module, db, model) as (_, port):
         yield port
 
@@ -84,7 +84,7 @@ def serving(module: str, db: str, model: str = "") -> Generator[tuple[Process, i
     """The same with its process."""
     port = free_port()
     options = ["--port", str(port), "--no-access-log", "--lifespan", "on"]
-    command = [sys.executable, "-m", "uvicorn", f"benchmarks.{module}:app", *options]
+    command = [sys.executable, "-m", "uvicorn", f"benchmarks.apps.{module}:app", *options]
     settings = environment(
         DATABASE_URL=db, OPENAI_BASE_URL=model, OPENAI_API_KEY="sk-bench", JWT_VERIFICATION_KEY=SECRET
     )

@@ -8,8 +8,8 @@ from statistics import median
 from typing import Final
 from urllib.parse import urlsplit
 
-from benchmarks import imports, lasting, machine, sessions
-from benchmarks import judging as judge
+from benchmarks import decisions as judge
+from benchmarks import durability, imports, machine, sessions
 from benchmarks.bench import Bench
 from benchmarks.load import Wanted, get, once
 from benchmarks.proxy import counting
@@ -61,7 +61,7 @@ async def row_security(bench: Bench) -> list[Row]:
     with (
         machine.fake_openai(0) as model,
         machine.server("served", bench.database(), model) as ours,
-        machine.server("unguarded", bench.database(), model) as unguarded,
+        machine.server("no_row_security", bench.database(), model) as unguarded,
     ):
         pairs = await bench.times(ours, unguarded, bench.run(stream=False))
     ratios = [one / other for one, other in pairs]
@@ -148,8 +148,8 @@ MEASURES: Final[Mapping[str, Callable[[Bench], Awaitable[list[Row]]]]] = {
     "rows": row_security,
     "judging": judging,
     "trips": round_trips,
-    "follow": lasting.followed,
-    "durable": lasting.durable,
+    "follow": durability.followed,
+    "durable": durability.durable,
     "sessions": long_sessions,
     "imports": import_time,
 }

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from agentos.os.default_scopes import DEFAULT_SCOPES, PUBLIC_PATHS
-from agentos.os.rules import AdminOnly, AsIf
+from agentos.os.policy.default_scopes import DEFAULT_SCOPES, PUBLIC_PATHS
+from agentos.os.policy.rules import AdminOnly, AsIf
 
 PAGE = Path(__file__).parents[1] / "docs" / "authorization.md"
 BEGIN, END = "<!-- Written by scripts/defaults.py -->", "<!-- End -->"

@@ -21,12 +21,17 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from agentos.db.embedded import EmbeddedPostgres
 from agentos.db.postgres import PostgresDb
 
 FOLDER = "AGENTOS_TEST_POSTGRES"
 TEMPLATE = "agentos_template"
+
+# The machines that run this are slow now and then; that is no failure.
+settings.register_profile("unhurried", deadline=None, database=None)
+settings.load_profile("unhurried")
 
 
 def pytest_configure(config):

@@ -34,10 +34,10 @@ def verify(
 
     Note the head that it prints in another place: the next run can be told to expect it.
     """
-    from agentos.os import audit_chain
+    from agentos.os.audit import chain
 
     expected = None if expect_head is None else _link(expect_head)
-    verdict = on(url, schema, lambda db: audit_chain.verify(db, expected=expected))
+    verdict = on(url, schema, lambda db: chain.verify(db, expected=expected))
     if verdict.bad_seq is not None:
         typer.echo(f"The audit has been tampered with: row {verdict.bad_seq} {verdict.problem}.")
         raise typer.Exit(1)

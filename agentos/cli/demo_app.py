@@ -14,7 +14,7 @@ from agentos.db.postgres import PostgresDb
 from agentos.models.offline import OfflineModel
 from agentos.os import AgentOS
 from agentos.os.middleware import JWTMiddleware
-from agentos.os.minting import mint
+from agentos.os.tokens.issue import mint
 from agentos.tools.hackernews import HackerNewsTools
 from agentos.tools.result import ToolError
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 if TYPE_CHECKING:
-    from agentos.os.review import Review
+    from agentos.os.auth.review import Review
 
 app = typer.Typer(no_args_is_help=True, help="Who may do what on an app.")
 
@@ -35,16 +35,20 @@ def explain(
     scopes: Annotated[str, typer.Option(help='What the caller holds, e.g. "agents:read agents:run".')] = "",
 ) -> None:
     """Says what a user with these scopes is answered, and why."""
-    explanation = _review(target).explain(method.upper(), path, frozenset(scopes.split()))
-    for name, value in explanation.model_dump(mode="json").items():
+    from agentos.os.api.schemas.authz import ExplanationResponse
+
+    explanation, found = _review(target).answer(method.upper(), path, frozenset(scopes.split()))
+    answer = ExplanationResponse.of(explanation, method.upper(), found)
+    for name, value in answer.model_dump(mode="json").items():
         typer.echo(f"{name}: {_text(value)}")
 
 
 @app.command()
 def matrix(target: Target, format_: Annotated[Format, typer.Option("--format")] = Format.TABLE) -> None:
     """Lists every route with what it needs, and the entry of the scope map that says so."""
-    rows = _review(target).matrix()
-    found = [row.model_dump(mode="json") for row in rows]
+    from agentos.os.api.schemas.authz import MatrixRow
+
+    found = [MatrixRow.of(row).model_dump(mode="json") for row in _review(target).matrix()]
     match format_:
         case Format.JSON:
             typer.echo(json.dumps(found, indent=2))
@@ -77,17 +81,17 @@ def check(target: Target, file: Annotated[Path, typer.Argument(help="A YAML file
     A file lists `cases`, each with `scopes`, `request` ("GET /agents"), `expected` (allow or deny) and, if
     you like, `name`, `reason` and `missing`.
     """
-    from agentos.os import policy_tests
+    from agentos.os.auth import cases
 
-    cases = policy_tests.load(file)
-    report = policy_tests.check(_review(target), cases)
+    wanted = cases.load(file)
+    report = cases.check(_review(target), wanted)
     for failure in report.failures:
         typer.echo(f"FAILED {failure.case.title}: {failure.message}")
     for route in report.uncovered:
         typer.echo(f"not covered: {route}")
     total = len(report.covered) + len(report.uncovered)
     typer.echo(
-        f"{len(cases)} cases, {len(report.failures)} failed;"
+        f"{len(wanted)} cases, {len(report.failures)} failed;"
         f" {len(report.covered)} of {total} routes covered ({report.share:.0%})."
     )
     if report.failures:
@@ -97,9 +101,10 @@ def check(target: Target, file: Annotated[Path, typer.Argument(help="A YAML file
 def _review(target: str) -> Review:
     # A console script's own folder is first on the path, not the one that it is called in.
     sys.path.insert(0, str(Path.cwd()))
-    from agentos.os import review, targets
+    from agentos.os import import_target
+    from agentos.os.auth import review
 
-    return review.review(targets.load(target))
+    return review.review(import_target.load(target))
 
 
 def _text(value: Any) -> str:

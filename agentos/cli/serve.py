@@ -30,10 +30,11 @@ def serve(
         raise ConfigurationError("--reload starts one process: leave out --workers, or --reload.")
     # A console script's own folder is first on the path, not the one that it is called in.
     sys.path.insert(0, str(Path.cwd()))
-    from agentos.os import serving, targets
+    from agentos.os import import_target
+    from agentos.os.server import serve
 
-    found = targets.find(target)
-    serving.serve(
+    found = import_target.find(target)
+    serve.serve(
         found.path,
         title=target,
         host=host,

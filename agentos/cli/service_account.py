@@ -29,7 +29,7 @@ def create(
     never_expires: Annotated[bool, typer.Option("--never-expires")] = False,
 ) -> None:
     """Prints the token of a new account. It can't be shown again."""
-    from agentos.os.service_accounts import hash_of, make
+    from agentos.os.tokens.service_accounts import hash_of, make
 
     lifetime = None if never_expires else timedelta(days=expires_in_days)
     account, token = make(name, scopes.split(), lifetime=lifetime)

@@ -33,13 +33,13 @@ def mint(
     algorithm: Annotated[str | None, typer.Option(help="HS256, RS256, …; the usual one for the key.")] = None,
 ) -> None:
     """Prints a token, signed with the key in JWT_SIGNING_KEY (a secret, or a private key in PEM)."""
-    from agentos.os import minting
+    from agentos.os.tokens import issue
 
     key = _key(key_file, "JWT_SIGNING_KEY")
     if key is None:
         raise ConfigurationError("There is no key to sign with: set JWT_SIGNING_KEY or give --key-file.")
     typer.echo(
-        minting.mint(
+        issue.mint(
             sub,
             key=key,
             algorithm=algorithm,
@@ -59,10 +59,10 @@ def inspect(
 
     Exits with 1 if the signature is wrong or the token isn't valid now.
     """
-    from agentos.os import minting
+    from agentos.os.tokens import issue
 
     text = sys.stdin.readline() if token == "-" else token  # noqa: S105 - not a password, a dash
-    found = minting.inspect(text.strip(), key=_key(key_file, "JWT_VERIFICATION_KEY"))
+    found = issue.inspect(text.strip(), key=_key(key_file, "JWT_VERIFICATION_KEY"))
     now = datetime.now(UTC)
     for name, value in {**found.header, **found.claims}.items():
         typer.echo(f"{_plain(name)}: {_shown(name, value, now)}")

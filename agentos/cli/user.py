@@ -35,13 +35,13 @@ def delete(
     gets too, names the user only by the SHA-256 of their id. What the audit says of them stays.
     """
     from agentos.db.contracts.retention import record_of
-    from agentos.os import audit_chain
+    from agentos.os.audit import chain
 
     if not yes:
         typer.confirm(f"Delete everything that belongs to {user_id!r}?", abort=True, err=True)
     receipt = on(url, schema, lambda db: db.delete_user(user_id))
     typer.echo(json.dumps(asdict(receipt), default=str) if as_json else _shown(receipt))
-    on(url, schema, lambda db: audit_chain.append(db, [record_of(receipt)]))
+    on(url, schema, lambda db: chain.append(db, [record_of(receipt)]))
 
 
 def _shown(receipt: Receipt) -> str:

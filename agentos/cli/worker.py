@@ -19,6 +19,7 @@ def worker(
     """
     # A console script's own folder is first on the path, not the one that it is called in.
     sys.path.insert(0, str(Path.cwd()))
-    from agentos.os import serving, targets
+    from agentos.os import import_target
+    from agentos.os.server import serve
 
-    serving.work(targets.load(target), title=target)
+    serve.work(import_target.load(target), title=target)

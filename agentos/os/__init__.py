@@ -1,5 +1,7 @@
 """The server: agents over HTTP, behind JWT and RBAC."""
 
 from agentos.os.app import AgentOS
+from agentos.os.server.limits import QueueConfig
+from agentos.os.server.retention import Retention
 
-__all__ = ["AgentOS"]
+__all__ = ["AgentOS", "QueueConfig", "Retention"]

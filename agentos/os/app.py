@@ -16,24 +16,24 @@ from starlette.types import Lifespan
 
 from agentos.db.base import Db
 from agentos.errors import ConfigurationError, DatabaseUnavailableError
-from agentos.os import serving
-from agentos.os.audit import AuditLog
+from agentos.os.api.openapi import Document
+from agentos.os.api.routers import routes_of
+from agentos.os.audit.log import AuditLog
+from agentos.os.auth.inspection import refuse_both
+from agentos.os.auth.review import warn
+from agentos.os.auth.security_key import SecurityKeyMiddleware, chosen
 from agentos.os.authorization import AuthorizationConfig, middleware_options
 from agentos.os.config import AgentOSConfig
-from agentos.os.draining import on_termination
-from agentos.os.housekeeping import Retention, kept
+from agentos.os.http.body_limit import BodyLimit
+from agentos.os.http.lookup import find
+from agentos.os.http.problems import install
+from agentos.os.http.request_id import RequestId
 from agentos.os.middleware import JWTMiddleware, TrailingSlash
-from agentos.os.middleware.installed import refuse_both
-from agentos.os.middleware.limit import BodyLimit
-from agentos.os.middleware.request_id import RequestId
-from agentos.os.middleware.security_key import SecurityKeyMiddleware, chosen
-from agentos.os.openapi import Document
-from agentos.os.problems import install
-from agentos.os.queueing import QueueConfig
 from agentos.os.registry import Registry, Served, Server
-from agentos.os.review import warn
-from agentos.os.routers import routes_of
-from agentos.os.routes import find
+from agentos.os.server import serve
+from agentos.os.server.limits import QueueConfig
+from agentos.os.server.retention import Retention, kept
+from agentos.os.server.signals import on_termination
 from agentos.runner.service import Runs
 from agentos.utils.slug import slug
 
@@ -187,7 +187,7 @@ class AgentOS:
         Connections that are still open at the end are closed after `shutdown_grace` seconds. An app without
         authentication is served on this machine's own addresses only, unless `allow_unauthenticated`.
         """
-        serving.serve(
+        serve.serve(
             app,
             title=self.name or self.id,
             host=host,

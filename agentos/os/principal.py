@@ -8,8 +8,8 @@ from typing import Any, Final
 from uuid import uuid4
 
 from agentos.errors import AgentOSError
-from agentos.os.policy import Decision, Policy
-from agentos.os.shadow import Shadow
+from agentos.os.policy.policy import Decision, Policy
+from agentos.os.policy.shadow import Shadow
 from agentos.run.owner import ANYONE, Owner
 
 

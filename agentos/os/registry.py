@@ -9,9 +9,9 @@ from typing import Protocol
 
 from agentos.db.base import Db
 from agentos.errors import ConfigurationError, NotFoundError
-from agentos.os.audit import AuditLog
+from agentos.os.audit.log import AuditLog
 from agentos.os.config import AgentOSConfig
-from agentos.os.usage import Usage
+from agentos.os.tokens.usage import Usage
 from agentos.run.events import Kind
 from agentos.runner.service import Runs
 from agentos.runner.settings import Configured

@@ -11,7 +11,7 @@ import psycopg
 
 from agentos.runner.worker.dead_runs import UNLOGGED
 from benchmarks.soak.story import Story
-from tests.faults.following import TERMINAL, Frame
+from tests.faults.follower import TERMINAL, Frame
 from tests.faults.stage import Arrival
 
 DIED: Final = "process_died"

@@ -11,7 +11,7 @@ from typing import Any, Final
 import httpx
 
 from tests.faults.cluster import Replica
-from tests.faults.following import TERMINAL, Follower, Frame
+from tests.faults.follower import TERMINAL, Follower, Frame
 
 PAUSE_SECONDS = 0.1
 """Between the tries to reach somebody."""

@@ -37,7 +37,7 @@ PUBLIC = {
     "agentos.models.openai": ["OpenAIChat", "OpenAIResponses"],
     "agentos.models.offline": ["OfflineModel"],
     "agentos.models.function": ["FunctionModel"],
-    "agentos.os": ["AgentOS"],
+    "agentos.os": ["AgentOS", "QueueConfig", "Retention"],
     "agentos.os.middleware": ["JWTMiddleware"],
     "agentos.tools": ["Toolkit", "tool"],
     "agentos.tools.hackernews": ["HackerNewsTools"],
@@ -68,3 +68,13 @@ def test_importing_what_an_agent_is_made_of_loads_nothing_heavy(module: str):
 @pytest.mark.parametrize(("module", "names"), PUBLIC.items())
 def test_public_names_are_where_the_examples_look_for_them(module: str, names: list[str]):
     assert set(names) <= set(vars(import_module(module)))
+
+
+@pytest.mark.parametrize(("module", "name"), [("housekeeping", "Retention"), ("queueing", "QueueConfig")])
+def test_what_has_moved_answers_under_its_old_path_and_says_so(module: str, name: str):
+    old = import_module(f"agentos.os.{module}")
+    with pytest.warns(DeprecationWarning, match=f"import {name} from agentos.os"):
+        found = getattr(old, name)
+    assert found is getattr(import_module("agentos.os"), name)
+    with pytest.raises(AttributeError):
+        old.Nothing  # noqa: B018

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.soak.__main__ import main, planned, show
 from benchmarks.soak.ledger import Account, Run, differing, torn
 from benchmarks.soak.story import Plot, Story
-from tests.faults.following import Frame
+from tests.faults.follower import Frame
 
 ROOT = Path(__file__).parents[2]
 NAMES = ["RunStarted", "RunContent", "RunContent", "RunCompleted"]

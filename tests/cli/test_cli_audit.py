@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from agentos.db.contracts.audit import AuditRecord
 from agentos.db.postgres import PostgresDb
-from agentos.os.audit_chain import BEGINNING, chained
+from agentos.os.audit.chain import BEGINNING, chained
 from tests.cli.commands import agentos
 from tests.conftest import administering
 

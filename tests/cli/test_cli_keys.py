@@ -5,7 +5,7 @@ from stat import S_IMODE
 
 import pytest
 
-from agentos.os.minting import inspect, mint
+from agentos.os.tokens.issue import inspect, mint
 from tests.cli.commands import agentos
 
 PAIR = ("jwt-private.pem", "jwt-public.pem")

@@ -3,7 +3,7 @@
 import asyncio
 
 from agentos.db.postgres import PostgresDb
-from agentos.os.service_accounts import hash_of
+from agentos.os.tokens.service_accounts import hash_of
 from tests.cli.commands import agentos
 
 

@@ -6,7 +6,7 @@ from hashlib import sha256
 import pytest
 
 from agentos.db.contracts.audit import AuditQuery
-from agentos.os import audit_chain
+from agentos.os.audit import chain
 from agentos.run.records import RunStatus
 from tests.cli.commands import agentos, stored
 from tests.db.aged import a_conversation, left
@@ -30,7 +30,7 @@ def delete(database, *arguments, stdin=None):
 
 def audited(database):
     page = stored(database, lambda db: db.list_audit(AuditQuery()))
-    verdict = stored(database, audit_chain.verify)
+    verdict = stored(database, chain.verify)
     assert verdict.bad_seq is None
     return [(entry.record.reason, entry.record.resource_id) for entry in page.rows]
 

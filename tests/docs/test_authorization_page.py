@@ -8,13 +8,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from agentos.os.service_accounts import PREFIX
+from agentos.os.tokens.service_accounts import PREFIX
 from scripts.defaults import PAGE, written
 from tests.docs.readme import ROOT, looks_like, section
 from tests.docs.test_readme import shell
 from tests.os.apps import SECRET, bearer, listening, serving
-from tests.os.auth.provider import DISCOVERY, JWKS, identity_provider
-from tests.os.threats import forging
+from tests.os.threats import forged_tokens
+from tests.os.tokens.provider import DISCOVERY, JWKS, identity_provider
 
 TEXT = PAGE.read_text()
 MAP, DENIED = "One server, with a map of its own", "Reading a 403"
@@ -117,13 +117,13 @@ async def test_a_providers_tokens_are_read_as_it_writes_them(load, name, monkeyp
     issuer, claims = CLAIMS[name]
 
     def token(**changed) -> dict[str, str]:
-        payload = forging.claims(**{"scopes": ..., "iss": local, **claims, **changed})
-        return {"Authorization": f"Bearer {forging.forged({}, payload, forging.signed)}"}
+        payload = forged_tokens.claims(**{"scopes": ..., "iss": local, **claims, **changed})
+        return {"Authorization": f"Bearer {forged_tokens.forged({}, payload, forged_tokens.signed)}"}
 
     with identity_provider() as provider:
         local = provider.issuer + "/" * issuer.endswith("/")
         provider.serve(DISCOVERY, {"issuer": local, "jwks_uri": provider.jwks_url})
-        provider.serve(JWKS, {"keys": [forging.jwk()]})
+        provider.serve(JWKS, {"keys": [forged_tokens.jwk()]})
         # Keys are fetched while the server runs: the middleware sees its start and its end.
         async with (
             listening(load(name, **{issuer: local})) as port,

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from agentos.os.housekeeping import Retention
+from agentos.os.server.retention import Retention
 from tests.cli.commands import agentos, stored
 from tests.db.aged import a_conversation, left
 from tests.docs.readme import ROOT, looks_like, section

@@ -15,9 +15,9 @@ import pytest
 from agentos.agent import Agent
 from agentos.db.postgres import PostgresDb
 from agentos.os import AgentOS
-from agentos.os.housekeeping import Retention
 from agentos.os.middleware import JWTMiddleware
-from agentos.os.queueing import QueueConfig
+from agentos.os.server.limits import QueueConfig
+from agentos.os.server.retention import Retention
 from tests.conftest import a_database
 from tests.docs.readme import README, ROOT, looks_like, section
 from tests.flows.curl import settings

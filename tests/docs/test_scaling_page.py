@@ -8,8 +8,9 @@ from inspect import signature
 import pytest
 
 from agentos.db.postgres import PostgresDb
-from agentos.os import AgentOS, serving
-from agentos.os.queueing import QueueConfig
+from agentos.os import AgentOS
+from agentos.os.server import serve
+from agentos.os.server.limits import QueueConfig
 from agentos.runner.durable import host
 from agentos.runner.events import reader, writer
 from agentos.runner.worker import loops
@@ -64,7 +65,7 @@ def test_the_numbers_are_the_codes():
     says = {
         f"every {loops.BEAT_SECONDS:.0f} seconds that it lives",
         f"After {loops.DEAD_SECONDS:.0f} seconds of silence",
-        f"says nothing for {serving.WORKER_SECONDS} seconds",
+        f"says nothing for {serve.WORKER_SECONDS} seconds",
         f"to end: {default(AgentOS, 'shutdown_grace'):.0f} seconds",
         f"`PostgresDb(pool_size=…)`, {default(PostgresDb, 'pool_size')} unless",
         f"`pool_timeout` ({default(PostgresDb, 'pool_timeout')}\nseconds)",

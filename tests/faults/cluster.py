@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import psycopg
 
-from tests.faults.following import Follower
+from tests.faults.follower import Follower
 from tests.faults.stage import PATIENCE, Stage
 from tests.flows.processes import Process, environment, free_port, running, script
 

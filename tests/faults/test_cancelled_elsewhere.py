@@ -4,7 +4,7 @@ import pytest
 
 from tests.fakes.openai_server import FakeOpenAI
 from tests.faults.cluster import Replica, Shared
-from tests.faults.following import Frame, check, raw, said
+from tests.faults.follower import Frame, check, raw, said
 from tests.flows.processes import free_port
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("faults-cancelled")]

@@ -12,7 +12,7 @@ from agentos.db.embedded import EmbeddedPostgres
 from agentos.db.postgres import PostgresDb
 from tests.conftest import quick_folder
 from tests.faults.cluster import Cluster
-from tests.faults.following import check, raw, said, spoken
+from tests.faults.follower import check, raw, said, spoken
 from tests.faults.stage import Stage
 from tests.flows.processes import free_port
 

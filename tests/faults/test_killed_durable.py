@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.conftest import administering
 from tests.faults.cluster import Cluster, Replica
-from tests.faults.following import Follower, check, raw, said, spoken
+from tests.faults.follower import Follower, check, raw, said, spoken
 from tests.faults.stage import Stage
 from tests.runner.durable.segments import until
 

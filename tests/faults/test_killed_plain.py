@@ -5,7 +5,7 @@ import signal
 
 from tests.conftest import administering
 from tests.faults.cluster import Cluster
-from tests.faults.following import check, raw
+from tests.faults.follower import check, raw
 from tests.faults.stage import Stage
 
 ABANDON = """

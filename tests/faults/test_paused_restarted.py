@@ -1,7 +1,7 @@
 """Runs that wait for a person while every process is replaced."""
 
 from tests.faults.cluster import Cluster
-from tests.faults.following import check, raw
+from tests.faults.follower import check, raw
 from tests.faults.stage import Stage
 
 

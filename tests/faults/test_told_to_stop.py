@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.faults.cluster import Cluster, Replica
-from tests.faults.following import TERMINAL, check, raw, said, spoken
+from tests.faults.follower import TERMINAL, check, raw, said, spoken
 from tests.faults.stage import Stage
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from agentos.db.contracts.audit import AuditQuery
 from agentos.db.postgres import PostgresDb
-from agentos.os.audit_chain import verify
-from agentos.os.minting import mint
+from agentos.os.audit.chain import verify
+from agentos.os.tokens.issue import mint
 from tests.conftest import a_database, administering
 from tests.flows.processes import free_port, script
 

@@ -11,7 +11,7 @@ from agentos.models.function import FunctionModel
 from agentos.models.offline import OfflineModel
 from agentos.models.openai import OpenAIChat, OpenAIResponses
 from agentos.run.messages import FunctionCall, Message, Metrics, ToolCall
-from tests.models.asking import ADD, ECHO, answer, ask, asking, user
+from tests.models.requests import ADD, ECHO, answer, ask, asking, user
 
 
 class City(BaseModel):

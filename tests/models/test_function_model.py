@@ -4,7 +4,7 @@ import pytest
 
 from agentos.models.base import ModelDelta, ModelResponse
 from agentos.models.function import FunctionModel
-from tests.models.asking import answer, ask, asking
+from tests.models.requests import answer, ask, asking
 
 
 async def awaited(_):

@@ -5,7 +5,7 @@ import pytest
 from agentos.models.base import ResponseFormat, ToolSpec
 from agentos.models.offline import OfflineModel
 from agentos.run.messages import Message
-from tests.models.asking import ADD, ECHO, answer, user
+from tests.models.requests import ADD, ECHO, answer, user
 
 TOP = ToolSpec(
     "get_top_hackernews_stories",

@@ -8,7 +8,7 @@ from agentos.run.messages import Message
 from tests.fakes import openai_payloads as payloads
 from tests.fakes.openai_payloads import Call
 from tests.fakes.openai_script import Reply, json_reply, stream_reply
-from tests.models.asking import ADD, ECHO, answer, ask, user
+from tests.models.requests import ADD, ECHO, answer, ask, user
 
 
 def chunks(*deltas: dict, finish: str | None = "stop") -> Reply:

@@ -8,7 +8,7 @@ import pytest
 
 from agentos.models.base import ModelDelta
 from agentos.models.openai import OpenAIChat
-from tests.models.asking import answer, asking
+from tests.models.requests import answer, asking
 
 
 def run_python(code: str) -> str:

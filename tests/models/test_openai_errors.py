@@ -10,8 +10,8 @@ from agentos.errors import ConfigurationError, ModelError
 from agentos.models.openai import OpenAIChat
 from tests.fakes.openai_script import Reply, Request, Script, error_reply
 from tests.fakes.openai_server import FakeOpenAI
-from tests.models.asking import answer, asking
 from tests.models.conftest import KEY
+from tests.models.requests import answer, asking
 
 
 async def failing(model, *, stream: bool = False) -> ModelError:

@@ -8,7 +8,7 @@ from llmock.pytest_plugin import LLMock
 from agentos.errors import ModelError
 from agentos.models.openai import OpenAIChat, OpenAIResponses
 from agentos.run.messages import Message
-from tests.models.asking import ADD, ECHO, answer, user
+from tests.models.requests import ADD, ECHO, answer, user
 
 
 @pytest.fixture(params=[OpenAIChat, OpenAIResponses])

@@ -10,7 +10,7 @@ from agentos.models.base import ResponseFormat, ToolSpec
 from agentos.models.openai import OpenAIChat, OpenAIResponses
 from agentos.run.media import File, Image
 from agentos.run.messages import FunctionCall, Message, ToolCall
-from tests.models.asking import ADD, answer, user
+from tests.models.requests import ADD, answer, user
 
 SHARED = {
     "temperature": 0.5,

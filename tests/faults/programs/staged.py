@@ -17,7 +17,7 @@ from agentos.models.base import ModelRequest, ModelResponse
 from agentos.models.function import FunctionModel
 from agentos.models.openai import OpenAIChat
 from agentos.os import AgentOS
-from agentos.os.queueing import QueueConfig
+from agentos.os.server.limits import QueueConfig
 from agentos.run.messages import FunctionCall, ToolCall
 from agentos.run.runnable import RunContext
 from agentos.runner.worker import loops

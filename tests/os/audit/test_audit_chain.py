@@ -12,7 +12,7 @@ from sqlalchemy.exc import ProgrammingError
 from agentos.db.contracts.audit import AuditQuery, AuditRecord, Link
 from agentos.db.postgres import PostgresDb
 from agentos.errors import ConflictError
-from agentos.os.audit_chain import BEGINNING, chained, hash_of, verify
+from agentos.os.audit.chain import BEGINNING, chained, hash_of, verify
 from tests.conftest import administering
 
 TABLE = "ai.agentos_audit"

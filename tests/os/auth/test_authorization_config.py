@@ -5,8 +5,8 @@ import pytest
 from agentos.errors import ConfigurationError
 from agentos.os.authorization import AuthorizationConfig, middleware_options
 from agentos.os.middleware import JWTMiddleware
-from tests.os.auth.minting import SECRET, bearer
-from tests.os.auth.serving import bare_app, client
+from tests.os.auth.guarded_app import bare_app, client
+from tests.os.tokens.signer import SECRET, bearer
 
 
 def built(config: AuthorizationConfig | None = None):

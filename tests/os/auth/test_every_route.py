@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from agentos.os.routes import every
-from tests.os.auth.loaded import ADMIN, explained, knock, loaded_app
-from tests.os.auth.minting import token
-from tests.os.auth.serving import client
+from agentos.os.http.lookup import every
+from tests.os.auth.guarded_app import client
+from tests.os.auth.loaded_app import ADMIN, explained, knock, loaded_app
+from tests.os.tokens.signer import token
 
 APP = loaded_app()
 DENIALS = {401, 403}

@@ -4,13 +4,13 @@ import pytest
 from fastapi import FastAPI
 
 from agentos.os import AgentOS
-from agentos.os.explain import explain
-from agentos.os.guard import Guard
+from agentos.os.auth.explain import explain
+from agentos.os.auth.guard import Guard
 from agentos.os.principal import OPEN, Principal
 from tests.os.apps import agent
-from tests.os.auth.loaded import ADMIN, loaded_app
-from tests.os.auth.minting import bearer
-from tests.os.auth.serving import client, guarded
+from tests.os.auth.guarded_app import client, guarded
+from tests.os.auth.loaded_app import ADMIN, loaded_app
+from tests.os.tokens.signer import bearer
 
 RUNS = "/agents/web/runs"
 

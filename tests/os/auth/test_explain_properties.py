@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from agentos.os import AgentOS
 from agentos.os.middleware import JWTMiddleware, TrailingSlash
 from tests.os.apps import agent
-from tests.os.auth.loaded import ADMIN, explained, knock, users_app
-from tests.os.auth.minting import SECRET, token
-from tests.os.auth.serving import client
+from tests.os.auth.guarded_app import client
+from tests.os.auth.loaded_app import ADMIN, explained, knock, users_app
+from tests.os.tokens.signer import SECRET, token
 
 SERVED = AgentOS(agents=[agent(), agent(called="finance")], base_app=users_app()).get_app()
 PATHS = [

@@ -6,8 +6,8 @@ from fastapi import WebSocket
 from agentos.errors import ConfigurationError
 from agentos.os.middleware import JWTMiddleware
 from agentos.os.principal import Access, access_of
-from tests.os.auth.minting import OTHER_SECRET, SECRET, bearer
-from tests.os.auth.serving import bare_app, client, guarded, plain
+from tests.os.auth.guarded_app import bare_app, client, guarded, plain
+from tests.os.tokens.signer import OTHER_SECRET, SECRET, bearer
 
 
 async def test_two_on_one_app_are_one():

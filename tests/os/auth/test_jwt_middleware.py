@@ -8,8 +8,8 @@ import pytest
 from starlette.middleware.cors import CORSMiddleware
 
 from agentos.os.middleware import TokenSource
-from tests.os.auth.minting import OTHER_SECRET, bearer, token
-from tests.os.auth.serving import bare_app, client, guarded, plain
+from tests.os.auth.guarded_app import bare_app, client, guarded, plain
+from tests.os.tokens.signer import OTHER_SECRET, bearer, token
 
 MAP = {
     "GET /agents": ["app:read"],

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from agentos.os.policy import Decision, Policy
+from agentos.os.policy.policy import Decision, Policy
 from agentos.os.principal import (
     NOBODY,
     OPEN,

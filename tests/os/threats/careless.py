@@ -18,9 +18,9 @@ import pytest
 from cryptography import x509
 from jwt.algorithms import HMACAlgorithm, RSAAlgorithm
 
-from agentos.os import claims, tokens
-from agentos.os.claims import TokenError
-from tests.os.threats import forging
+from agentos.os.tokens import claims, verify
+from agentos.os.tokens.claims import TokenError
+from tests.os.threats import forged_tokens
 from tests.os.threats.threat import Weakness
 
 Claims = dict[str, Any]
@@ -29,13 +29,13 @@ Claims = dict[str, Any]
 def believing(read: Callable[[str], Claims]) -> Weakness:
     """A server whose tokens are read by `read`; whatever it can't read stays refused."""
 
-    async def careless(self: tokens.Verifier, token: str) -> Claims:
+    async def careless(self: verify.Verifier, token: str) -> Claims:
         try:
             return read(token)
         except (ValueError, LookupError, TypeError, AttributeError, OSError, sqlite3.Error):
             raise TokenError("Invalid token: malformed") from None
 
-    return lambda patch: patch.setattr(tokens.Verifier, "_claims", careless)
+    return lambda patch: patch.setattr(verify.Verifier, "_claims", careless)
 
 
 def taking_unsigned(token: str) -> Claims:
@@ -51,18 +51,24 @@ def knowing_no_kinds_of_keys(token: str) -> Claims:
     header, payload, signature = _parts(token)
     hash_ = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}[header["alg"]]
     for spelled in spelled_out():
-        if forging.with_secret(spelled, hash_)(_signed_part(token)) == signature:
+        if forged_tokens.with_secret(spelled, hash_)(_signed_part(token)) == signature:
             return payload
     raise ValueError
 
 
 def spelled_out() -> Iterator[bytes]:
     """The trusted public key, in the forms in which a configuration may hold it."""
-    key = forging.PUBLIC
-    yield from (key, key.strip(), key.replace(b"\n", b"\r\n"), key.replace(b"\n", b"\\n"), forging.der())
+    key = forged_tokens.PUBLIC
+    yield from (
+        key,
+        key.strip(),
+        key.replace(b"\n", b"\r\n"),
+        key.replace(b"\n", b"\\n"),
+        forged_tokens.der(),
+    )
     yield b"".join(key.splitlines()[1:-1])
-    yield json.dumps(forging.jwk()).encode()
-    yield forging.jwk()["n"].encode()
+    yield json.dumps(forged_tokens.jwk()).encode()
+    yield forged_tokens.jwk()["n"].encode()
 
 
 def taking_the_tokens_own_key(token: str) -> Claims:
@@ -99,7 +105,7 @@ def looking_kid_up_in_tables(token: str) -> Claims:
     with closing(sqlite3.connect(":memory:")) as database:
         database.execute("CREATE TABLE keys (kid TEXT, secret TEXT)")
         secret = database.execute(f"SELECT secret FROM keys WHERE kid = '{header['kid']}'").fetchone()[0]
-    if forging.with_secret(secret.encode())(_signed_part(token)) == signature:
+    if forged_tokens.with_secret(secret.encode())(_signed_part(token)) == signature:
         return payload
     raise ValueError
 
@@ -112,7 +118,7 @@ def ignoring_signatures(token: str) -> Claims:
 def ignoring_the_header(token: str) -> Claims:
     """Looks at the signature, and not at what the header says about how to understand it."""
     _, payload, signature = _parts(token)
-    key = jwt.PyJWK(forging.jwk())
+    key = jwt.PyJWK(forged_tokens.jwk())
     if key.Algorithm.verify(_signed_part(token), key.key, signature):
         return payload
     raise ValueError
@@ -134,7 +140,7 @@ def reading_any_json(patch: pytest.MonkeyPatch) -> None:
         nested = body.strip(b'"').split(b".")
         if not found and len(nested) == 3:
             return read(body.decode().strip('"'))
-        return forging.claims(*json.loads(found[1] if found else b'["agents:read"]'))
+        return forged_tokens.claims(*json.loads(found[1] if found else b'["agents:read"]'))
 
     believing(read)(patch)
 

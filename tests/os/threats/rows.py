@@ -30,13 +30,13 @@ def believing_names(patch: pytest.MonkeyPatch) -> None:
     named = lambda access, requested, *, write: requested or owner(access, write=write)  # noqa: E731
     patch.setattr(deps, "owner_of", named)
     for module in ("sessions", "memories", "runs"):
-        patch.setattr(f"agentos.os.routers.{module}.owner_of", named)
+        patch.setattr(f"agentos.os.api.routers.{module}.owner_of", named)
         if module != "runs":
-            patch.setattr(f"agentos.os.routers.{module}.acting_for", _as_named)
-    patch.setattr("agentos.os.routers.runs.acting_for", _as_named)
-    patch.setattr("agentos.os.routers.kinds.owner_of", named)
-    patch.setattr("agentos.os.routers.continuing.owner_of", named)
-    patch.setattr("agentos.os.routers.continuing.acting_for", _as_named)
+            patch.setattr(f"agentos.os.api.routers.{module}.acting_for", _as_named)
+    patch.setattr("agentos.os.api.routers.runs.acting_for", _as_named)
+    patch.setattr("agentos.os.api.routers.kinds.owner_of", named)
+    patch.setattr("agentos.os.api.routers.existing_runs.owner_of", named)
+    patch.setattr("agentos.os.api.routers.existing_runs.acting_for", _as_named)
 
 
 def _as_named(access: Access, requested: str | None) -> tuple[Any, str | None]:

@@ -3,12 +3,12 @@
 import pytest
 from starlette.middleware.cors import CORSMiddleware
 
-from agentos.os.middleware import gate
-from tests.os.threats import forging, raw
+from agentos.os.auth import middleware
+from tests.os.threats import forged_tokens, raw
 from tests.os.threats.threat import Threat, every, stands
 from tests.os.threats.world import PAGE
 
-COOKIE = ("Cookie", f"access_token={forging.token('agents:read', 'agents:run', 'socket:open')}")
+COOKIE = ("Cookie", f"access_token={forged_tokens.token('agents:read', 'agents:run', 'socket:open')}")
 RUN = b"message=hi&stream=false"
 FORM = ("Content-Type", "application/x-www-form-urlencoded")
 UPGRADE = [
@@ -33,7 +33,7 @@ def opens(*headers, cookie=COOKIE):
 
 
 def trusting_every_page(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(gate, "is_foreign", lambda scope: False)
+    patch.setattr(middleware, "is_foreign", lambda scope: False)
 
 
 STRANGERS = {
@@ -117,7 +117,7 @@ def test_no_stranger_reads_answers(world, threat):
 
 def letting_sockets_in(patch: pytest.MonkeyPatch) -> None:
     """Lets a socket in before anybody asked who it is."""
-    from agentos.os.middleware.gate import Gate
+    from agentos.os.auth.middleware import Gate
 
     judge = Gate.__call__
 
@@ -128,7 +128,7 @@ def letting_sockets_in(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Gate, "__call__", judged)
 
 
-GOOD = forging.token("socket:open")
+GOOD = forged_tokens.token("socket:open")
 SOCKETS = [
     Threat(
         name,
@@ -138,8 +138,10 @@ SOCKETS = [
     )
     for name, headers in {
         "nobody": [],
-        "a token without the scope": [("Authorization", f"Bearer {forging.token('agents:read')}")],
-        "a token that has expired": [("Authorization", f"Bearer {forging.token('socket:open', exp=1)}")],
+        "a token without the scope": [("Authorization", f"Bearer {forged_tokens.token('agents:read')}")],
+        "a token that has expired": [
+            ("Authorization", f"Bearer {forged_tokens.token('socket:open', exp=1)}")
+        ],
         "a token as a subprotocol": [("Sec-WebSocket-Protocol", f"bearer, {GOOD}")],
         "a token in another cookie": [("Cookie", f"token={GOOD}")],
         "two cookies": [("Cookie", f"access_token=x; access_token={GOOD}")],

@@ -8,15 +8,15 @@ from contextlib import ExitStack
 
 import pytest
 
-from agentos.os import values
-from agentos.os.body import reader
-from agentos.os.middleware.limit import BodyLimit
-from tests.os.threats import forging, raw
+from agentos.os.api.requests import reader
+from agentos.os.http import field_types
+from agentos.os.http.body_limit import BodyLimit
+from tests.os.threats import forged_tokens, raw
 from tests.os.threats.threat import Threat, every, stands
 from tests.os.threats.world import MAX_BODY, World
 
 RUN = "/agents/web/runs"
-TOKEN = forging.token("agents:run", "sessions:write", "sessions:read")
+TOKEN = forged_tokens.token("agents:run", "sessions:write", "sessions:read")
 AUTHORIZED = ("Authorization", f"Bearer {TOKEN}")
 JSON = ("Content-Type", "application/json")
 FORM = ("Content-Type", "application/x-www-form-urlencoded")
@@ -74,7 +74,7 @@ def counting_nothing(patch: pytest.MonkeyPatch) -> None:
 
 
 def as_deep_as_it_gets(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(values, "MAX_DEPTH", 10**6)
+    patch.setattr(field_types, "MAX_DEPTH", 10**6)
 
 
 def inflating(patch: pytest.MonkeyPatch) -> None:
@@ -188,7 +188,7 @@ def test_slow_callers_hold_nobody_up(world):
 
 def test_pipelined_requests_are_judged_one_by_one(world):
     """The second has no token of its own, and gets none from the first."""
-    first = raw.request("GET", "/agents", [("Authorization", f"Bearer {forging.token('agents:read')}")])
+    first = raw.request("GET", "/agents", [("Authorization", f"Bearer {forged_tokens.token('agents:read')}")])
     second = raw.request("GET", "/agents")
     with socket.create_connection(("127.0.0.1", world.os.port), raw.TIMEOUT) as connection:
         connection.sendall(first.replace(b"Connection: close\r\n", b"") + second)

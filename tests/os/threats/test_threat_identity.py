@@ -3,7 +3,7 @@
 from urllib.parse import urlencode
 from uuid import uuid4
 
-from tests.os.threats import forging
+from tests.os.threats import forged_tokens
 from tests.os.threats.rows import (
     believing_names,
     both,
@@ -79,7 +79,7 @@ MAKING = [
 
 def believing_headers(patch):
     """Takes any caller for the proxy that knows who it is."""
-    from agentos.os import claims
+    from agentos.os.tokens import claims
 
     patch.setattr(claims, "_name", lambda payload, claim: "bob" if claim == "sub" else None)
 
@@ -105,7 +105,7 @@ HEADERS = [
 
 
 def pinned(user_session, *scopes):
-    return forging.token("agents:run", "agents:read", *scopes, session_id=user_session)
+    return forged_tokens.token("agents:run", "agents:read", *scopes, session_id=user_session)
 
 
 def forgetting_the_session(patch):
@@ -121,7 +121,7 @@ def runs_in(how):
     def attempt(world, confined=True):
         its, other = (f"s-{uuid4()}" for _ in range(2))
         headers, body = how(other)
-        token = pinned(its) if confined else forging.token("agents:run")
+        token = pinned(its) if confined else forged_tokens.token("agents:run")
         made = world.ask("POST", RUN, token, headers=headers, body=body)
         return made.is_granted and made.json["session_id"] == other
 
@@ -165,7 +165,7 @@ def nameless(target):
     scopes = ["sessions:read", "memories:read"]
 
     def by(sub):
-        return lambda world: world.ask("GET", target, forging.token(*scopes, sub=sub)).is_granted
+        return lambda world: world.ask("GET", target, forged_tokens.token(*scopes, sub=sub)).is_granted
 
     return Threat(target, by(...), by("ann"), owning_nothing)
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from agentos.os import claims, problems, tokens
-from agentos.os.middleware import answers
-from tests.os.threats import forging, raw
+from agentos.os.auth import refusals
+from agentos.os.http import problems
+from agentos.os.tokens import claims, verify
+from tests.os.threats import forged_tokens, raw
 from tests.os.threats.threat import Threat, every, stands
 from tests.os.threats.world import BOBS, SECRET, SITE_SECRET, World
 
@@ -24,12 +25,12 @@ FORBIDDEN = (
     "SELECT ",
     "postgresql",
     "BEGIN PUBLIC KEY",
-    forging.ISSUER,
-    forging.jwk()["n"][:40],
+    forged_tokens.ISSUER,
+    forged_tokens.jwk()["n"][:40],
     "RuntimeError",
     "jwks",
 )
-GOOD = forging.token("agents:read")
+GOOD = forged_tokens.token("agents:read")
 
 
 def tells(method: str, target: str, token: str = GOOD, *, also: str = "\0", **sent):
@@ -59,25 +60,27 @@ def telling_all(patch: pytest.MonkeyPatch) -> None:
         await JSONResponse({"detail": told}, refusal.status_code)(scope, receive, send)
 
     everything = lambda *given, **named: JSONResponse({"detail": f"{secrets} {given}"}, 500)  # noqa: E731
-    patch.setattr("agentos.os.middleware.gate.answers.send_refusal", send_all)
+    patch.setattr("agentos.os.auth.middleware.refusals.send_refusal", send_all)
     for name in ("crashed", "invalid", "problem"):
         patch.setattr(problems, name, everything)
 
 
 JSON = ("Content-Type", "application/json")
-USER = forging.token("sessions:read", "sessions:write", "agents:run", "memories:write")
-STRANGE = forging.forged({"kid": "k-of-nobody"}, forging.claims(sub="s-of-nobody"), forging.strangers)
+USER = forged_tokens.token("sessions:read", "sessions:write", "agents:run", "memories:write")
+STRANGE = forged_tokens.forged(
+    {"kid": "k-of-nobody"}, forged_tokens.claims(sub="s-of-nobody"), forged_tokens.strangers
+)
 BROKEN = [
     Threat(name, attempt, works, telling_all)
     for name, attempt in {
         "a crash": tells("GET", "/crash"),
-        "an expired token": tells("GET", "/agents", forging.token(exp=1)),
-        "a token of another issuer": tells("GET", "/agents", forging.token(iss="https://other.example")),
-        "a token for others": tells("GET", "/agents", forging.token(aud="other")),
+        "an expired token": tells("GET", "/agents", forged_tokens.token(exp=1)),
+        "a token of another issuer": tells("GET", "/agents", forged_tokens.token(iss="https://other.example")),
+        "a token for others": tells("GET", "/agents", forged_tokens.token(aud="other")),
         "a stranger's token": tells("GET", "/agents", STRANGE, also=STRANGE),
         "a stranger's kid": tells("GET", "/agents", STRANGE, also="k-of-nobody"),
         "nonsense": tells("GET", "/agents", "n0ns3ns3", also="n0ns3ns3"),
-        "a token without scopes": tells("GET", "/config", forging.token(), also="ann"),
+        "a token without scopes": tells("GET", "/config", forged_tokens.token(), also="ann"),
         "no JSON": tells("POST", "/agents/web/runs", USER, body=b"{", headers=[JSON]),
         "the wrong JSON": tells("POST", "/agents/web/runs", USER, body={"message": 5}),
         "a session that isn't there": tells("GET", "/sessions/nowhere", USER),
@@ -122,30 +125,30 @@ def writes(ask: Callable[[World], raw.Answer], *texts: str):
 
 def logging_everything(patch: pytest.MonkeyPatch) -> None:
     """Logs what came, as it came."""
-    send = answers.send_refusal
+    send = refusals.send_refusal
 
     async def noted(refusal, scope, receive, send_):
-        answers.logger.warning("%s %s %s", scope["path"], scope["query_string"].decode(), scope["headers"])
+        refusals.logger.warning("%s %s %s", scope["path"], scope["query_string"].decode(), scope["headers"])
         await send(refusal, scope, receive, send_)
 
-    patch.setattr("agentos.os.middleware.gate.answers.send_refusal", noted)
+    patch.setattr("agentos.os.auth.middleware.refusals.send_refusal", noted)
     read = claims.read
 
     def as_it_came(payload, expected, **given):
         principal = read({**payload, "sub": "x", "jti": "x"}, expected, **given)
         return replace(principal, user_id=payload["sub"], token_ref=payload.get("jti"))
 
-    patch.setattr(tokens, "read", as_it_came)
+    patch.setattr(verify, "read", as_it_came)
 
     def forbidden(error, principal):
-        answers.logger.warning("Denied: %s %s", principal.user_id, principal.token_ref)
+        refusals.logger.warning("Denied: %s %s", principal.user_id, principal.token_ref)
         return problems.crashed(error)
 
-    patch.setattr(answers, "forbidden", forbidden)
+    patch.setattr(refusals, "forbidden", forbidden)
 
 
 def denied(target="/config", **said):
-    return lambda world: world.ask("GET", target, forging.token(**said))
+    return lambda world: world.ask("GET", target, forged_tokens.token(**said))
 
 
 LOGGED = [
@@ -172,7 +175,7 @@ def test_nobody_writes_the_log_but_the_server(world, threat):
 
 def test_a_denial_is_logged_with_what_finds_it_again(world, caplog):
     with caplog.at_level(logging.WARNING):
-        answer = world.ask("GET", "/config", forging.token(sub="ann", jti="t-1"))
+        answer = world.ask("GET", "/config", forged_tokens.token(sub="ann", jti="t-1"))
     assert answer.status == 403
     assert answer.json["decision_id"] in caplog.text
     assert "t-1" in caplog.text

@@ -5,11 +5,11 @@ from uuid import uuid4
 
 import pytest
 
-from agentos.os import service_accounts
-from agentos.os.claims import TokenError
-from agentos.os.policy import Policy
+from agentos.os.policy.policy import Policy
 from agentos.os.principal import Access, Principal
-from tests.os.threats import forging, raw
+from agentos.os.tokens import service_accounts
+from agentos.os.tokens.claims import TokenError
+from tests.os.threats import forged_tokens, raw
 from tests.os.threats.threat import Threat, every, stands
 
 MAKER = ("service_accounts:write", "service_accounts:delete", "service_accounts:read", "agents:read")
@@ -18,15 +18,15 @@ MAKER = ("service_accounts:write", "service_accounts:delete", "service_accounts:
 def account(world, *scopes, token=None, **fields):
     """The answer to making an account, by an admin or by the holder of `token`."""
     body = {"name": f"a{uuid4().hex}", "scopes": list(scopes), **fields}
-    return world.ask("POST", "/service-accounts", token or forging.token("agent_os:admin"), body=body)
+    return world.ask("POST", "/service-accounts", token or forged_tokens.token("agent_os:admin"), body=body)
 
 
 def grants(*scopes, held=MAKER):
-    return lambda world: account(world, *scopes, token=forging.token(*held)).is_granted
+    return lambda world: account(world, *scopes, token=forged_tokens.token(*held)).is_granted
 
 
 def granting_anything(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("agentos.os.routers.service_accounts.beyond", lambda access, asked: ())
+    patch.setattr("agentos.os.api.routers.service_accounts.beyond", lambda access, asked: ())
 
 
 BEYOND = [
@@ -115,7 +115,7 @@ def reads(target, *, admin=False):
     scopes = (
         ["agent_os:admin"] if admin else [*MAKER, "sessions:read", "audit:read", "authz:read", "config:read"]
     )
-    return lambda world: world.ask("GET", target, forging.token(*scopes)).is_granted
+    return lambda world: world.ask("GET", target, forged_tokens.token(*scopes)).is_granted
 
 
 def taking_all_for_admins(patch: pytest.MonkeyPatch) -> None:
@@ -159,7 +159,7 @@ def echoes(value):
 
 
 def taking_any_id(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("agentos.os.middleware.request_id._SANE", re.compile(r".*"))
+    patch.setattr("agentos.os.http.request_id._SANE", re.compile(r".*"))
 
 
 IDS = [

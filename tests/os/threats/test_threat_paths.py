@@ -6,14 +6,14 @@ from urllib.parse import unquote
 
 import pytest
 
-from agentos.os import policy
-from agentos.os.middleware import gate
-from agentos.os.middleware.slash import TrailingSlash
-from tests.os.threats import forging
+from agentos.os.auth import middleware
+from agentos.os.http.trailing_slash import TrailingSlash
+from agentos.os.policy import policy
+from tests.os.threats import forged_tokens
 from tests.os.threats.threat import Threat, every, stands
 
-READS_AGENTS = forging.token("agents:read", "sessions:read")
-READS_ALL = forging.token("agents:read", "sessions:read", "config:read", "sessions:delete")
+READS_AGENTS = forged_tokens.token("agents:read", "sessions:read")
+READS_ALL = forged_tokens.token("agents:read", "sessions:read", "config:read", "sessions:delete")
 CONFIG = b'"os_id"'
 
 
@@ -32,7 +32,7 @@ def allowing_the_unknown(patch: pytest.MonkeyPatch) -> None:
 def tidying_after_judging(patch: pytest.MonkeyPatch) -> None:
     """Judges the path as it was written, and then serves the one that was probably meant."""
     allowing_the_unknown(patch)
-    patch.setattr(gate, "path_of", lambda scope: scope["raw_path"].decode("latin-1"))
+    patch.setattr(middleware, "path_of", lambda scope: scope["raw_path"].decode("latin-1"))
     patch.setattr(policy, "split", lambda path: tuple(path[1:].split("/")))
     patch.setattr(TrailingSlash, "__call__", changing(meant))
 
@@ -76,7 +76,7 @@ PREFIX_HEADERS = (b"x-forwarded-prefix", b"x-script-name", b"x-ingress-path", b"
 
 def believing_prefixes(patch: pytest.MonkeyPatch) -> None:
     """Takes any caller for the proxy that knows which prefix was there."""
-    patch.setattr(gate, "path_of", prefixed)
+    patch.setattr(middleware, "path_of", prefixed)
 
 
 def changing(change):

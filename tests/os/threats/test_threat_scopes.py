@@ -8,10 +8,10 @@ from urllib.parse import unquote
 
 import pytest
 
-from agentos.os import claims
-from agentos.os.middleware.credentials import Credentials, Finder
-from agentos.os.policy import ADMIN_SCOPE
-from tests.os.threats import forging, raw
+from agentos.os.auth.bearer import Credentials, Finder
+from agentos.os.policy.policy import ADMIN_SCOPE
+from agentos.os.tokens import claims
+from tests.os.threats import forged_tokens, raw
 from tests.os.threats.threat import Threat, every, stands
 
 WANTED = "agents:run"
@@ -28,7 +28,7 @@ LOOK_ALIKES = {
 
 def runs(held, **changed):
     """Whether a token with these scopes may run an agent."""
-    text = forging.forged({}, forging.claims(**{"scopes": held, **changed}), forging.signed)
+    text = forged_tokens.forged({}, forged_tokens.claims(**{"scopes": held, **changed}), forged_tokens.signed)
     body = {"message": "hi", "stream": False}
     return lambda world: world.ask("POST", "/agents/web/runs", text, body=body).is_granted
 
@@ -133,7 +133,7 @@ def test_the_right_spellings_are_met(world, held):
     assert runs(held)(world)
 
 
-GOOD = forging.token("agents:read")
+GOOD = forged_tokens.token("agents:read")
 
 
 def finding_tokens_anywhere(patch: pytest.MonkeyPatch) -> None:
@@ -187,7 +187,7 @@ CARRIED = [
 
 def finding_tokens_in_queries(patch: pytest.MonkeyPatch) -> None:
     """Does what RFC 6750 §2.3 allows and advises against."""
-    from agentos.os.middleware.gate import Gate
+    from agentos.os.auth.middleware import Gate
 
     judge = Gate.__call__
 
@@ -212,9 +212,9 @@ def test_a_token_comes_in_one_bearer_header(world, threat):
 
 
 def test_a_long_token_is_refused_unread(world, monkeypatch):
-    long = forging.token("agents:read", padding="x" * 16_000)
+    long = forged_tokens.token("agents:read", padding="x" * 16_000)
     assert len(long) > 16 * 1024
     assert world.ask("GET", "/agents", long).status == 401
-    assert world.ask("GET", "/agents", forging.token("agents:read", padding="x" * 8_000)).status == 200
-    monkeypatch.setattr("agentos.os.tokens.LONGEST_TOKEN", 10**6)
+    assert world.ask("GET", "/agents", forged_tokens.token("agents:read", padding="x" * 8_000)).status == 200
+    monkeypatch.setattr("agentos.os.tokens.verify.LONGEST_TOKEN", 10**6)
     assert world.ask("GET", "/agents", long).status == 200

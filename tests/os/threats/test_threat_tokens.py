@@ -9,9 +9,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-from tests.os.threats import careless, forging
+from tests.os.threats import careless, forged_tokens
 from tests.os.threats.careless import believing, not_looking_at
-from tests.os.threats.forging import claims, encoded, forged, signed, strangers, token, with_secret
+from tests.os.threats.forged_tokens import claims, encoded, forged, signed, strangers, token, with_secret
 from tests.os.threats.threat import Threat, every, stands
 
 READ = "agents:read"
@@ -30,12 +30,14 @@ def rows(weakness, table, *, twin=None):
 def certificate() -> bytes:
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "stranger")])
     now = datetime.now(UTC)
-    builder = x509.CertificateBuilder(name, name, forging._STRANGERS.public_key(), 1, now, now + timedelta(1))
-    return builder.sign(forging._STRANGERS, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+    builder = x509.CertificateBuilder(
+        name, name, forged_tokens._STRANGERS.public_key(), 1, now, now + timedelta(1)
+    )
+    return builder.sign(forged_tokens._STRANGERS, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
 CERTIFICATE = b64encode(certificate()).decode()
-STRANGERS_SET = json.dumps({"keys": [forging.STRANGERS_JWK]})
+STRANGERS_SET = json.dumps({"keys": [forged_tokens.STRANGERS_JWK]})
 OCTETS = {"kty": "oct", "k": encoded(b"the attacker's own")}
 
 
@@ -73,8 +75,8 @@ CONFUSED = rows(
 BRINGING_A_KEY = rows(
     believing(careless.taking_the_tokens_own_key),
     {
-        "jwk": by_strangers(jwk=forging.STRANGERS_JWK),
-        "jwk under the trusted kid": by_strangers(jwk=forging.STRANGERS_JWK, kid=forging.KID),
+        "jwk": by_strangers(jwk=forged_tokens.STRANGERS_JWK),
+        "jwk under the trusted kid": by_strangers(jwk=forged_tokens.STRANGERS_JWK, kid=forged_tokens.KID),
         "jwk with a secret": by_secret(b"the attacker's own", jwk=OCTETS),
         "jku": by_strangers(jku=f"data:application/json,{quote(STRANGERS_SET)}"),
         "x5c": by_strangers(x5c=[CERTIFICATE]),
@@ -144,7 +146,7 @@ OTHER_BODY = encoded(json.dumps(claims(READ, "agent_os:admin")).encode())
 UNPROVEN = rows(
     believing(careless.ignoring_signatures),
     {
-        "a stranger's key under the trusted kid": by_strangers(kid=forging.KID),
+        "a stranger's key under the trusted kid": by_strangers(kid=forged_tokens.KID),
         "a payload that was changed": f"{HEAD}.{OTHER_BODY}.{SIGNATURE}",
         "the signature of another token": f"{HEAD}.{BODY}.{token(READ, 'x:y').split('.')[2]}",
         "an empty signature": f"{HEAD}.{BODY}.",

@@ -20,7 +20,7 @@ from agentos.os.middleware import JWTMiddleware
 from agentos.run.events import RunContent, RunEvent
 from agentos.run.runnable import RunContext
 from tests.os.apps import ADMIN, USER_SCOPES, Played, agent
-from tests.os.threats import forging, raw
+from tests.os.threats import forged_tokens, raw
 
 MAX_BODY = 200_000
 PAGE = "https://page.example"
@@ -77,7 +77,7 @@ class World:
     def as_user(self, name: str, method: str, target: str, **sent: Any) -> raw.Answer:
         """The same, by a user who may do what users may; `root` is an admin."""
         scopes = [ADMIN] if name == "root" else USER_SCOPES
-        return self.ask(method, target, forging.token(*scopes, sub=name), **sent)
+        return self.ask(method, target, forged_tokens.token(*scopes, sub=name), **sent)
 
     def session(self, user: str, **fields: Any) -> str:
         """A new session of the user's: its id."""
@@ -133,9 +133,9 @@ class _Server(uvicorn.Server):
 
 def _os(database: str, folder: Path) -> FastAPI:
     jwks = folder / "jwks.json"
-    jwks.write_text(json.dumps({"keys": [forging.jwk()]}))
+    jwks.write_text(json.dumps({"keys": [forged_tokens.jwk()]}))
     app = AgentOS(
-        id=forging.AUDIENCE,
+        id=forged_tokens.AUDIENCE,
         agents=[agent(), agent(called="other"), Played(_endless, id="endless")],
         db=PostgresDb(database, pool_size=4),
         max_body_bytes=MAX_BODY,
@@ -145,8 +145,8 @@ def _os(database: str, folder: Path) -> FastAPI:
     app.add_middleware(
         JWTMiddleware,
         jwks_file=jwks,
-        issuer=forging.ISSUER,
-        audience=forging.AUDIENCE,
+        issuer=forged_tokens.ISSUER,
+        audience=forged_tokens.AUDIENCE,
         verify_audience=True,
         require_exp=True,
         failed_logins_per_minute=0,
@@ -166,7 +166,7 @@ def _site() -> FastAPI:
     _add_routes(app)
     app.add_middleware(
         JWTMiddleware,
-        verification_keys=[forging.PUBLIC.decode(), SITE_SECRET],
+        verification_keys=[forged_tokens.PUBLIC.decode(), SITE_SECRET],
         algorithm=["RS256", "HS256"],
         token_source="both",
         failed_logins_per_minute=0,

@@ -1,0 +1,153 @@
+"""The OpenAPI document, with what each operation asks of a caller.
+
+FastAPI's own knows nothing of the middleware, which may come after the app is made: it is looked at when the
+document is asked for. What judges requests speaks here too, so that the two can't differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any, Final
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+from starlette.middleware import Middleware
+
+from agentos.os.auth.bearer import Finder, TokenSource
+from agentos.os.auth.inspection import finder_of, policy_of
+from agentos.os.http.lookup import documented
+from agentos.os.http.problems import Denial, Problem
+from agentos.os.policy.matrix import Route, Row, rows
+from agentos.os.policy.policy import Policy
+
+Json = dict[str, Any]
+
+_METHODS: Final = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace", "query"})
+"""What a path item may hold besides operations isn't for us."""
+
+
+class Document:
+    """Stands in for `app.openapi`; made again when the routes or the middleware have changed.
+
+    Each operation gets its `security` (none: `[]`), the refusals that come before it is reached, the scopes
+    once more as `x-required-scopes`, and the rule that wants them in its description.
+    """
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._plain = app.openapi
+        self._source: Json | None = None
+        self._middleware: list[Middleware] = []
+        self._document: Json = {}
+
+    def __call__(self) -> Json:
+        """The document; the app's own where nothing judges its requests."""
+        plain = self._plain()
+        if plain is not self._source or self._middleware != self._app.user_middleware:
+            self._document = _with_auth(self._app, plain)
+            self._source, self._middleware = plain, list(self._app.user_middleware)
+        return self._document
+
+
+def _with_auth(app: FastAPI, plain: Json) -> Json:
+    policy, finder = policy_of(app), finder_of(app)
+    if policy is None or finder is None:
+        return plain
+    document = deepcopy(plain)
+    schemes = _schemes(policy, finder)
+    components = document.setdefault("components", {})
+    components.setdefault("securitySchemes", {}).update(schemes)
+    components.setdefault("responses", {}).update(_responses())
+    # In OpenAPI 3.0 only OAuth's schemes may name scopes.
+    names_scopes = not document["openapi"].startswith("3.0")
+    patterns = documented(app)
+    for path, item in document.get("paths", {}).items():
+        for method in _METHODS & item.keys() if path in patterns else ():
+            found = rows(policy, [Route(patterns[path], (method.upper(),))])
+            scopes = _scopes(found[0], policy)
+            named = scopes if names_scopes else []
+            _secure(item[method], found[0], scopes, [{name: named} for name in schemes])
+            _describe(item[method], found, policy)
+    return document
+
+
+def _secure(operation: Json, row: Row, scopes: list[str], alternatives: list[dict[str, list[str]]]) -> None:
+    operation["x-required-scopes"] = scopes
+    if row.needs == "nothing":
+        operation["security"] = []
+        return
+    # An operation of the user's may ask for something of its own besides.
+    theirs: list[Json] = operation.get("security") or [{}]
+    operation["security"] = [{**its, **ours} for its in theirs for ours in alternatives]
+
+
+def _describe(operation: Json, found: Sequence[Row], policy: Policy) -> None:
+    """The first of `found` speaks about the operation as such, the others about some of its paths."""
+    if all(row.needs == "nothing" for row in found):
+        return
+    for status, name in _REFUSALS.items():
+        operation["responses"].setdefault(status, {"$ref": f"#/components/responses/{name}"})
+    told = [f"`{row.path}`: {_told(row, policy)}" for row in found[1:]]
+    own = operation.get("description", "")
+    operation["description"] = "\n\n".join([*filter(None, [own]), _told(found[0], policy), *told])
+
+
+def _scopes(row: Row, policy: Policy) -> list[str]:
+    return [policy.admin_scope] if row.needs == "admin" else list(row.decision.wanted)
+
+
+def _told(row: Row, policy: Policy) -> str:
+    scopes = " and ".join(f"`{scope}`" for scope in _scopes(row, policy))
+    rule = f" ({row.decision.layer} rule `{row.decision.rule}`)" if row.decision.rule else ""
+    match row.needs:
+        case "nothing":
+            return f"Needs no token{rule}."
+        case "token":
+            return f"Needs any valid token{rule}."
+        case "scopes":
+            return f"Needs {scopes}{rule}."
+        case "admin":
+            return f"Needs {scopes}{rule or ', for no rule covers it'}."
+
+
+def _schemes(policy: Policy, finder: Finder) -> dict[str, Json]:
+    """By name, each of which will do alone."""
+    about = f"`{policy.admin_scope}` passes everywhere."
+    header = {"type": "http", "scheme": "bearer", "description": about}
+    if finder.header.lower() != "authorization":
+        about_header = f"`Bearer` and the token. {about}"
+        header = {"type": "apiKey", "in": "header", "name": finder.header, "description": about_header}
+    cookie = {"type": "apiKey", "in": "cookie", "name": finder.cookie, "description": about}
+    match finder.source:
+        case TokenSource.HEADER:
+            return {"bearer": header}
+        case TokenSource.COOKIE:
+            return {"cookie": cookie}
+        case TokenSource.BOTH:
+            return {"bearer": header, "cookie": cookie}
+
+
+_CHALLENGE: Final[Json] = {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "RFC 6750."}}
+_RETRY: Final[Json] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
+
+_REFUSALS: Final = {
+    "401": "Unauthorized",
+    "403": "Forbidden",
+    "429": "TooManyFailures",
+    "503": "Unavailable",
+}
+
+
+def _responses() -> dict[str, Json]:
+    return {
+        "Unauthorized": _refusal("No token, or none that is valid.", _CHALLENGE, Problem),
+        "Forbidden": _refusal("The token doesn't allow this.", _CHALLENGE, Denial),
+        "TooManyFailures": _refusal("Too many bad tokens came from this address.", _RETRY, Problem),
+        "Unavailable": _refusal("What is needed to answer can't be reached now.", _RETRY, Problem),
+    }
+
+
+def _refusal(description: str, headers: Json, body: type[BaseModel]) -> Json:
+    content = {"application/json": {"schema": body.model_json_schema()}}
+    return {"description": description, "headers": headers, "content": content}

@@ -1,0 +1,120 @@
+"""Reads a request about a run; whatever is wrong with it is a 422 that names the field."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from fastapi import HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from pydantic_core import from_json
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
+
+from agentos.os.api.requests.body import Body
+from agentos.os.api.requests.run import MAX_MEDIA
+from agentos.os.api.requests.uploads import media
+
+B = TypeVar("B", bound=Body)
+
+FORM, MULTIPART, JSON = "application/x-www-form-urlencoded", "multipart/form-data", "application/json"
+MEDIA_TYPES = (MULTIPART, FORM, JSON)
+MAX_FIELDS = 1000
+"""Fields that one form may have."""
+_UNLIMITED = 2**63 - 1
+"""The whole body has a limit; its parts need none of their own."""
+
+
+async def read(request: Request, wanted: type[B]) -> B:
+    """The body as `wanted`, by its content type: 415 for any other than `MEDIA_TYPES`."""
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type == JSON or (content_type.startswith("application/") and content_type.endswith("+json")):
+        return _checked(wanted, _json(await request.body(), ("body",)))
+    if content_type == MULTIPART:
+        return await _from_form(wanted, await _multipart(request))
+    if content_type == FORM or (not content_type and not await request.body()):
+        return await _from_form(wanted, await _urlencoded(request))
+    raise HTTPException(415, f"Send the body as one of {', '.join(MEDIA_TYPES)}")
+
+
+class _Multipart(MultiPartParser):
+    """Starlette's parser takes a body that breaks off for a shorter one."""
+
+    is_whole = False
+
+    def on_end(self) -> None:
+        self.is_whole = True
+
+
+async def _multipart(request: Request) -> FormData:
+    stream = request.stream()
+    parser = _Multipart(
+        request.headers, stream, max_files=MAX_MEDIA, max_fields=MAX_FIELDS, max_part_size=_UNLIMITED
+    )
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise _invalid(("body",), "multipart_invalid", error.message) from error
+    finally:
+        await stream.aclose()
+    if not parser.is_whole:
+        await form.close()
+        raise _invalid(("body",), "multipart_invalid", "The body breaks off before its last boundary")
+    return form
+
+
+async def _urlencoded(request: Request) -> FormData:
+    stream = request.stream()
+    try:
+        return await FormParser(
+            request.headers, stream, max_fields=MAX_FIELDS, max_part_size=_UNLIMITED
+        ).parse()
+    except MultiPartException as error:
+        raise _invalid(("body",), "form_invalid", error.message) from error
+    finally:
+        await stream.aclose()
+
+
+async def _from_form(wanted: type[B], form: FormData) -> B:
+    try:
+        texts = {name: value for name, value in form.items() if name != "files" and value != ""}
+        body = _checked(wanted, {name: _parsed(wanted, name, value) for name, value in texts.items()})
+        for upload in form.getlist("files") if wanted.takes_files else ():
+            await _attach(body, upload)
+        return body
+    finally:
+        await form.close()
+
+
+def _parsed(wanted: type[Body], name: str, value: UploadFile | str) -> Any:
+    return _json(value, ("body", name)) if name in wanted.as_json and isinstance(value, str) else value
+
+
+async def _attach(body: Body, upload: UploadFile | str) -> None:
+    if upload == "":
+        return
+    if isinstance(upload, str):
+        raise _invalid(("body", "files"), "file_expected", "Send files as parts with a filename")
+    if not upload.filename and not upload.size:
+        return
+    body.attach(await media(upload))
+
+
+def _json(text: str | bytes, loc: tuple[str, ...]) -> Any:
+    try:
+        return from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        raise _invalid(loc, "json_invalid", "This isn't JSON") from error
+
+
+def _checked(wanted: type[B], fields: Any) -> B:
+    try:
+        return wanted.model_validate(fields)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False)
+        errors = [{**each, "loc": ("body", *each["loc"])} for each in found]
+        raise RequestValidationError(errors) from error
+
+
+def _invalid(loc: tuple[str, ...], kind: str, message: str) -> RequestValidationError:
+    return RequestValidationError([{"type": kind, "loc": loc, "msg": message}])

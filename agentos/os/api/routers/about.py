@@ -1,0 +1,124 @@
+"""The server about itself: where to start, whether it lives, how it is guarded, what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, TypeVar
+
+from fastapi import APIRouter, Request
+
+import agentos
+from agentos.agent import Agent
+from agentos.db.base import Db
+from agentos.os.api.schemas.about import (
+    AgentSummary,
+    ConfigResponse,
+    HealthResponse,
+    HomeResponse,
+    InfoResponse,
+    ModelSummary,
+)
+from agentos.os.config import ChatConfig, DatabaseConfig, DomainConfig, DomainSection
+from agentos.os.deps import server_of
+from agentos.os.http.problems import ProblemRoute
+from agentos.os.principal import OPEN, access_of
+from agentos.os.registry import Served
+
+T = TypeVar("T")
+
+router = APIRouter(tags=["service"], route_class=ProblemRoute)
+
+
+@router.get("/", include_in_schema=False, response_model_exclude_none=True)
+async def home(request: Request) -> HomeResponse:
+    """Where to go from here."""
+    return HomeResponse(name=server_of(request).name or "AgentOS", docs=request.app.docs_url)
+
+
+@router.get("/health", operation_id="health_check")
+async def health(request: Request) -> HealthResponse:
+    """Answers while the process does; asks nothing of the database."""
+    return HealthResponse(instantiated_at=server_of(request).instantiated_at)
+
+
+@router.get("/info", operation_id="get_info")
+async def info(request: Request) -> InfoResponse:
+    """What is running, and how it is guarded."""
+    server, access = server_of(request), access_of(request.scope)
+    return InfoResponse(
+        os_id=server.id,
+        name=server.name,
+        os_version=server.version,
+        agno_version=agentos.__version__,
+        agentos_version=agentos.__version__,
+        agent_count=len(server.registry.all("agent")),
+        auth_mode="none" if access is OPEN else "security_key" if server.has_security_key else "jwt",
+        user_isolation=access.is_isolated,
+    )
+
+
+@router.get("/config", operation_id="get_config", response_model_exclude_none=True)
+async def config(request: Request) -> ConfigResponse:
+    """What a user interface needs to know: databases, prompts, and the agents that the caller may read."""
+    server = server_of(request)
+    registry, given = server.registry, server.config
+    ids = access_of(request.scope).listed("agents")
+    agents = [agent for agent in registry.all("agent") if ids is None or agent.id in ids]
+    return ConfigResponse(
+        os_id=server.id,
+        description=server.description,
+        os_database=registry.default_db.id if registry.default_db else None,
+        available_models=_models(given.available_models, agents),
+        databases=list(dict.fromkeys(db.id for db in registry.dbs)),
+        chat=given.chat and ChatConfig(quick_prompts=_listed(given.chat.quick_prompts, ids)),
+        manifest=given.manifest and _listed(given.manifest, ids),
+        session=_section(given.session, registry.dbs, "sessions"),
+        memory=_section(given.memory, registry.dbs, "memories"),
+        agents=[_summary(agent) for agent in agents],
+    )
+
+
+def _listed(by_id: dict[str, T], ids: frozenset[str] | None) -> dict[str, T]:
+    return {id_: value for id_, value in by_id.items() if ids is None or id_ in ids}
+
+
+def _models(named: list[str] | None, agents: list[Served]) -> list[ModelSummary]:
+    if named is not None:
+        return [_model(name) for name in named]
+    used = {(agent.model.id, agent.model.provider): None for agent in agents if isinstance(agent, Agent)}
+    return [ModelSummary(id=model, provider=provider) for model, provider in used]
+
+
+def _model(name: str) -> ModelSummary:
+    provider, colon, model = name.partition(":")
+    return ModelSummary(id=model, provider=provider) if colon else ModelSummary(id=name)
+
+
+def _summary(agent: Served) -> AgentSummary:
+    shown = AgentSummary(
+        id=agent.id,
+        name=agent.name,
+        db_id=agent.db.id if agent.db else None,
+        metadata=dict(agent.settings.metadata) or None,
+    )
+    if isinstance(agent, Agent):
+        shown.description = agent.description
+        shown.model = ModelSummary(id=agent.model.id, provider=agent.model.provider)
+    return shown
+
+
+def _section(
+    given: DomainSection | None, dbs: Iterable[Db], rows: Literal["sessions", "memories"]
+) -> DomainSection:
+    """What was configured, and every database that the configuration leaves out."""
+    tables: dict[str, list[str]] = {}
+    for db in dbs:
+        tables.setdefault(db.id, []).append(db.tables[rows])
+    given = given or DomainSection()
+    named = {each.db_id: each for each in given.dbs}
+    found = [
+        DatabaseConfig(db_id=db_id, domain_config=DomainConfig(display_name=db_id), tables=its_tables)
+        for db_id, its_tables in tables.items()
+        if db_id not in named
+    ]
+    return DomainSection(display_name=given.display_name, dbs=[*given.dbs, *found])

@@ -1,0 +1,153 @@
+"""Approvals: what waits for somebody's agreement, and their word on it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
+
+from agentos.db.base import Db, Page
+from agentos.db.contracts.approvals import Approval, ApprovalQuery
+from agentos.errors import NotFoundError
+from agentos.os.api.schemas.approvals import (
+    ApprovalCountResponse,
+    ApprovalResolve,
+    ApprovalResponse,
+    ApprovalsQuery,
+    ApprovalStatusResponse,
+)
+from agentos.os.api.schemas.pages import Paginated, Stopwatch, paginated
+from agentos.os.deps import Reader, Writer, server_of
+from agentos.os.http.problems import ProblemRoute, responses
+from agentos.os.principal import OPEN, Access, AccessDeniedError, access_of
+from agentos.run.owner import Owner
+
+router = APIRouter(
+    tags=["approvals"], prefix="/approvals", route_class=ProblemRoute, responses=responses(404, 503)
+)
+
+
+async def approvals_db(
+    request: Request,
+    db_id: Annotated[str | None, Query(description="Which database; without it, the server's own.")] = None,
+) -> Db:
+    """Where the approvals are kept."""
+    registry = server_of(request).registry
+    if registry.default_db is None:
+        raise HTTPException(503, "Approvals need a database: pass db=… to AgentOS")
+    if db_id is None:
+        return registry.default_db
+    found = next((db for db in registry.dbs if db.id == db_id), None)
+    if found is None:
+        raise NotFoundError("Database", db_id)
+    return found
+
+
+ApprovalsDb = Annotated[Db, Depends(approvals_db)]
+
+
+@router.get("", operation_id="list_approvals")
+async def list_approvals(
+    request: Request, owner: Reader, db: ApprovalsDb, query: Annotated[ApprovalsQuery, Query()]
+) -> Paginated[ApprovalResponse]:
+    """A page of the approvals that the caller may see, the latest first."""
+    watch, sources = Stopwatch(), query.sources
+    if len(sources) > 1:
+        nothing: Page[Approval] = Page(rows=[], total=0)
+        return paginated(nothing, query, ApprovalResponse.of, since=watch)
+    kind, runnable_id = next(iter(sources), (None, None))
+    page = await db.list_approvals(
+        ApprovalQuery(
+            status=query.status,
+            kind=kind,
+            runnable_id=runnable_id,
+            approval_type=query.approval_type,
+            pause_type=query.pause_type,
+            session_id=access_of(request.scope).session(None),
+            run_id=query.run_id,
+            limit=query.limit,
+            page=query.page,
+        ),
+        owner=owner,
+    )
+    return paginated(page, query, ApprovalResponse.of, since=watch)
+
+
+@router.get("/count", operation_id="get_approval_count")
+async def count_approvals(request: Request, owner: Reader, db: ApprovalsDb) -> ApprovalCountResponse:
+    """How many are pending of those that the caller may see."""
+    session_id = access_of(request.scope).session(None)
+    return ApprovalCountResponse(count=await db.count_approvals(owner=owner, session_id=session_id))
+
+
+@router.get("/{approval_id}", operation_id="get_approval")
+async def get_approval(
+    request: Request, approval_id: str, owner: Reader, db: ApprovalsDb
+) -> ApprovalResponse:
+    """One approval."""
+    return ApprovalResponse.of(await _find(request, db, approval_id, owner))
+
+
+@router.get("/{approval_id}/status", operation_id="get_approval_status")
+async def get_approval_status(
+    request: Request, approval_id: str, owner: Reader, db: ApprovalsDb
+) -> ApprovalStatusResponse:
+    """What became of one, for somebody who waits for it."""
+    approval = await _find(request, db, approval_id, owner)
+    return ApprovalStatusResponse(
+        approval_id=approval.id,
+        status=approval.status,
+        run_id=approval.run_id,
+        resolved_at=approval.resolved_at,
+        resolved_by=approval.resolved_by,
+    )
+
+
+@router.post("/{approval_id}/resolve", operation_id="resolve_approval", responses=responses(409))
+async def resolve_approval(
+    request: Request, approval_id: str, owner: Writer, db: ApprovalsDb, body: ApprovalResolve
+) -> ApprovalResponse:
+    """Approves or rejects a pending one, once. Nobody approves what they have asked for themselves."""
+    access = access_of(request.scope)
+    approval = await _find(request, db, approval_id, owner)
+    if body.status == "approved":
+        told = "You have asked for this yourself: somebody else must approve it."
+        _refuse_own(access, approval, told)
+    resolved = await db.resolve_approval(
+        approval_id,
+        status=body.status,
+        resolved_by=access.principal.user_id or body.resolved_by,
+        resolution_data=body.resolution_data,
+        owner=owner,
+    )
+    if resolved is None:
+        raise NotFoundError("Approval", approval_id)
+    return ApprovalResponse.of(resolved)
+
+
+@router.delete("/{approval_id}", operation_id="delete_approval", status_code=204)
+async def delete_approval(request: Request, approval_id: str, owner: Writer, db: ApprovalsDb) -> None:
+    """Deletes one. A run that waits for it waits on, until it is cancelled.
+
+    Who has asked can't delete what was decided: their run would ask again.
+    """
+    approval = await _find(request, db, approval_id, owner)
+    if approval.status != "pending":
+        _refuse_own(access_of(request.scope), approval, "You have asked for this yourself: it is on record.")
+    if not await db.delete_approval(approval_id, owner=owner):
+        raise NotFoundError("Approval", approval_id)
+
+
+async def _find(request: Request, db: Db, approval_id: str, owner: Owner) -> Approval:
+    approval = await db.get_approval(approval_id, owner=owner)
+    if approval is None or not access_of(request.scope).may_enter(approval.session_id):
+        raise NotFoundError("Approval", approval_id)
+    return approval
+
+
+def _refuse_own(access: Access, approval: Approval, told: str) -> None:
+    user_id = access.principal.user_id
+    if user_id in approval.asked_by:
+        raise AccessDeniedError(told, code="own_approval", decision=access.decision)
+    if user_id is None and access.principal is not OPEN.principal and not access.is_admin:
+        raise access.no_identity()

@@ -1,0 +1,59 @@
+"""Authorization about itself: why a request is answered as it is, what every route wants."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+
+from agentos.os.api.schemas.authz import ExplanationResponse, MatrixRow, ShadowResponse
+from agentos.os.auth.explain import explain
+from agentos.os.http.lookup import asked, every, path_of
+from agentos.os.http.problems import ProblemRoute
+from agentos.os.policy.matrix import rows
+from agentos.os.principal import Principal, access_of
+
+MAX_PATH = 1024
+MAX_SCOPES = 4096
+"""Characters of the whole list. With the path, percent-encoded, it fits into the 64 KiB of a request head."""
+
+router = APIRouter(tags=["authorization"], prefix="/authz", route_class=ProblemRoute)
+
+
+@router.get("/explain", operation_id="explain_access")
+async def explain_access(
+    request: Request,
+    method: Annotated[str, Query(pattern="^[A-Za-z]{1,20}$", description="GET, for a WebSocket too.")],
+    path: Annotated[str, Query(pattern="^/", max_length=MAX_PATH, description="Without a query.")],
+    scopes: Annotated[
+        str | None,
+        Query(max_length=MAX_SCOPES, description="Separated by spaces; only admins may ask about others'."),
+    ] = None,
+) -> ExplanationResponse:
+    """What a request would be answered and why: to the caller, or to a user who holds `scopes`."""
+    access = access_of(request.scope)
+    if scopes is not None:
+        access.demand_admin()
+        somebody = Principal(user_id="somebody", scopes=frozenset(scopes.split()))
+        access = replace(access, principal=somebody)
+    found = asked(request.app, method.upper(), path, root_path=request.scope.get("root_path", ""))
+    bare = path_of({**request.scope, "path": path})
+    explanation = explain(access, method.upper(), bare, is_ours=found.is_ours)
+    return ExplanationResponse.of(explanation, method.upper(), found)
+
+
+@router.get("/matrix", operation_id="get_scope_matrix")
+def matrix(request: Request) -> list[MatrixRow]:
+    """Every route of the app, with what it wants of a caller and the rule that says so."""
+    policy = access_of(request.scope).policy
+    return [MatrixRow.of(row) for row in rows(policy, every(request.app))]
+
+
+@router.get("/shadow", operation_id="get_shadow_report")
+async def shadow(request: Request) -> ShadowResponse:
+    """What the map in `shadow_scope_mappings` would newly allow or deny. It decides nothing.
+
+    Each process counts for itself.
+    """
+    return ShadowResponse.of(access_of(request.scope).shadow)

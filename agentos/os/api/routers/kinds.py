@@ -1,0 +1,137 @@
+"""What routes about the runs of one kind of runnable share: written once, mounted for each kind."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import StreamingResponse
+from starlette.responses import JSONResponse, Response
+from starlette.types import Send
+
+from agentos.os.api.requests.body import Body
+from agentos.os.api.requests.reader import FORM, JSON, MULTIPART
+from agentos.os.deps import owner_of, server_of
+from agentos.os.http.sse import answer_names, frames
+from agentos.os.principal import access_of
+from agentos.os.registry import Served
+from agentos.run.events import Kind
+from agentos.run.records import RunOutput
+from agentos.run.text import json_of
+from agentos.run.wire import run_output
+from agentos.runner.service import Started
+
+EVENTS: dict[str, Any] = {"text/event-stream": {"schema": {"type": "string"}}}
+_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events; the reader that is left early is closed at once."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, frames: AsyncGenerator[bytes]) -> None:
+        super().__init__(frames, headers=_HEADERS)
+        self._frames = frames
+
+    async def stream_response(self, send: Send) -> None:
+        """Sends every frame as it comes."""
+        async with aclosing(self._frames):
+            await super().stream_response(send)
+
+
+class KindRoutes:
+    """`/agents/{agent_id}…`, or the same for another kind."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind: Kind = kind
+        self.base = f"/{kind}s/{{{kind}_id}}"
+
+    def documented(self, body: type[Body] | None = None) -> dict[str, Any]:
+        """What OpenAPI says of a route's runnable, and of a body that the route reads itself."""
+        named: dict[str, Any] = {
+            "name": f"{self.kind}_id",
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string"},
+        }
+        return {"parameters": [named], **({"requestBody": _request_body(body)} if body else {})}
+
+    def runnable(self, request: Request) -> Served:
+        """The one that the path names."""
+        return server_of(request).registry.get(self.kind, request.path_params[f"{self.kind}_id"])
+
+    async def find(
+        self, request: Request, run_id: str, session_id: str | None, user_id: str | None, *, write: bool
+    ) -> RunOutput:
+        """A run of this runnable that the caller may read, or change."""
+        access = access_of(request.scope)
+        return await server_of(request).runs.find(
+            self.runnable(request),
+            run_id,
+            session_id=access.session(session_id),
+            owner=owner_of(access, user_id, write=write),
+        )
+
+    def follow(self, request: Request, run: RunOutput, *, after: int, every_event: bool) -> EventStream:
+        """The run's events behind one that was seen before."""
+        source = server_of(request).runs.source_of(self.runnable(request), run)
+        return EventStream(frames(source, after=after, names=self._names(every_event)))
+
+    async def answer(
+        self, request: Request, started: Started, *, stream: bool, every_event: bool, background: bool
+    ) -> Response:
+        """What whoever started or continued a run gets: its events, its end, or that it is accepted."""
+        if stream:
+            names = self._names(every_event)
+            return EventStream(frames(started.source, after=started.after, names=names))
+        if background:
+            run = started.run
+            told = {"run_id": run.run_id, "session_id": run.session_id, "status": run.status}
+            return JSONResponse(told, 202)
+        return whole(await server_of(request).runs.finished(self.runnable(request), started))
+
+    def _names(self, every_event: bool) -> frozenset[str] | None:
+        return None if every_event else answer_names(self.kind)
+
+
+def whole(run: RunOutput) -> Response:
+    """A run in full."""
+    return Response(json_of(run_output(run)), media_type="application/json")
+
+
+def stream_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of a stream and its refusals, which as models would get the stream's content type."""
+    refusals: dict[int | str, dict[str, Any]] = {
+        status: {"content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}}
+        for status in statuses
+        for name in ["InvalidRequest" if status == 422 else "Problem"]
+    }
+    return {**refusals, 200: {"content": EVENTS}}
+
+
+def _request_body(body: type[Body]) -> dict[str, Any]:
+    plain = body.documentation()
+    form = {**plain, "properties": {name: _told(each) for name, each in plain["properties"].items()}}
+    upload = {"type": "array", "items": {"type": "string", "format": "binary"}}
+    uploads = {"files": upload} if body.takes_files else {}
+    with_files = {**form, "properties": {**form["properties"], **uploads}}
+    encoding = {name: {"contentType": JSON} for name in sorted(body.as_json & plain["properties"].keys())}
+    contents: dict[str, dict[str, Any]] = {
+        MULTIPART: {"schema": with_files, "encoding": encoding},
+        FORM: {"schema": form, "encoding": encoding},
+        JSON: {"schema": plain},
+    }
+    return {"required": bool(plain.get("required")), "content": contents}
+
+
+def _told(field: dict[str, Any]) -> dict[str, Any]:
+    """A form leaves a field out where JSON may say null."""
+    choices = field.get("anyOf", [])
+    if {"type": "null"} not in choices:
+        return field
+    kept = [each for each in choices if each != {"type": "null"}]
+    rest = {name: value for name, value in field.items() if name not in {"anyOf", "default"}}
+    return {**rest, **kept[0]} if len(kept) == 1 else {**rest, "anyOf": kept}

@@ -1,0 +1,104 @@
+"""Service accounts: make one, list them, end one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
+
+from agentos.db.base import Db
+from agentos.db.contracts.service_accounts import AccountQuery
+from agentos.errors import NotFoundError
+from agentos.os.api.schemas.pages import Paginated, Stopwatch, paginated
+from agentos.os.api.schemas.service_accounts import (
+    AccountsQuery,
+    CreatedServiceAccount,
+    CreateServiceAccount,
+    ServiceAccountResponse,
+)
+from agentos.os.deps import server_of
+from agentos.os.http.problems import ProblemRoute, responses
+from agentos.os.principal import OPEN, Access, AccessDeniedError, access_of
+from agentos.os.tokens.service_accounts import beyond, hash_of, make
+
+router = APIRouter(tags=["service accounts"], route_class=ProblemRoute, responses=responses(401, 503))
+
+
+async def accounts_db(request: Request) -> Db:
+    """Where the accounts are kept. Nobody may ask who hasn't shown who they are."""
+    if access_of(request.scope) is OPEN:
+        raise HTTPException(
+            401, "Service accounts need a server that authenticates", {"WWW-Authenticate": "Bearer"}
+        )
+    db = server_of(request).registry.default_db
+    if db is None:
+        raise HTTPException(503, "Service accounts need a database: pass db=… to AgentOS")
+    return db
+
+
+AccountsDb = Annotated[Db, Depends(accounts_db)]
+
+
+@router.post(
+    "/service-accounts",
+    operation_id="create_service_account",
+    status_code=201,
+    responses=responses(409, 422),
+)
+async def create_service_account(
+    request: Request, body: CreateServiceAccount, db: AccountsDb
+) -> CreatedServiceAccount:
+    """An account that holds no more than its maker does. Its token is shown this once."""
+    access = access_of(request.scope)
+    _refuse_beyond(access, body.granted)
+    account, token = make(
+        body.name,
+        body.granted,
+        lifetime=None if body.never_expires else timedelta(days=body.expires_in_days),
+        created_by=access.principal.user_id,
+    )
+    await db.create_service_account(account, token_hash=hash_of(token))
+    return CreatedServiceAccount.with_token(account, token)
+
+
+def _refuse_beyond(access: Access, scopes: list[str]) -> None:
+    missing = beyond(access, scopes)
+    if missing:
+        decision = replace(access.decision, allowed=False, missing=missing)
+        raise AccessDeniedError(
+            f"You can't grant what you don't hold: {', '.join(missing)}",
+            code="missing_scope",
+            decision=decision,
+        )
+
+
+@router.get("/service-accounts", operation_id="get_service_accounts")
+async def list_service_accounts(
+    db: AccountsDb, query: Annotated[AccountsQuery, Query()]
+) -> Paginated[ServiceAccountResponse]:
+    """A page of the accounts; nobody's token."""
+    watch = Stopwatch()
+    page = await db.list_service_accounts(
+        AccountQuery(
+            include_revoked=query.include_revoked,
+            limit=query.limit,
+            page=query.page,
+            sort_by=query.sort_by,
+            descending=query.sort_order == "desc",
+        )
+    )
+    return paginated(page, query, ServiceAccountResponse.of, since=watch)
+
+
+@router.delete(
+    "/service-accounts/{service_account_id}",
+    operation_id="revoke_service_account",
+    status_code=204,
+    responses=responses(404),
+)
+async def revoke_service_account(service_account_id: str, db: AccountsDb) -> None:
+    """Ends the account for good: its token is refused from now on, by every process."""
+    if not await db.revoke_service_account(service_account_id):
+        raise NotFoundError("Service account", service_account_id)

@@ -1,0 +1,152 @@
+"""Conversations: list, read, make, change, delete."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import uuid4
+
+from fastapi import APIRouter, Query, Request
+
+from agentos.db.base import Db, SessionChange, SessionQuery
+from agentos.errors import NotFoundError
+from agentos.os.api.schemas.pages import Paginated, Stopwatch, paginated
+from agentos.os.api.schemas.runs import messages
+from agentos.os.api.schemas.sessions import (
+    CreateSession,
+    DeleteSessions,
+    RenameSession,
+    SessionDetail,
+    SessionSchema,
+    SessionsQuery,
+    UpdateSession,
+)
+from agentos.os.deps import Reader, SessionId, SessionsDb, Type, Writer, acting_for, find_session, owner_of
+from agentos.os.http.problems import ProblemRoute, responses
+from agentos.os.principal import access_of
+from agentos.run.events import Kind
+from agentos.run.owner import Owner
+from agentos.run.records import Session
+
+router = APIRouter(tags=["sessions"], route_class=ProblemRoute, responses=responses(400, 404, 503))
+
+
+@router.get("/sessions", operation_id="get_sessions", response_model_exclude_none=True)
+async def list_sessions(
+    request: Request, db: SessionsDb, query: Annotated[SessionsQuery, Query()]
+) -> Paginated[SessionSchema]:
+    """A page of the sessions that the caller may see; their runs stay unread."""
+    watch, access = Stopwatch(), access_of(request.scope)
+    page = await db.list_sessions(
+        SessionQuery(
+            kind=query.type,
+            runnable_id=query.component_id,
+            session_id=access.session(None),
+            session_name=query.session_name,
+            limit=query.limit,
+            page=query.page,
+            sort_by=query.sort_by,
+            descending=query.sort_order == "desc",
+        ),
+        owner=owner_of(access, query.user_id, write=False),
+    )
+    return paginated(page, query, SessionSchema.of, since=watch)
+
+
+@router.post(
+    "/sessions",
+    operation_id="create_session",
+    status_code=201,
+    response_model_exclude_none=True,
+    responses=responses(409),
+)
+async def create_session(
+    request: Request,
+    db: SessionsDb,
+    type: Kind = "agent",  # noqa: A002 - the wire's word
+    body: CreateSession | None = None,
+) -> SessionDetail:
+    """An empty session; 409 if the id is taken."""
+    body, access = body or CreateSession(), access_of(request.scope)
+    owner, user_id = acting_for(access, body.user_id)
+    now = datetime.now(UTC)
+    session = Session(
+        session_id=access.session(body.session_id) or str(uuid4()),
+        kind=type,
+        runnable_id={"agent": body.agent_id, "team": body.team_id, "workflow": body.workflow_id}[type],
+        user_id=user_id,
+        session_name=body.session_name,
+        session_state=access.session_state(body.session_state or {}),
+        metadata=body.metadata,
+        created_at=now,
+        updated_at=now,
+    )
+    return SessionDetail.of(await db.create_session(session, owner=owner), [])
+
+
+@router.delete("/sessions", operation_id="delete_sessions", status_code=204)
+async def delete_sessions(request: Request, body: DeleteSessions, db: SessionsDb, owner: Writer) -> None:
+    """Deletes those of the sessions that are the caller's, with their runs."""
+    access = access_of(request.scope)
+    await db.delete_sessions([each for each in body.session_ids if access.may_enter(each)], owner=owner)
+
+
+@router.get("/sessions/{session_id}", operation_id="get_session_by_id", response_model_exclude_none=True)
+async def get_session(
+    session_id: SessionId,
+    db: SessionsDb,
+    owner: Reader,
+    type: Type = None,  # noqa: A002
+) -> SessionDetail:
+    """One session with all that was said in it."""
+    session = await find_session(db, session_id, owner, type)
+    return await _detail(db, session, owner)
+
+
+@router.delete("/sessions/{session_id}", operation_id="delete_session", status_code=204)
+async def delete_session(session_id: SessionId, db: SessionsDb, owner: Writer) -> None:
+    """Deletes a session with its runs; 204 also if there was none."""
+    await db.delete_sessions([session_id], owner=owner)
+
+
+@router.patch("/sessions/{session_id}", operation_id="update_session")
+async def update_session(
+    request: Request,
+    session_id: SessionId,
+    body: UpdateSession,
+    db: SessionsDb,
+    owner: Writer,
+    type: Type = None,  # noqa: A002
+) -> SessionDetail:
+    """Changes what is given; an object given replaces the old one."""
+    if body.session_state is not None:
+        body.session_state = access_of(request.scope).session_state(body.session_state)
+    change = SessionChange(**dict(body))
+    return await _changed(db, session_id, change, owner, type)
+
+
+@router.post("/sessions/{session_id}/rename", operation_id="rename_session")
+async def rename_session(
+    session_id: SessionId,
+    body: RenameSession,
+    db: SessionsDb,
+    owner: Writer,
+    type: Type = None,  # noqa: A002
+) -> SessionDetail:
+    """Gives a session a name."""
+    return await _changed(db, session_id, SessionChange(session_name=body.session_name), owner, type)
+
+
+async def _changed(
+    db: Db, session_id: str, change: SessionChange, owner: Owner, kind: Kind | None
+) -> SessionDetail:
+    if kind is not None:
+        await find_session(db, session_id, owner, kind)
+    session = await db.update_session(session_id, change, owner=owner)
+    if session is None:
+        raise NotFoundError("Session", session_id)
+    return await _detail(db, session, owner)
+
+
+async def _detail(db: Db, session: Session, owner: Owner) -> SessionDetail:
+    return SessionDetail.of(session, messages(await db.list_runs(session.session_id, owner=owner)))

@@ -1,0 +1,131 @@
+"""Service accounts as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, StrictBool, WithJsonSchema
+
+from agentos.db.contracts.service_accounts import AccountSort, ServiceAccount
+from agentos.os.api.schemas.pages import PageQuery, SortOrder
+from agentos.os.http.field_types import MAX_ID, Id
+from agentos.os.tokens.service_accounts import DEFAULT_DAYS, MAX_DAYS, NAME
+
+MAX_SCOPES = 100
+DEFAULT_SCOPES = ("agents:run", "sessions:read", "config:read")
+"""What an account holds whose maker names no scopes."""
+
+
+class AccountsQuery(PageQuery):
+    """Which service accounts to list."""
+
+    include_revoked: bool = True
+    sort_by: AccountSort = "created_at"
+    sort_order: SortOrder = "desc"
+
+
+_WORD = r"[^\s:*\x00-\x1f\x7f]+"
+ScopeText = Annotated[
+    Id,
+    WithJsonSchema(
+        {"type": "string", "maxLength": MAX_ID, "pattern": rf"^{_WORD}(:[^:\x00-\x1f\x7f]+)?:{_WORD}$"}
+    ),
+]
+"""As `scopes.parse` reads it, which also says what is wrong with one."""
+
+
+class GrantedScope(BaseModel):
+    """A scope to grant. There are no denials: what isn't granted is denied."""
+
+    scope: ScopeText
+    effect: Literal["allow"] = "allow"
+
+
+class CreateServiceAccount(BaseModel):
+    """An account to make."""
+
+    name: str = Field(pattern=f"^{NAME}$")
+    scopes: list[ScopeText | GrantedScope] = Field(
+        default=list(DEFAULT_SCOPES), min_length=1, max_length=MAX_SCOPES
+    )
+    """None that the maker doesn't hold."""
+    expires_in_days: int = Field(default=DEFAULT_DAYS, ge=1, le=MAX_DAYS)
+    never_expires: StrictBool = False
+    """Goes over `expires_in_days`."""
+
+    @property
+    def granted(self) -> list[str]:
+        """The scopes' texts."""
+        return [scope.scope if isinstance(scope, GrantedScope) else scope for scope in self.scopes]
+
+
+class ScopeSchema(BaseModel):
+    """A scope and its parts."""
+
+    id: None = None
+    raw: str
+    """The scope."""
+    namespace: str
+    sub_namespace: str | None = None
+    permission: str
+    value: Literal["allow"] = "allow"
+
+    @classmethod
+    def of(cls, text: str) -> ScopeSchema:
+        """The scope taken apart."""
+        namespace, _, rest = text.partition(":")
+        middle, _, permission = rest.rpartition(":")
+        return cls(raw=text, namespace=namespace, sub_namespace=middle or None, permission=permission)
+
+
+class ServiceAccountResponse(BaseModel):
+    """A machine that may call the server. Times are epoch seconds."""
+
+    id: str
+    name: str
+    principal: str
+    user_id: str
+    """Whose rows are its own: the principal's."""
+    token_prefix: str
+    """How its token begins."""
+    scopes: list[ScopeSchema]
+    created_at: int
+    expires_at: int | None = None
+    last_used_at: int | None = None
+    """To the minute."""
+    revoked_at: int | None = None
+    created_by: str | None = None
+
+    @classmethod
+    def of(cls, account: ServiceAccount) -> ServiceAccountResponse:
+        """The account as shown."""
+        return cls(
+            id=account.id,
+            name=account.name,
+            principal=account.principal,
+            user_id=account.principal,
+            token_prefix=account.token_prefix,
+            scopes=[ScopeSchema.of(scope) for scope in account.scopes],
+            created_at=int(account.created_at.timestamp()),
+            expires_at=_seconds(account.expires_at),
+            last_used_at=_seconds(account.last_used_at),
+            revoked_at=_seconds(account.revoked_at),
+            created_by=account.created_by,
+        )
+
+
+class CreatedServiceAccount(ServiceAccountResponse):
+    """A new account."""
+
+    token: str
+    """Shown this once."""
+
+    @classmethod
+    def with_token(cls, account: ServiceAccount, token: str) -> CreatedServiceAccount:
+        """The account as shown, and its token."""
+        return cls(**dict(ServiceAccountResponse.of(account)), token=token)
+
+
+def _seconds(time: datetime | None) -> int | None:
+    return None if time is None else int(time.timestamp())

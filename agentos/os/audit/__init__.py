@@ -1,0 +1,1 @@
+"""What was denied and what was changed, by whom: one chain of rows."""

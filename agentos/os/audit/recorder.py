@@ -1,0 +1,102 @@
+"""What a gate leaves in the audit: every denial, and every write that was allowed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from starlette.types import Message, Scope, Send
+
+from agentos.db.contracts.audit import AuditDecision, AuditRecord
+from agentos.os.audit.log import AuditLog
+from agentos.os.http.lookup import path_of, served
+from agentos.os.http.request_id import id_of
+from agentos.os.http.request_note import Note, note_of, take_note
+from agentos.os.principal import Access, Principal
+from agentos.run.text import mended
+
+READS: Final = frozenset({"GET", "HEAD", "OPTIONS", "QUERY"})
+_LONGEST: Final = 255
+
+
+class Recording:
+    """The record of one request that a gate let pass, made when its answer begins."""
+
+    def __init__(self, log: AuditLog, scope: Scope, access: Access) -> None:
+        self._log = log
+        self._scope = {**scope}  # routers write into theirs
+        self._access = access
+        self._note = take_note(scope, access.decision.reason)
+        self._is_done = False
+
+    def watching(self, send: Send) -> Send:
+        """`send`, watched for the answer's head."""
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.finish(message["status"])
+            await send(message)
+
+        return sending
+
+    def finish(self, status: int | None = None) -> None:
+        """The answer is known, or there will be none. Only the first call counts."""
+        if self._is_done:
+            return
+        self._is_done = True
+        if self._note.denial is not None:
+            self._add("denied", self._note.denial, status)
+        elif _method(self._scope) not in READS:
+            self._add("allowed", self._note.reason, status)
+
+    def _add(self, decision: AuditDecision, reason: str, status: int | None) -> None:
+        self._log.add(_record(self._scope, decision, reason, status, self._access.principal))
+
+
+def begin(log: AuditLog | None, scope: Scope, access: Access) -> Recording | None:
+    """A recording of the request; None where nobody keeps one, or a gate further out does already."""
+    note = note_of(scope)
+    if note is not None:
+        note.reason = access.decision.reason
+        return None
+    return None if log is None else Recording(log, scope, access)
+
+
+def refused(log: AuditLog | None, scope: Scope, code: str, status: int, principal: Principal) -> None:
+    """Records a request that a gate didn't let pass."""
+    note: Note | None = note_of(scope)
+    if note is not None:
+        note.denial = code
+    elif log is not None:
+        log.add(_record(scope, "denied", code, status, principal))
+
+
+def _record(
+    scope: Scope, decision: AuditDecision, reason: str, status: int | None, principal: Principal
+) -> AuditRecord:
+    found = served(scope)
+    return AuditRecord(
+        time=datetime.now(UTC),
+        decision=decision,
+        reason=reason,
+        status=status,
+        method=mended(_method(scope))[:_LONGEST],
+        route=found.pattern if found.is_full else None,
+        resource_id=_resource(found.pattern, path_of(scope)) if found.is_full else None,
+        principal=principal.user_id,
+        token_ref=principal.token_ref,
+        request_id=id_of(scope),
+    )
+
+
+def _method(scope: Scope) -> str:
+    return scope["method"] if scope["type"] == "http" else "GET"
+
+
+def _resource(pattern: str, path: str) -> str | None:
+    """What `path` has where `pattern` has wildcards."""
+    wanted, given = pattern.split("/"), path.split("/")
+    found = [have for want, have in zip(wanted, given, strict=False) if want == "*" or want[:1] == "{"]
+    if wanted[-1] == "*":
+        found += given[len(wanted) :]
+    return mended("/".join(found))[:_LONGEST] or None

@@ -1,0 +1,91 @@
+"""Where a request carries its token: a header (RFC 6750), a cookie, or either; never the query."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from agentos.errors import ConfigurationError
+from agentos.os.tokens.claims import TokenError
+
+Headers = Iterable[tuple[bytes, bytes]]
+"""As ASGI has them: names in lower case."""
+
+_BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+
+class TokenSource(StrEnum):
+    """Where tokens are looked for; with `BOTH` the header goes first and the cookie only stands in."""
+
+    HEADER = "header"
+    COOKIE = "cookie"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A token as it was sent."""
+
+    token: str
+    is_cookie: bool
+    """Browsers send cookies on their own, also for pages of strangers."""
+
+
+class Finder:
+    """Finds the token in a request's headers. ConfigurationError for a source or a name that can't work."""
+
+    def __init__(self, source: TokenSource | str, *, header: str, cookie: str) -> None:
+        if source not in list(TokenSource):
+            raise ConfigurationError("token_source must be 'header', 'cookie' or 'both'.")
+        if not _NAME.fullmatch(header) or not _NAME.fullmatch(cookie):
+            raise ConfigurationError("token_header_key and cookie_name must be names that HTTP allows.")
+        self.source = TokenSource(source)
+        self.header = header
+        """The header's name."""
+        self.cookie = cookie
+        """The cookie's name."""
+
+    def find(self, headers: Headers) -> Credentials:
+        """The token of a request. TokenError if there is none, or more than one where one belongs."""
+        if self.source is not TokenSource.COOKIE:
+            token = self._in_header(headers)
+            if token is not None:
+                return Credentials(token, is_cookie=False)
+        if self.source is not TokenSource.HEADER:
+            token = self._in_cookie(headers)
+            if token is not None:
+                return Credentials(token, is_cookie=True)
+        raise TokenError(self._missing, code="missing_token")
+
+    def _in_header(self, headers: Headers) -> str | None:
+        name = self.header.lower().encode()
+        values = [value.decode("latin-1") for key, value in headers if key == name]
+        if len(values) > 1:
+            raise TokenError(f"Invalid token: more than one {self.header} header")
+        match = _BEARER.fullmatch(values[0]) if values else None
+        return match[1] if match else None
+
+    def _in_cookie(self, headers: Headers) -> str | None:
+        crumbs = [
+            crumb.strip(" ")
+            for key, value in headers
+            if key == b"cookie"
+            for crumb in value.decode("latin-1").split(";")
+        ]
+        values = {crumb.partition("=")[2] for crumb in crumbs if crumb.startswith(f"{self.cookie}=")}
+        if len(values) > 1:
+            raise TokenError(f"Invalid token: more than one {self.cookie} cookie")
+        return next(iter(values), "").strip('"') or None
+
+    @property
+    def _missing(self) -> str:
+        match self.source:
+            case TokenSource.HEADER:
+                return f"{self.header} header missing"
+            case TokenSource.COOKIE:
+                return f"JWT cookie '{self.cookie}' missing"
+            case TokenSource.BOTH:
+                return f"JWT token missing from both {self.header} header and '{self.cookie}' cookie"

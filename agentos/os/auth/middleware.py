@@ -1,0 +1,192 @@
+"""The gate in front of an app: who is asking, and whether it may, judged before any route sees the request.
+
+What proves who somebody is, subclasses say; the tokens of service accounts are good at every gate of an
+AgentOS that has a database.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Final, Protocol
+
+from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from agentos.errors import DatabaseUnavailableError
+from agentos.os.audit import recorder
+from agentos.os.audit.log import AuditLog
+from agentos.os.auth import refusals
+from agentos.os.auth.bearer import Finder
+from agentos.os.auth.csrf import is_foreign
+from agentos.os.auth.explain import explain
+from agentos.os.auth.guard import Guard
+from agentos.os.auth.held import holding
+from agentos.os.auth.rate_limit import PER_MINUTE, Failures
+from agentos.os.http.lookup import app_of, path_of, served
+from agentos.os.http.request_id import identified
+from agentos.os.policy.policy import Decision
+from agentos.os.principal import NOBODY, Access, AccessDeniedError, Principal, grant
+from agentos.os.registry import Server
+from agentos.os.tokens import service_accounts
+from agentos.os.tokens.claims import TokenError
+from agentos.os.tokens.keys import KeysUnavailableError
+
+_JUDGED: Final = "agentos.judged"
+"""In the ASGI scope: the app that a request was judged for, and the outcome."""
+
+
+class Verifier(Protocol):
+    """What tells whom a token speaks for."""
+
+    async def verify(self, token: str) -> Principal:
+        """TokenError if it proves nothing, KeysUnavailableError if that can't be known yet."""
+        ...
+
+
+class Gate:
+    """An ASGI middleware that lets through what its guard allows. Two on one app are one."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        finder: Finder,
+        verifier: Verifier,
+        guard: Guard,
+        failures: Failures | None = None,
+        is_guessable: bool = False,
+    ) -> None:
+        self._app = app
+        self._finder = finder
+        self._verifier = verifier
+        self._guard = guard
+        self._failures = failures or Failures(PER_MINUTE)
+        self._is_guessable = is_guessable
+
+    def open(self) -> AbstractAsyncContextManager[None]:
+        """Is entered while requests come."""
+        return nullcontext()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] not in {"http", "websocket"}:
+            await holding(self.open(), self._app, scope, receive, send)
+            return
+        send = identified(scope, send)
+        outcome, log = await self._judge(scope), _log(scope)
+        if isinstance(outcome, Response):
+            if isinstance(outcome, refusals.Refusal):
+                recorder.refused(log, scope, outcome.code, outcome.status_code, outcome.principal)
+            await refusals.send_refusal(outcome, scope, receive, send)
+            return
+        grant(scope, outcome)
+        scope[_JUDGED] = scope.get("app"), outcome
+        record = recorder.begin(log, scope, outcome)
+        if record is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, record.watching(send))
+        finally:
+            record.finish()
+
+    async def _judge(self, scope: Scope) -> Access | Response:
+        outer = _outer(scope)
+        if outer is not None and outer.policy.enforces:
+            return outer
+        method = scope["method"] if scope["type"] == "http" else "GET"
+        path = path_of(scope)
+        opened = self._guard.policy.open_to_all(method, path)
+        if opened is not None:
+            self._compare(scope, None, method, path, opened)
+            return _identified(scope, method, path, self._guard.access(NOBODY, opened))
+        try:
+            principal = (
+                outer.principal if outer and outer.principal is not NOBODY else await self._known(scope)
+            )
+        except TokenError as error:
+            return self._unproven(scope, error)
+        except (KeysUnavailableError, DatabaseUnavailableError) as error:
+            return refusals.unavailable(error)
+        except AccessDeniedError as error:
+            return refusals.forbidden(error, NOBODY)
+        decision = self._guard.policy.decide(principal.scopes, method, path)
+        self._compare(scope, principal, method, path, decision)
+        if decision.allowed:
+            return _identified(scope, method, path, self._guard.access(principal, decision))
+        return refusals.refused(decision, method, served(scope), principal)
+
+    def _unproven(self, scope: Scope, error: TokenError) -> Response:
+        """401, or 429 from where too many came. Who sends nothing, or what was good once, isn't guessing."""
+        if error.code in {"missing_token", "expired_token"}:
+            return refusals.unauthorized(error)
+        seconds = self._failures.wait(scope)
+        self._failures.count(scope)
+        return refusals.exhausted(error, seconds) if seconds else refusals.unauthorized(error)
+
+    def _compare(
+        self, scope: Scope, principal: Principal | None, method: str, path: str, given: Decision
+    ) -> None:
+        """Counts it if the second map would have answered otherwise, about a route that there is."""
+        shadow = self._guard.shadow
+        if shadow is None:
+            return
+        scopes = None if principal is None else principal.scopes
+        other = shadow.judge(scopes, method, path)
+        if other.allowed is not given.allowed and (found := served(scope)).match is Match.FULL:
+            shadow.count(other, scopes or (), method, found.pattern)
+
+    async def _known(self, scope: Scope) -> Principal:
+        """The principal that the request proves. TokenError, or AccessDeniedError for a forged request."""
+        credentials = self._finder.find(scope["headers"])
+        principal = await self._proven(scope, credentials.token)
+        acts = scope["type"] == "websocket" or scope["method"] not in {"GET", "HEAD"}
+        if credentials.is_cookie and acts and is_foreign(scope):
+            raise AccessDeniedError(
+                "A page of another origin can't act with this site's cookie: allow its origin,"
+                " or send the token in the header.",
+                code="foreign_origin",
+                decision=Decision(),
+            )
+        return principal
+
+    async def _proven(self, scope: Scope, token: str) -> Principal:
+        is_account = service_accounts.is_one(token)
+        # A signature can't be guessed, and costs nobody else anything: good tokens pass also from where bad
+        # ones come, be it the address of a proxy. A shared key can be; looking up an account costs a query.
+        if (is_account or self._is_guessable) and self._failures.wait(scope):
+            raise TokenError("Not looked at: too many failed authentications")
+        if not is_account:
+            return await self._verifier.verify(token)
+        server = _server(scope)
+        principal, account = await service_accounts.verify(token, server and server.registry.default_db)
+        if server is not None:
+            server.usage.note(account)
+        return principal
+
+
+def _identified(scope: Scope, method: str, path: str, access: Access) -> Access | Response:
+    """The access; a refusal if it is nobody's and the route is about rows that have owners."""
+    if access.principal.user_id or explain(access, method, path).code != "no_identity":
+        return access
+    if not served(scope).is_ours:
+        return access
+    return refusals.forbidden(access.no_identity(), access.principal)
+
+
+def _server(scope: Scope) -> Server | None:
+    """The AgentOS that the app serves; None if it is another app."""
+    app = app_of(scope)
+    return app.state.agentos if app is not None and "agentos" in app.state else None
+
+
+def _log(scope: Scope) -> AuditLog | None:
+    server = _server(scope)
+    return server and server.audit
+
+
+def _outer(scope: Scope) -> Access | None:
+    """What a middleware further out decided for this very app; what one around another app did is its own."""
+    app, access = scope.get(_JUDGED, (None, None))
+    return access if app is scope.get("app") else None

@@ -1,0 +1,84 @@
+"""The gate that asks for one shared key: authentication for the simplest deployments."""
+
+from __future__ import annotations
+
+import logging
+import os
+from hashlib import sha256
+from hmac import compare_digest
+from typing import Final
+
+from starlette.types import ASGIApp
+
+from agentos.errors import ConfigurationError
+from agentos.os.auth.bearer import Finder, TokenSource
+from agentos.os.auth.guard import Guard
+from agentos.os.auth.middleware import Gate
+from agentos.os.policy.policy import ADMIN_SCOPE
+from agentos.os.principal import Principal
+from agentos.os.tokens.claims import TokenError
+
+logger = logging.getLogger("agentos.auth")
+
+VARIABLE: Final = "OS_SECURITY_KEY"
+SHORTEST: Final = 16
+"""Characters; a shorter key can be guessed, and is warned of."""
+
+
+class SecurityKeyMiddleware(Gate):
+    """Whoever sends `key` as a bearer token may do everything, and is nobody in particular.
+
+    Service accounts are let in too, each as far as its scopes go.
+    """
+
+    def __init__(self, app: ASGIApp, *, key: str) -> None:
+        super().__init__(app, finder=finder(), verifier=_Key(key), guard=guard(), is_guessable=True)
+
+
+class _Key:
+    def __init__(self, key: str) -> None:
+        self._digest = _digest(key)
+        # No part of the hash: that would tell guesses apart without asking the server.
+        self._holder = Principal(scopes=frozenset({ADMIN_SCOPE}), token_ref="security_key")  # noqa: S106
+
+    async def verify(self, token: str) -> Principal:
+        # Digests are as long as each other, whatever the key's length.
+        if not compare_digest(_digest(token), self._digest):
+            error = TokenError("Invalid token: not the security key")
+            error.token_ref = "unknown"  # noqa: S105
+            raise error
+        return self._holder
+
+
+def finder() -> Finder:
+    """Where the key is looked for."""
+    return Finder(TokenSource.HEADER, header="Authorization", cookie="access_token")
+
+
+def guard() -> Guard:
+    """What judges the requests: the default scopes, which only service accounts meet one by one."""
+    return Guard(authorization=True)
+
+
+def chosen(setting: str | bool) -> str | None:
+    """The key that `AgentOS(security_key=…)` means; with True that of the environment. None: no key.
+
+    ConfigurationError if there should be one.
+    """
+    if setting is False:
+        return None
+    key = os.environ.get(VARIABLE, "") if setting is True else setting
+    if not key:
+        where = f"True needs {VARIABLE} in the environment" if setting is True else "'' is no key"
+        raise ConfigurationError(f"security_key={where}: give one of {SHORTEST} or more characters.")
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ConfigurationError("security_key must be ASCII without spaces: a header can't hold others.")
+    if len(key) < SHORTEST:
+        logger.warning(
+            "security_key has %d characters: it can be guessed. Use %d or more.", len(key), SHORTEST
+        )
+    return key
+
+
+def _digest(text: str) -> bytes:
+    return sha256(text.encode(errors="replace")).digest()

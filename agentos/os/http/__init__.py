@@ -1,0 +1,1 @@
+"""HTTP as this server speaks it: problems, streams, paths, bodies. Nothing here knows an agent."""

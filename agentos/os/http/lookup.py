@@ -1,0 +1,166 @@
+"""What an app serves, and what its router would do with a path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+from starlette._utils import get_route_path
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Host, Match, Mount, WebSocketRoute
+from starlette.types import Scope
+
+from agentos.os.http.problems import ProblemRoute
+from agentos.os.policy.matrix import Route
+
+_PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(:path)?(:\w+)?\}")
+_UNRULED = {"HEAD", "OPTIONS"}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The route that would serve a request. `match` is NONE if none would, PARTIAL if the method is wrong."""
+
+    match: Match = Match.NONE
+    place: int = 0
+    """Among the app's routes; of those that match equally well, the first serves."""
+    pattern: str = "/*"
+    """Its path in the language of scope maps."""
+    methods: frozenset[str] = frozenset()
+    """Those that the path knows, when `match` is PARTIAL."""
+    is_ours: bool = False
+    """Whether the route is one of AgentOS, not of the app that it was added to."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is a route for the path and the method."""
+        return self.match is Match.FULL
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Smaller for the route that the router would rather take."""
+        return -self.match.value, self.place
+
+
+def path_of(scope: Scope) -> str:
+    """The request's path as the router compares it: without the prefix that the app is served under."""
+    return get_route_path(scope) or "/"
+
+
+def without_slash(scope: Scope) -> str | None:
+    """The whole path without its trailing slash; None if it has none to lose."""
+    path = path_of(scope)
+    return scope["path"].removesuffix("/") if path != "/" and path.endswith("/") else None
+
+
+def app_of(scope: Scope) -> Starlette | None:
+    """The app that handles the request; None outside of any."""
+    app = scope.get("app")
+    return app if isinstance(app, Starlette) else None
+
+
+def served(scope: Scope) -> Found:
+    """What the app would do with the request, whether or not its path ends in a slash."""
+    other = without_slash(scope) or scope["path"] + "/"
+    return min(find(scope, scope["path"]), find(scope, other), key=lambda found: found.order)
+
+
+def asked(app: Starlette, method: str, path: str, *, root_path: str = "") -> Found:
+    """What the app would do with a request that nobody made; WebSockets count as GET."""
+    probe: Scope = {
+        "app": app,
+        "type": "http",
+        "method": method,
+        "path": path,
+        "root_path": root_path,
+        "headers": [],
+        "query_string": b"",
+    }
+    found = served(probe)
+    if found.match is Match.FULL or method != "GET":
+        return found
+    return min(found, served({**probe, "type": "websocket"}), key=lambda each: each.order)
+
+
+def find(scope: Scope, path: str) -> Found:
+    """What the app would do with the request if its whole path were `path`."""
+    app = app_of(scope)
+    return Found(Match.FULL) if app is None else _find(app, {**scope, "path": path})
+
+
+def _find(app: Starlette, probe: Scope) -> Found:
+    partial: Found | None = None
+    for place, (match, route) in enumerate(_matches(app, probe)):
+        if match is Match.FULL:
+            is_ours = isinstance(route.original_route, ProblemRoute)
+            return Found(match, place, _pattern(route), is_ours=is_ours)
+        if match is Match.PARTIAL:
+            methods = frozenset(route.methods or ())
+            if partial is not None:
+                place, methods = partial.place, methods | partial.methods
+            partial = Found(match, place, _pattern(route), methods)
+    return partial or Found()
+
+
+def _matches(app: Starlette, probe: Scope) -> Iterator[tuple[Match, RouteContext]]:
+    for route in iter_route_contexts(app.routes):
+        match: Match = route.matches(probe)[0]
+        yield match, route
+
+
+def every(app: Starlette) -> list[Route]:
+    """All that the app serves, in the order in which its router looks: what is mounted, route by route."""
+    return list(_routes(app.routes, "/"))
+
+
+def documented(app: Starlette) -> dict[str, str]:
+    """The paths of the app's OpenAPI document, each in the language of scope maps."""
+    return {
+        route.path_format: _pattern(route)
+        for route in iter_route_contexts(app.routes)
+        if isinstance(route.original_route, APIRoute) and route.path_format is not None
+    }
+
+
+def _routes(routes: Sequence[BaseRoute], prefix: str) -> Iterator[Route]:
+    for route in iter_route_contexts(routes):
+        original = route.original_route
+        path = _joined(prefix, _pattern(route))
+        if isinstance(original, Host):
+            yield from _routes(original.routes, prefix)
+        elif isinstance(original, Mount) and original.routes:
+            yield from _routes(original.routes, path.removesuffix("*"))
+        elif isinstance(original, Mount):
+            yield Route(path, ("*",), "mount")
+        elif isinstance(original, WebSocketRoute):
+            yield Route(path, ("GET",), "websocket")
+        else:
+            yield Route(path, tuple(sorted(route.methods - _UNRULED)) if route.methods else ("*",))
+
+
+def _joined(prefix: str, path: str) -> str:
+    """A path below a prefix; below an open one, everything."""
+    return prefix if prefix.endswith("*") else prefix.rstrip("/") + path if path != "/" else prefix
+
+
+def _pattern(route: RouteContext) -> str:
+    """The route's path in the language of scope maps; a parameter for whole paths is its open end."""
+    parts: list[str] = []
+    for part in (route.path or "").split("/"):
+        parameter = _PARAMETER.search(part)
+        if part:
+            parts.append(_segment(part))
+        if parameter is not None and parameter[2]:
+            return "/" + "/".join(parts)
+    if isinstance(route.original_route, Mount):
+        parts.append("*")
+    return "/" + "/".join(parts)
+
+
+def _segment(part: str) -> str:
+    parameter = _PARAMETER.fullmatch(part)
+    if parameter is None:
+        return "*" if "{" in part else part
+    return "*" if parameter[2] else f"{{{parameter[1]}}}"

@@ -1,0 +1,84 @@
+"""The scopes that each route wants unless the operator's map says otherwise, and what needs no token."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from agentos.os.policy.rules import AdminOnly, AsIf, DefaultMap
+
+_AS_STARTING_THE_RUN: Final = AsIf("POST", depth=3)
+"""`/agents/<id>/runs`: whoever may start a run can follow, end and continue it, whatever starting needs."""
+
+
+def _runnables(family: str) -> DefaultMap:
+    return {
+        f"GET /{family}": [f"{family}:read"],
+        f"GET /{family}/{{id}}": [f"{family}:read"],
+        f"GET /{family}/*/runs": [f"{family}:read"],
+        f"POST /{family}/*/runs": [f"{family}:run"],
+        f"GET /{family}/*/runs/{{run_id}}": _AS_STARTING_THE_RUN,
+        f"GET /{family}/*/runs/*/events": _AS_STARTING_THE_RUN,
+        f"POST /{family}/*/runs/*/resume": _AS_STARTING_THE_RUN,
+        f"POST /{family}/*/runs/*/cancel": _AS_STARTING_THE_RUN,
+        f"POST /{family}/*/runs/*/continue": _AS_STARTING_THE_RUN,
+        f"GET /{family}/*/runs/*/checkpoints": _AS_STARTING_THE_RUN,
+        f"GET /{family}/*/runs/*/checkpoints/{{message_index}}": _AS_STARTING_THE_RUN,
+        f"POST /{family}/*/sessions/*/fork": [f"{family}:run"],
+    }
+
+
+DEFAULT_SCOPES: Final[DefaultMap] = {
+    "GET /info": ["config:read"],
+    "GET /config": ["config:read"],
+    **_runnables("agents"),
+    "GET /sessions": ["sessions:read"],
+    "GET /sessions/{session_id}": ["sessions:read"],
+    "GET /sessions/*/runs": ["sessions:read"],
+    "GET /sessions/*/runs/{run_id}": ["sessions:read"],
+    "GET /sessions/*/run-previews": ["sessions:read"],
+    "POST /sessions": ["sessions:write"],
+    "POST /sessions/*/rename": ["sessions:write"],
+    "PATCH /sessions/{session_id}": ["sessions:write"],
+    "DELETE /sessions": ["sessions:delete"],
+    "DELETE /sessions/{session_id}": ["sessions:delete"],
+    "GET /memories": ["memories:read"],
+    "GET /memories/{memory_id}": ["memories:read"],
+    "GET /memory_topics": ["memories:read"],
+    "GET /user_memory_stats": ["memories:read"],
+    "POST /memories": ["memories:write"],
+    "PATCH /memories/{memory_id}": ["memories:write"],
+    "DELETE /memories": ["memories:delete"],
+    "DELETE /memories/{memory_id}": ["memories:delete"],
+    "GET /approvals": ["approvals:read"],
+    "GET /approvals/count": ["approvals:read"],
+    "GET /approvals/{approval_id}": ["approvals:read"],
+    "GET /approvals/*/status": ["approvals:read"],
+    "POST /approvals/*/resolve": ["approvals:write"],
+    "DELETE /approvals/{approval_id}": ["approvals:delete"],
+    "POST /service-accounts": ["service_accounts:write"],
+    "GET /service-accounts": ["service_accounts:read"],
+    "DELETE /service-accounts/{service_account_id}": ["service_accounts:delete"],
+    "GET /audit": AdminOnly(),
+    "GET /authz/explain": [],
+    "GET /authz/matrix": AdminOnly(),
+    "GET /authz/shadow": AdminOnly(),
+}
+"""Exactly the server's routes: a new one is denied until it has its line here."""
+
+_OWNED = ("/runs", "/sessions", "/memories", "/memory_topics", "/user_memory_stats", "/approvals")
+
+OWNED_ROUTES: Final = tuple(key for key in DEFAULT_SCOPES if any(part in key for part in _OWNED))
+"""Those about rows that belong to somebody."""
+
+ADMIN_ROUTES: Final = {key: value for key, value in DEFAULT_SCOPES.items() if isinstance(value, AdminOnly)}
+"""The admins' alone also where nothing else is asked of a token."""
+
+PUBLIC_PATHS: Final = (
+    "GET /",
+    "GET /health",
+    "GET /docs",
+    "GET /redoc",
+    "GET /openapi.json",
+    "GET /docs/oauth2-redirect",
+)
+"""What everybody may read without a token."""

@@ -1,0 +1,205 @@
+"""Whether a caller may do what it asks: a pure function of scopes, method and path.
+
+The operator's map is asked first, the defaults after it; in each the most specific pattern decides, and what
+no rule speaks about is denied. Reading tokens, answering over HTTP and whose rows a caller sees are left to
+others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from agentos.errors import ConfigurationError
+from agentos.os.policy.rules import DefaultMap, Layer, Rule, ScopeMap, Segments, split
+from agentos.os.policy.scopes import FAMILIES, Scope, parse
+
+Unmapped = Literal["deny", "allow"]
+"""What a valid token gets where no rule speaks."""
+
+Reason = Literal[
+    "no_rule",  # denied: nothing speaks about the request
+    "missing_scope",  # denied: a rule does, and wants more than is held
+    "bad_path",  # denied: a spelling that no rule may be asked about
+    "public",
+    "preflight",  # OPTIONS
+    "admin",
+    "granted",
+    "any_token",  # a rule that wants no scope
+    "unmapped",  # nothing speaks about the request, and the operator lets that pass
+]
+
+ADMIN_SCOPE: Final = "agent_os:admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided, and everything that explains it. The zero value is a denial."""
+
+    allowed: bool = False
+    reason: Reason = "no_rule"
+    layer: str | None = None
+    """`operator`, `default` or `public`: which map the rule is from."""
+    rule: str | None = None
+    """The deciding entry's key, as it was written."""
+    rank: int | None = None
+    """The rule's place among its layer's, the most specific being 0."""
+    wanted: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
+    """The caller's scopes that met a wanted one."""
+    missing: tuple[str, ...] = ()
+    """Holding these too would turn the denial into a grant."""
+    ids: frozenset[str] | None = None
+    """A listing shows these ids only; None: it isn't narrowed."""
+
+
+class Policy:
+    """A scope map made ready: `decide` is all there is to ask.
+
+    `public` are paths in the map's own language, with a method before them or for any. `admin_scope` passes
+    every rule; a custom one leaves `agent_os:admin` an ordinary scope. Raises ConfigurationError for a key, a
+    path or a scope that can't work; `setting` is the parameter that `operator` came in.
+    """
+
+    def __init__(
+        self,
+        *,
+        operator: ScopeMap | None = None,
+        defaults: DefaultMap | None = None,
+        public: Iterable[str] = (),
+        admin_scope: str = ADMIN_SCOPE,
+        unmapped: Unmapped = "deny",
+        setting: str = "scope_mappings",
+    ) -> None:
+        check_scope("admin_scope", admin_scope)
+        if unmapped not in ("deny", "allow"):
+            raise ConfigurationError("unmapped must be 'deny' or 'allow'.")
+        self.admin_scope = admin_scope
+        self.unmapped = unmapped
+        self.layers = (
+            Layer("operator", {} if operator is None else operator, setting=setting),
+            Layer("default", defaults or {}, admin_scope=admin_scope),
+        )
+        rules = [rule for layer in self.layers for rule in layer.rules]
+        self.enforces = unmapped == "deny" or not all(rule.is_for_admins for rule in rules)
+        """Whether a valid token alone can be refused anything but what is the admins' alone."""
+        opened = {_public_key(path): () for path in public}
+        self.public = Layer("public", opened, setting="excluded_route_paths")
+        self._grants = {
+            (rule.layer, rule.rank): _granted(rule)
+            for layer in (*self.layers, self.public)
+            for rule in layer.rules
+        }
+
+    def open_to_all(self, method: str, path: str) -> Decision | None:
+        """The grant for a request that needs no token, or None."""
+        segments = split(path)
+        if method == "OPTIONS":
+            return _PREFLIGHT
+        return None if segments is None else self._open(_judged(method), segments)
+
+    def decide(self, scopes: frozenset[str], method: str, path: str) -> Decision:
+        """Judges `method` on `path`, the path as the router sees it, for a caller who holds `scopes`."""
+        segments = split(path)
+        if method == "OPTIONS":
+            return _PREFLIGHT
+        if segments is None:
+            return _BAD_PATH
+        method = _judged(method)
+        opened = self._open(method, segments)
+        if opened is not None:
+            return opened
+        return _ADMIN if self.admin_scope in scopes else self._judge(scopes, method, segments)
+
+    def _open(self, method: str, segments: Segments) -> Decision | None:
+        """Whether the path is public; an entry of the operator's that is as specific closes it again."""
+        rule = self.public.find(method, segments)
+        if rule is None:
+            return None
+        operators = self.layers[0].find(method, segments)
+        if operators is not None and operators.path_order <= rule.path_order:
+            return None
+        return self._grants[rule.layer, rule.rank]
+
+    def _judge(self, scopes: frozenset[str], method: str, segments: Segments) -> Decision:
+        for layer in self.layers:
+            rule = layer.find(method, segments)
+            if rule is None:
+                continue
+            if rule.as_if is not None:
+                return self._judge(scopes, rule.as_if.method, segments[: rule.as_if.depth])
+            grant = self._grants[rule.layer, rule.rank]
+            return grant if scopes.issuperset(grant.wanted) else _weigh(rule, grant, scopes, method, segments)
+        return _UNMAPPED if self.unmapped == "allow" else _NO_RULE
+
+
+_NO_RULE: Final = Decision()
+_BAD_PATH: Final = Decision(reason="bad_path")
+_ADMIN: Final = Decision(allowed=True, reason="admin")
+_PREFLIGHT: Final = Decision(allowed=True, reason="preflight")
+_UNMAPPED: Final = Decision(allowed=True, reason="unmapped")
+
+
+def check_scope(parameter: str, scope: str | None) -> None:
+    """ConfigurationError, naming the parameter, for a scope that nobody could hold."""
+    try:
+        parse(scope or "")
+    except ValueError as error:
+        raise ConfigurationError(f"{parameter}={scope!r} is one that nobody could hold: {error}.") from None
+
+
+def _public_key(path: str) -> str:
+    return f"* {path}" if path.startswith("/") else path
+
+
+def _judged(method: str) -> str:
+    return "GET" if method == "HEAD" else method
+
+
+def _granted(rule: Rule) -> Decision:
+    """The decision for whoever holds everything that `rule` wants, word for word."""
+    wanted = tuple(scope.text for scope in rule.wanted)
+    return Decision(
+        allowed=True,
+        reason="public" if rule.layer == "public" else "granted" if wanted else "any_token",
+        layer=rule.layer,
+        rule=rule.key,
+        rank=rule.rank,
+        wanted=wanted,
+        held=wanted,
+    )
+
+
+def _weigh(rule: Rule, grant: Decision, scopes: frozenset[str], method: str, segments: Segments) -> Decision:
+    is_ours = rule.layer == "default"
+    held: list[str] = []
+    missing: list[str] = []
+    ids: frozenset[str] | None = None
+    for wanted in rule.wanted:
+        met = wanted.held_in(scopes, segments, is_ours=is_ours)
+        if met is not None:
+            held.append(met)
+        elif _lists(wanted, method, segments) and (some := wanted.ids_in(scopes)):
+            held.extend(sorted(f"{wanted.resource}:{id_}:{wanted.action}" for id_ in some))
+            ids = some if ids is None else ids & some
+        else:
+            missing.append(wanted.text)
+    return replace(
+        grant,
+        allowed=not missing,
+        reason="missing_scope" if missing else "granted",
+        held=tuple(held),
+        missing=tuple(missing),
+        ids=None if missing else ids,
+    )
+
+
+def _lists(wanted: Scope, method: str, segments: Segments) -> bool:
+    """Whether the request lists what `wanted` is about, so that holding it for some ids shows those."""
+    return (
+        method == "GET"
+        and wanted.id is None
+        and segments == (wanted.resource,)
+        and wanted.resource in FAMILIES
+    )

@@ -1,0 +1,209 @@
+"""Scope maps: `"METHOD /path": [scopes]` read into rules, and the one rule that speaks about a request.
+
+In a path `{name}` and `*` stand for one segment and a final `/*` for one or more; nothing else is special.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, ItemsView, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, cast
+
+from agentos.errors import ConfigurationError
+from agentos.os.policy import scopes
+
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "QUERY")
+"""What a key may begin with, besides `*` for any. HEAD is judged as GET, and OPTIONS always passes."""
+
+Segments = tuple[str, ...]
+"""A path's parts between slashes; none for the root."""
+
+ScopeMap = Mapping[str, Sequence[str]]
+"""What an operator writes: every scope of the list is needed, and `[]` means any valid token."""
+
+_WILDCARD = re.compile(r"\*|\{[A-Za-z_][A-Za-z0-9_]*\}")
+_ODD = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]|//|/\.\.?(?:/|\Z)")
+
+
+@dataclass(frozen=True, slots=True)
+class AsIf:
+    """In place of a list of scopes: judged as `method` on the path's first `depth` segments."""
+
+    method: str
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class AdminOnly:
+    """In place of a list of scopes: nobody but holders of the admin scope, whatever its name."""
+
+
+DefaultMap = Mapping[str, Sequence[str] | AsIf | AdminOnly]
+"""A scope map in which one request may be judged as another, and some are the admins' alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One entry of a scope map."""
+
+    layer: str
+    key: str
+    """As it was written."""
+    method: str
+    segments: tuple[str | None, ...]
+    """None stands for any one segment."""
+    is_open: bool
+    """Whether the last segment stands for one or more."""
+    wanted: tuple[scopes.Scope, ...] = ()
+    as_if: AsIf | None = None
+    is_for_admins: bool = False
+    rank: int = 0
+    """Its place among its layer's rules, the most specific being 0."""
+
+    @property
+    def path_order(self) -> tuple[int, ...]:
+        """Smaller for the more specific path.
+
+        Segment by segment a literal comes before a wildcard and one segment before many; then the longer
+        path.
+        """
+        kinds = [int(segment is None) for segment in self.segments]
+        if self.is_open:
+            kinds[-1] = 2
+        return (*kinds, 3)
+
+    @property
+    def order(self) -> tuple[tuple[int, ...], bool, tuple[str, ...], str]:
+        """Smaller for the more specific rule: by path, then the exact method; the rest makes it total."""
+        texts = tuple(segment or "" for segment in self.segments)
+        return self.path_order, self.method == "*", texts, self.method
+
+    def matches(self, segments: Segments) -> bool:
+        """Whether this rule's path speaks about the path `segments`."""
+        mine = self.segments
+        if len(segments) != len(mine) and not (self.is_open and len(segments) > len(mine)):
+            return False
+        for want, have in zip(mine, segments, strict=False):  # a loop takes half the time of all()
+            if want is not None and want != have:
+                return False
+        return True
+
+
+class Layer:
+    """A scope map, ready to be asked. `name` tells where a rule came from.
+
+    ConfigurationError, naming the parameter `setting`, for entries that can't work.
+    """
+
+    def __init__(
+        self, name: str, entries: DefaultMap, *, admin_scope: str = "", setting: str = "scope_mappings"
+    ) -> None:
+        try:
+            rules = [_rule(name, key, value, admin_scope) for key, value in _items(entries)]
+            ordered = list(_distinct(sorted(rules, key=lambda rule: rule.order)))
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{setting}: {error}") from None
+        self.rules = tuple(replace(rule, rank=rank) for rank, rule in enumerate(ordered))
+        self._index = {method: _by_first_segment(self.rules, method) for method in (*METHODS, "*")}
+
+    def find(self, method: str, segments: Segments) -> Rule | None:
+        """The most specific rule that speaks about the request, if any does."""
+        by_first = self._index.get(method) or self._index["*"]
+        for rule in by_first.get(segments[0] if segments else "") or by_first[None]:
+            if rule.matches(segments):
+                return rule
+        return None
+
+
+def split(path: str) -> Segments | None:
+    """A request path's segments; one trailing slash is nothing.
+
+    None for a spelling that may reach a route or a file under a name that no rule would recognise: doubled
+    slashes, dot segments, control characters, lone surrogates.
+    """
+    if path in {"", "/"}:
+        return ()
+    if path[0] != "/" or _ODD.search(path):
+        return None
+    return tuple(path.removesuffix("/")[1:].split("/"))
+
+
+def _items(entries: object) -> ItemsView[str, Sequence[str] | AsIf | AdminOnly]:
+    if isinstance(entries, Mapping):
+        keys = list(cast("Mapping[object, object]", entries))
+        if all(isinstance(key, str) for key in keys):
+            return cast("DefaultMap", entries).items()
+    raise ConfigurationError("give a dict like {'GET /agents': ['agents:read']}.")
+
+
+def _rule(layer: str, key: str, value: Sequence[str] | AsIf | AdminOnly, admin_scope: str) -> Rule:
+    plain = Rule(layer, key, *_pattern(key))
+    match value:
+        case AsIf():
+            return replace(plain, as_if=value)
+        case AdminOnly():
+            return replace(plain, wanted=(scopes.exact(admin_scope),), is_for_admins=True)
+        case _:
+            return replace(plain, wanted=_wanted(key, value))
+
+
+def _pattern(key: str) -> tuple[str, tuple[str | None, ...], bool]:
+    words = key.split()
+    if len(words) != 2:
+        raise ConfigurationError(f"the key {key!r} must be a method and a path: 'GET /agents'.")
+    method, path = words[0].upper(), words[1]
+    if method not in METHODS and method != "*":
+        raise ConfigurationError(
+            f"the key {key!r} begins with an unknown method: use one of {', '.join(METHODS)} or *"
+            " (HEAD is judged as GET, OPTIONS always passes)."
+        )
+    parts = split(path)
+    if parts is None:
+        raise ConfigurationError(
+            f"the path of the key {key!r} must begin with '/' and hold no doubled slash,"
+            " dot segment or control character."
+        )
+    segments = tuple(None if _WILDCARD.fullmatch(part) else part for part in parts)
+    if any(segment is not None and re.search(r"[*{}]", segment) for segment in segments):
+        raise ConfigurationError(
+            f"a wildcard of the key {key!r} isn't a whole segment: write '*' or '{{name}}' between slashes."
+        )
+    return method, segments, bool(parts) and parts[-1] == "*"
+
+
+def _wanted(key: str, value: object) -> tuple[scopes.Scope, ...]:
+    if isinstance(value, str) or not isinstance(value, Collection):
+        raise ConfigurationError(f"the scopes of {key!r} must be a list of texts, not {value!r}.")
+    return tuple(_scope(key, text) for text in dict.fromkeys(cast("Collection[object]", value)))
+
+
+def _scope(key: str, text: object) -> scopes.Scope:
+    try:
+        return scopes.parse(text if isinstance(text, str) else "")
+    except ValueError as error:
+        raise ConfigurationError(f"nobody could hold the scope {text!r} of {key!r}: {error}.") from None
+
+
+def _distinct(ordered: Sequence[Rule]) -> Iterator[Rule]:
+    """Drops repetitions; two rules for the same requests that want different scopes are a mistake."""
+    previous: Rule | None = None
+    for rule in ordered:
+        if previous is None or rule.order != previous.order:
+            yield rule
+        elif set(rule.wanted) != set(previous.wanted):
+            raise ConfigurationError(
+                f"the keys {previous.key!r} and {rule.key!r} mean the same requests but want"
+                " different scopes: keep one."
+            )
+        previous = rule
+
+
+def _by_first_segment(rules: Sequence[Rule], method: str) -> dict[str | None, tuple[Rule, ...]]:
+    """Rules for `method` by their first segment; None keeps those for any other first segment."""
+    fitting = [rule for rule in rules if rule.method in {method, "*"}]
+    firsts = {rule.segments[0] if rule.segments else "" for rule in fitting}
+    return {
+        first: tuple(rule for rule in fitting if not rule.segments or rule.segments[0] in {first, None})
+        for first in firsts | {None}
+    }

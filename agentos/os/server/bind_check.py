@@ -1,0 +1,62 @@
+"""Whether an app would be open to strangers: served beyond this machine, and asking nobody who they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any, cast
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from uvicorn.importer import ImportFromStringError, import_from_string
+
+from agentos.errors import ConfigurationError
+from agentos.os.auth.inspection import gates_of
+from agentos.os.auth.middleware import Gate
+
+
+def refuse_open(app: object, host: str, *, factory: bool) -> None:
+    """ConfigurationError if `host` isn't of this machine alone and the app has no authentication of ours.
+
+    `app` is an app or its import string, with `factory` what makes one. What others than us have put in front
+    of it can't be told from nothing.
+    """
+    if is_loopback(host) or _asks(_loaded(app, factory=factory)):
+        return
+    raise ConfigurationError(
+        f"On host={host!r} everybody who reaches this server could use it: nothing asks who they are. Pass "
+        "authorization=True to AgentOS, add JWTMiddleware, or allow it with allow_unauthenticated=True "
+        "(--allow-unauthenticated)."
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address; a name other than `localhost` may mean any."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _loaded(app: object, *, factory: bool) -> object:
+    if isinstance(app, str):
+        try:
+            app = import_from_string(app)
+        except ImportFromStringError as error:
+            raise ConfigurationError(
+                f"app={app!r} names nothing that can be imported, so who may use it isn't known: mend it."
+            ) from error
+    return cast("Callable[[], Any]", app)() if factory else app
+
+
+def _asks(app: object) -> bool:
+    """Whether there is a gate anywhere: around the app, in it, or in front of what it mounts."""
+    match app:
+        case Gate():
+            return True
+        case Starlette():
+            return bool(gates_of(app)) or any(
+                isinstance(route, Mount) and _asks(route.app) for route in app.routes
+            )
+        case _:
+            return False

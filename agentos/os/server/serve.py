@@ -1,0 +1,101 @@
+"""Running an app under uvicorn, or without HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from copy import deepcopy
+from typing import Any, Final
+
+import uvicorn
+from fastapi import FastAPI
+from rich.console import Console
+from rich.text import Text
+from starlette.applications import Starlette
+from uvicorn.config import LOGGING_CONFIG
+
+from agentos.errors import ConfigurationError
+from agentos.os.server.bind_check import refuse_open
+
+MAX_PORT = 65535
+WORKER_SECONDS: Final = 20
+"""How long one of several processes may say nothing before it is killed, with all its runs. Uvicorn's five
+are less than a start takes on a busy machine."""
+_RAISED: Final = f"{ConfigurationError.__module__}.{ConfigurationError.__qualname__}: "
+
+
+def serve(
+    app: str | FastAPI,
+    *,
+    title: str,
+    host: str = "localhost",
+    port: int = 7777,
+    reload: bool = False,
+    workers: int | None = None,
+    allow_unauthenticated: bool = False,
+    **uvicorn_options: Any,
+) -> None:
+    """Runs `app` until it is stopped. `AGENT_OS_HOST` and `AGENT_OS_PORT` go first.
+
+    `reload` and more than one of `workers` need `app` as `"module:attribute"`: other processes import it.
+    A configuration that fails once it runs is one sentence in uvicorn's log, and the process's end.
+    On an address beyond this machine an app that asks nobody who they are is refused, unless
+    `allow_unauthenticated` says that this is meant.
+    """
+    if not isinstance(app, str) and (reload or (workers or 1) > 1):
+        raise ConfigurationError(
+            "reload and workers need app as an import string: serve(app='module:attribute')."
+        )
+    host, port = os.environ.get("AGENT_OS_HOST") or host, _port(os.environ.get("AGENT_OS_PORT"), port)
+    if not allow_unauthenticated and not uvicorn_options.get("uds"):
+        refuse_open(app, host, factory=bool(uvicorn_options.get("factory")))
+    Console().print(Text.assemble((title, "bold"), f" on http://{host}:{port}, docs at /docs"))
+    uvicorn_options.setdefault("log_config", _log_config())
+    uvicorn_options.setdefault("timeout_worker_healthcheck", WORKER_SECONDS)
+    uvicorn.run(app, host=host, port=port, reload=reload, workers=workers, **uvicorn_options)
+
+
+def work(app: Starlette, *, title: str) -> None:
+    """Does what `app` does behind its requests, until the process is told to stop."""
+    asyncio.run(_working(app, title))
+
+
+async def _working(app: Starlette, title: str) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with app.router.lifespan_context(app):
+        Console().print(Text.assemble((title, "bold"), " works; Ctrl+C ends it"))
+        await stop.wait()
+
+
+class OneSentence(logging.Filter):
+    """Leaves of a ConfigurationError its sentence: the person who deploys has no use for a traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Uvicorn logs what a start fails with, and Starlette gives it as a text that ends in the error."""
+        error = record.exc_info[1] if record.exc_info else None
+        _, is_ours, sentence = record.getMessage().rstrip().rpartition(_RAISED)
+        if isinstance(error, ConfigurationError):
+            record.msg, record.args, record.exc_info = str(error), (), None
+        elif is_ours:
+            record.msg, record.args = sentence, ()
+        return True
+
+
+def _log_config() -> dict[str, Any]:
+    """Uvicorn's own, which also reaches the processes that it starts."""
+    config: dict[str, Any] = deepcopy(LOGGING_CONFIG)
+    config["filters"] = {"one_sentence": {"()": OneSentence}}
+    config["loggers"]["uvicorn.error"]["filters"] = ["one_sentence"]
+    return config
+
+
+def _port(named: str | None, port: int) -> int:
+    if not named:
+        return port
+    if not named.isdecimal() or int(named) > MAX_PORT:
+        raise ConfigurationError(f"AGENT_OS_PORT={named!r} isn't a port: give a number up to {MAX_PORT}.")
+    return int(named)

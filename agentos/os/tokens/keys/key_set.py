@@ -1,0 +1,48 @@
+"""A JWKS (RFC 7517 §5) as it was read once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from agentos.errors import AgentOSError
+from agentos.os.tokens.keys.key import Key
+
+
+class JwksError(AgentOSError):
+    """A JWKS can't be had or has no key to verify with; the text says why, in words fit for a log."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """The usable keys of a JWKS."""
+
+    keys: tuple[Key, ...]
+    max_age: float
+    """Seconds after which they should be read again."""
+
+    @classmethod
+    def parse(
+        cls, document: bytes, read: Callable[[Mapping[str, Any]], Key | None], *, max_age: float
+    ) -> KeySet:
+        """What `read` makes of each key in a document; it returns None for one of no use here."""
+        try:
+            entries = cast("list[dict[str, Any]]", json.loads(document)["keys"])
+            keys = [read(dict(entry)) for entry in entries]
+        except (ValueError, RecursionError, KeyError, TypeError):
+            raise JwksError("it isn't a JWKS") from None
+        usable = tuple(key for key in keys if key is not None)
+        if not usable:
+            raise JwksError("it has no public key for the configured algorithm")
+        return cls(usable, max_age)
+
+    @property
+    def nameless(self) -> tuple[Key, ...]:
+        """Keys without a `kid`: for any token whose key isn't here by name."""
+        return tuple(key for key in self.keys if key.kid is None)
+
+    def named(self, kid: str | None) -> tuple[Key, ...]:
+        """The keys with this `kid`: one, if the document keeps to the RFC."""
+        return () if kid is None else tuple(key for key in self.keys if key.kid == kid)

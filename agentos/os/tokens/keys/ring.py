@@ -1,0 +1,87 @@
+"""All the keys that a server verifies with, and which of them to try for a token."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from pathlib import Path
+
+from agentos.errors import ConfigurationError
+from agentos.os.tokens.keys.file import jwks_file as file_of
+from agentos.os.tokens.keys.key import Key, from_setting, pinned
+from agentos.os.tokens.keys.refresh import ChangingKeys, KeysUnavailableError
+
+
+class KeyRing:
+    """Keys that were given, and those that change."""
+
+    def __init__(self, static: Sequence[Key], jwks: ChangingKeys | None = None) -> None:
+        self._static = tuple(static)
+        self.jwks = jwks
+
+    def open(self) -> AbstractAsyncContextManager[None]:
+        """Must be entered while requests come, for what fetches keys to end with them."""
+        return nullcontext() if self.jwks is None else self.jwks.open()
+
+    async def fitting(self, kid: str | None) -> tuple[Key, ...]:
+        """The JWKS' key named `kid`, alone; else the ones without a name and the static keys, in order."""
+        if self.jwks is None:
+            return self._static
+        found = await self.jwks.for_token(kid)
+        return found if found and found[0].kid is not None else (*found, *self._static)
+
+    def check(self) -> None:
+        """KeysUnavailableError while a token that no key fits may be one whose key isn't here yet."""
+        if self.jwks is not None and self.jwks.are_missing:
+            raise KeysUnavailableError(self.jwks.retry_after)
+
+
+def ring(
+    verification_keys: Sequence[str | bytes] | None,
+    jwks_file: str | Path | None,
+    algorithm: str | Sequence[str],
+    *,
+    jwks_url: str | None = None,
+    issuer: str | None = None,
+    strict: bool = False,
+) -> KeyRing:
+    """Reads every key; `JWT_VERIFICATION_KEY` and `JWT_JWKS_FILE` stand in where none is given.
+
+    Without any of these, the keys are those of `issuer`, if it is an address: they, and those of `jwks_url`,
+    are fetched when needed. ConfigurationError if there is no key, or one can't be used with `algorithm`. A
+    secret shorter than its hash (RFC 7518 §3.2) is a warning, or with `strict` an error too.
+    """
+    algorithms = pinned(algorithm)
+    if isinstance(verification_keys, (str, bytes)):
+        raise ConfigurationError("verification_keys must be a list: [key].")
+    if jwks_file is not None and jwks_url is not None:
+        raise ConfigurationError("jwks_file and jwks_url are two places for the same keys: leave one out.")
+    if not verification_keys and jwks_file is None and jwks_url is None:
+        from_environment = os.environ.get("JWT_VERIFICATION_KEY")
+        verification_keys = [from_environment] if from_environment else []
+        jwks_file = os.environ.get("JWT_JWKS_FILE") or None
+    static = [
+        from_setting(key, algorithms, f"verification_keys[{index}]", strict=strict)
+        for index, key in enumerate(verification_keys or ())
+    ]
+    if jwks_file is not None:
+        return KeyRing(static, file_of(jwks_file, algorithms, strict=strict))
+    fetched = _fetched(jwks_url, None if static else issuer, algorithms)
+    if not static and fetched is None:
+        raise ConfigurationError(
+            "There is no key to verify tokens with: pass verification_keys, jwks_file, jwks_url or an issuer"
+            " whose https:// address leads to its keys, or set JWT_VERIFICATION_KEY or JWT_JWKS_FILE."
+        )
+    return KeyRing(static, fetched)
+
+
+def _fetched(jwks_url: str | None, issuer: str | None, algorithms: Sequence[str]) -> ChangingKeys | None:
+    if jwks_url is None and issuer is None:
+        return None
+    # The HTTP client is slow to import.
+    from agentos.os.tokens.keys import remote
+
+    if jwks_url is not None:
+        return remote.jwks_url(jwks_url, algorithms)
+    return remote.discovered(issuer, algorithms) if issuer and remote.is_address(issuer) else None

@@ -1,0 +1,128 @@
+"""A server whose database is away: it starts, says so, and is itself again when the database is back."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import pytest
+
+from agentos.db.postgres import PostgresDb
+from agentos.errors import ConfigurationError
+from agentos.os import AgentOS
+from agentos.os.http import sse
+from agentos.run.owner import ANYONE
+from agentos.runner.service import Runs
+from tests.os.apps import agent, frames, serving
+
+RUNS = "/agents/web/runs"
+
+
+class Door:
+    """A port in front of a database, open or shut."""
+
+    def __init__(self, url):
+        place = urlsplit(url)
+        self._target = place.hostname, place.port
+        self._server = None
+        self._halves = set()
+        self.tried = asyncio.Event()
+        """Set once somebody came."""
+
+    async def open(self, port=0, *, slam=False):
+        """On a port. `slam`: whoever comes is sent away."""
+        self._server = await asyncio.start_server(self._slam if slam else self._pass, "127.0.0.1", port)
+        return self._server.sockets[0].getsockname()[1]
+
+    async def shut(self):
+        self._server.close()
+        for half in list(self._halves):
+            half.close()
+        await self._server.wait_closed()
+
+    async def _slam(self, reader, writer):
+        writer.close()
+        self.tried.set()
+
+    async def _pass(self, reader, writer):
+        far_reader, far_writer = await asyncio.open_connection(*self._target)
+        self._halves |= {writer, far_writer}
+        await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
+
+
+async def pump(reader, writer):
+    try:
+        while piece := await reader.read(65536):
+            writer.write(piece)
+            await writer.drain()
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+
+
+def through(database, port):
+    return database.replace(f":{urlsplit(database).port}/", f":{port}/")
+
+
+@asynccontextmanager
+async def behind(door, database):
+    """A server whose database is behind the door, which is shut."""
+    port = await door.open()
+    await door.shut()
+    app = AgentOS(agents=[agent(["hel", "lo"])], db=PostgresDb(through(database, port))).get_app()
+    async with serving(app) as client:
+        yield client, port
+
+
+async def test_a_server_starts_without_its_database_and_recovers(database):
+    door = Door(database)
+    async with behind(door, database) as (client, port):
+        assert (await client.get("/health")).status_code == 200
+        assert (await client.get("/agents")).status_code == 200
+        for request in [
+            client.get("/sessions"),
+            client.get("/sessions/x"),
+            client.get("/memories"),
+            client.delete("/sessions/x"),
+            client.post(RUNS, json={"message": "hi"}),
+            client.get(f"{RUNS}/x/events"),
+        ]:
+            away = await request
+            assert (away.status_code, away.json()["code"]) == (503, "database_unavailable")
+            assert int(away.headers["retry-after"]) > 0
+            assert str(port) not in away.text
+        await door.open(port)
+        started = await client.post(RUNS, json={"message": "hi"})
+        assert frames(started.text)[-1].event == "RunCompleted"
+        assert (await client.get("/sessions")).json()["meta"]["total_count"] == 1
+        await door.shut()
+
+
+async def test_a_follower_outlives_an_outage(database, db):
+    async with serving(AgentOS(agents=[agent(db=db)]).get_app()) as client:
+        text = (await client.post(RUNS, json={"message": "hi"})).text
+    run = await db.get_run(frames(text)[0].data["run_id"], owner=ANYONE)
+    door = Door(database)
+    port = await door.open(slam=True)
+    far = PostgresDb(through(database, port))
+    web = agent(db=far)
+    source = Runs([web], [far]).source_of(web, run)
+    followed = asyncio.create_task(collected(sse.frames(source)))
+    await door.tried.wait()
+    await door.shut()
+    await door.open(port)
+    assert await followed == text.encode()
+    await far.close()
+    await door.shut()
+
+
+async def collected(pieces):
+    return b"".join([piece async for piece in pieces])
+
+
+async def test_tables_that_dont_fit_stop_the_start(database):
+    db = PostgresDb(database, db_schema="elsewhere", create_schema=False)
+    app = AgentOS(agents=[agent()], db=db).get_app()
+    with pytest.raises(ConfigurationError, match="agentos db upgrade"):
+        async with app.router.lifespan_context(app):
+            pass

@@ -1,0 +1,81 @@
+"""A server looks after its database while it runs, and doesn't fall over it."""
+
+import asyncio
+import logging
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+
+from agentos.db.contracts.approvals import Approval
+from agentos.db.postgres import PostgresDb
+from agentos.errors import ConfigurationError
+from agentos.os.server.retention import Retention, kept
+from agentos.run.records import RunStatus
+from tests.conftest import administering
+from tests.db.aged import DAY, a_conversation, age, left
+
+OFTEN = timedelta(milliseconds=20)
+
+
+@asynccontextmanager
+async def within(seconds=20):
+    async with asyncio.timeout(seconds):
+        yield
+
+
+async def until(database, **rows):
+    """Returns once there are so many rows."""
+    async with within():
+        while rows.items() - (await asyncio.to_thread(left, database)).items():
+            await asyncio.sleep(0)
+
+
+async def test_what_is_old_goes_again_and_again(db, database):
+    await a_conversation(db, "chat")
+    retention = Retention(sessions=30 * DAY, events=DAY, every=OFTEN)
+    async with kept(db, retention):
+        age(database, "chat", 2)
+        await until(database, events=0, sessions=1)
+        age(database, "chat", 40)
+        await until(database, sessions=0)
+    assert left(database)["runs"] == 0
+
+
+async def test_without_retention_approvals_run_out_and_everything_stays(db, database):
+    await a_conversation(db, "chat", status=RunStatus.RUNNING)
+    await db.create_approvals(
+        [Approval(id="late", run_id="chat-run", tool_call_id="d", expires_at=1)], owner="alice"
+    )
+    age(database, "chat", 4000)
+    expired = "SELECT id FROM ai.agentos_approvals WHERE status = 'expired'"
+    async with kept(db, None), within():
+        with administering(database) as connection:
+            while not (found := connection.execute(expired).fetchall()):
+                await asyncio.sleep(0)
+    assert found == [("late",)]
+    assert left(database) == {"sessions": 1, "runs": 1, "events": 3, "approvals": 2, "memories": 0}
+
+
+async def test_a_database_that_is_away_is_logged_and_the_server_goes_on(caplog):
+    away = PostgresDb("postgresql://ai:hush@127.0.0.1:1/ai")
+    with caplog.at_level(logging.WARNING, "agentos.housekeeping"):
+        async with kept(away, Retention(sessions=DAY, every=OFTEN)), within():
+            while len([line for line in caplog.messages if "Housekeeping failed" in line]) < 2:
+                await asyncio.sleep(0)
+    assert "DatabaseUnavailableError" in caplog.text
+    assert "hush" not in caplog.text
+
+
+async def test_the_end_of_the_server_is_the_end_of_housekeeping(db):
+    before = asyncio.all_tasks()
+    async with kept(db, Retention(sessions=DAY)):
+        assert len(asyncio.all_tasks() - before) == 1
+    assert asyncio.all_tasks() == before
+
+
+@pytest.mark.parametrize("wrong", [{"sessions": -DAY}, {"events": timedelta(0)}, {"every": timedelta(0)}])
+def test_an_age_that_makes_no_sense_is_refused_by_name(wrong):
+    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+        Retention(**wrong)
+    assert Retention(**dict.fromkeys(wrong, DAY))
