@@ -26,7 +26,7 @@ BROAD_EXCEPTS = {
     "agentos/tasks.py": 1,  # a background loop, which must not end before its owner
     "agentos/runner/execution/execute.py": 2,  # the run's boundary: executing, and storing its outcome
     "agentos/runner/events/writer.py": 1,  # the log's failure is that of every run that writes to it
-    "agentos/runner/worker/loops.py": 1,  # background loops, which must not end before the server does
+    "agentos/runner/execution/drive.py": 1,  # a runnable's code: its failure is that of its run
     "agentos/tools/tool.py": 1,  # the call of a user's function: its failure is an answer to the model
 }
 """How many handlers for everything a file holds."""

@@ -10,14 +10,14 @@ from typing import Any, Literal, get_args
 from agentos.agent.loop import Loop, Retry
 from agentos.agent.prompt import Instructions, Prompt
 from agentos.db.base import Db
-from agentos.db.contracts.runs import Multitask
 from agentos.errors import ConfigurationError
 from agentos.memory.manager import MemoryManager
 from agentos.memory.tools import INSTRUCTIONS, memory_tools
 from agentos.models.base import Model
 from agentos.models.catalog import resolve
 from agentos.run.events import RunContinued, RunEvent, RunStarted
-from agentos.run.runnable import OutputSchema, RunContext
+from agentos.run.request import Multitask, OutputSchema
+from agentos.run.runnable import RunContext
 from agentos.runner.local.methods import RunMethods
 from agentos.runner.settings import RunSettings
 from agentos.tools.tool import Tool

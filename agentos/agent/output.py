@@ -9,7 +9,7 @@ from pydantic_core import from_json
 
 from agentos.errors import AgentOSError
 from agentos.models.base import ResponseFormat
-from agentos.run.runnable import OutputSchema
+from agentos.run.request import OutputSchema
 
 
 class OutputError(AgentOSError):

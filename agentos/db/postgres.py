@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 from uuid import NAMESPACE_URL, uuid5
 
 from sqlalchemy.engine import URL
@@ -13,36 +13,35 @@ from agentos.db.connection.url import parse_url
 from agentos.db.schema.table_names import TableNames
 from agentos.db.schema.tables import Tables
 from agentos.db.schema.upgrade import Schema
+from agentos.db.stores.acceptance import AcceptanceStore
 from agentos.db.stores.approvals import ApprovalStore
 from agentos.db.stores.audit import AuditStore
 from agentos.db.stores.erasure import ErasureStore
 from agentos.db.stores.events import EventStore
 from agentos.db.stores.forks import ForkStore
 from agentos.db.stores.memories import MemoryStore
-from agentos.db.stores.notifications import NoticeStore
-from agentos.db.stores.retention import PruningStore
+from agentos.db.stores.notifications import NotificationStore
+from agentos.db.stores.retention import RetentionStore
 from agentos.db.stores.runs import RunStore
 from agentos.db.stores.service_accounts import ServiceAccountStore
 from agentos.db.stores.sessions import SessionStore
 from agentos.db.stores.transfer import TransferStore
-from agentos.db.stores.workers import ExecutorStore
+from agentos.db.stores.workers import WorkerStore
 from agentos.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from agentos.db.base import Db
 
 
 class PostgresDb(
     SessionStore,
+    AcceptanceStore,
     RunStore,
     EventStore,
-    ExecutorStore,
-    NoticeStore,
+    WorkerStore,
+    NotificationStore,
     MemoryStore,
     ServiceAccountStore,
     AuditStore,
     ApprovalStore,
-    PruningStore,
+    RetentionStore,
     ErasureStore,
     ForkStore,
     TransferStore,
@@ -138,7 +137,3 @@ class PostgresDb(
 
 def _derived_id(url: URL, schema: str) -> str:
     return str(uuid5(NAMESPACE_URL, f"postgresql://{url.host}:{url.port or 5432}/{url.database}#{schema}"))
-
-
-if TYPE_CHECKING:
-    _is_all_of_storage: type[Db] = PostgresDb

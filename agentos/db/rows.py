@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from sqlalchemy import RowMapping
 
-from agentos.run.records import RunOutput
+from agentos.db.contracts.runs import OpenedRun, RunReads
+from agentos.db.filters import bounded
+from agentos.run.messages import Message
+from agentos.run.records import Memory, RunOutput
+from agentos.run.request import RunRequest
+
+MAX_MEMORIES: Final = 50
+"""How many of a user's memories a run is given, the newest."""
 
 _COLUMNS: Final = (
     "run_id",
@@ -15,11 +23,14 @@ _COLUMNS: Final = (
     "runnable_id",
     "user_id",
     "parent_run_id",
+    "root_run_id",
+    "depth",
     "status",
     "created_at",
 )
 _PAYLOADS: Final = ("input", "messages")
-_APART: Final = {*_COLUMNS, *_PAYLOADS}
+_APART: Final = {*_COLUMNS, *_PAYLOADS, "children"}
+_OF_CHILDREN: Final = {"child_requirements", "child_metrics"}
 
 
 def run_row(run: RunOutput) -> dict[str, Any]:
@@ -30,7 +41,9 @@ def run_row(run: RunOutput) -> dict[str, Any]:
     row["input"] = run.input
     row["messages"] = [message for message in run.messages if not message.from_history]
     row["details"] = {
-        name: value for name, value in fields.items() if name not in _APART and value is not None
+        name: value
+        for name, value in fields.items()
+        if name not in _APART and value is not None and (value or name not in _OF_CHILDREN)
     }
     return row
 
@@ -39,3 +52,26 @@ def run_of(row: RowMapping) -> RunOutput:
     """The run of a row, which may leave out the messages."""
     columns = {name: row[name] for name in (*_COLUMNS, *_PAYLOADS) if name in row}
     return RunOutput.model_validate(row["details"] | columns)
+
+
+def reading(reads: RunReads) -> dict[str, Any]:
+    """What statements are told that read what a run begins with."""
+    return {
+        "defaults": dict(reads.session_defaults),
+        "default_keys": list(reads.session_defaults),
+        "history_runs": bounded(max(reads.history_runs, 0)),
+        "memories": MAX_MEMORIES if reads.memories else 0,
+    }
+
+
+def opened(run: RunOutput, request: RunRequest, row: RowMapping, **more: Any) -> OpenedRun:
+    """A run with the history and the memories that its row came with; earlier messages are marked as such."""
+    histories: list[list[Mapping[str, Any]]] = row["history"] or []
+    messages = [message for messages in histories for message in messages]
+    return OpenedRun(
+        run=run,
+        request=request,
+        history=[Message.model_validate({**message, "from_history": True}) for message in messages],
+        memories=[Memory.model_validate(memory) for memory in row["memories"] or ()],
+        **more,
+    )

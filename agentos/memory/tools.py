@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from uuid import uuid4
 
-from agentos.db.base import Db, MemoryQuery
+from agentos.db.base import Db
+from agentos.db.contracts.memories import MemoryQuery
 from agentos.run.records import Memory
 from agentos.run.runnable import RunContext
 from agentos.tools.result import ToolError

@@ -34,7 +34,7 @@ from agentos.os.server import serve
 from agentos.os.server.limits import QueueConfig
 from agentos.os.server.retention import Retention, kept
 from agentos.os.server.signals import on_termination
-from agentos.runner.service import Runs
+from agentos.runner.service import RunService
 from agentos.utils.slug import slug
 
 logger = logging.getLogger("agentos.os")
@@ -147,7 +147,7 @@ class AgentOS:
             id=self.id,
             registry=self._registry,
             config=self.config,
-            runs=Runs(
+            runs=RunService(
                 list(self._registry),
                 self._registry.dbs,
                 capacity=self.queue.capacity,
@@ -181,7 +181,7 @@ class AgentOS:
         allow_unauthenticated: bool = False,
         **uvicorn_options: Any,
     ) -> None:
-        """Runs `app` under uvicorn until it is stopped. `AGENT_OS_HOST` and `AGENT_OS_PORT` go first.
+        """RunService `app` under uvicorn until it is stopped. `AGENT_OS_HOST` and `AGENT_OS_PORT` go first.
 
         `reload` and more than one of `workers` need `app` as `"module:attribute"`: other processes import it.
         Connections that are still open at the end are closed after `shutdown_grace` seconds. An app without

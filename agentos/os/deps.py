@@ -8,9 +8,10 @@ from fastapi import Depends, HTTPException, Query, Request
 
 from agentos.db.base import Db
 from agentos.errors import NotFoundError
+from agentos.os.http.field_types import RegisteredKind
 from agentos.os.principal import Access, access_of
 from agentos.os.registry import Server
-from agentos.run.events import Kind
+from agentos.run.kinds import Kind
 from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import Session
 
@@ -103,4 +104,6 @@ Reader = Annotated[Owner, Depends(reader)]
 Writer = Annotated[Owner, Depends(writer)]
 SessionsDb = Annotated[Db, Depends(sessions_db)]
 MemoriesDb = Annotated[Db, Depends(memories_db)]
-Type = Annotated[Kind | None, Query(description="Of which kind the session is; others are then not found.")]
+Type = Annotated[
+    RegisteredKind | None, Query(description="Of which kind the session is; others are then not found.")
+]

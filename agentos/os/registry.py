@@ -12,8 +12,8 @@ from agentos.errors import ConfigurationError, NotFoundError
 from agentos.os.audit.log import AuditLog
 from agentos.os.config import AgentOSConfig
 from agentos.os.tokens.usage import Usage
-from agentos.run.events import Kind
-from agentos.runner.service import Runs
+from agentos.run.kinds import Kind
+from agentos.runner.service import RunService
 from agentos.runner.settings import Configured
 
 
@@ -68,7 +68,7 @@ class Server:
     id: str
     registry: Registry
     config: AgentOSConfig
-    runs: Runs
+    runs: RunService
     name: str | None = None
     description: str | None = None
     version: str = "1.0.0"

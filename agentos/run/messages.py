@@ -57,6 +57,12 @@ class Metrics(Value):
             duration=(self.duration or 0) + other.duration if other.duration is not None else self.duration,
         )
 
+    def growing(self, before: Metrics, after: Metrics) -> Metrics:
+        """These, with the tokens by which `after` is more than `before`; times stay as they are."""
+        tokens = [name for name in Metrics.model_fields if name.endswith("_tokens")]
+        more = {name: getattr(self, name) + getattr(after, name) - getattr(before, name) for name in tokens}
+        return self.model_copy(update=more)
+
 
 class Message(Value):
     """One entry of a conversation."""

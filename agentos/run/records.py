@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
-from agentos.run.events import Kind
+from agentos.run.kinds import Kind
 from agentos.run.media import File, Image
 from agentos.run.messages import Message, Metrics, ToolExecution
 from agentos.run.requirement import RunRequirement
@@ -55,6 +55,11 @@ class RunOutput(Value):
     runnable_name: str | None = None
     session_id: str
     parent_run_id: str | None = None
+    """The run that this one is a part of; None for a root run."""
+    root_run_id: str | None = None
+    """The run at the top; None for itself."""
+    depth: int | None = None
+    """How many runs are above it; None is 0."""
     user_id: str | None = None
     content: Any = None
     """Text, or the parsed object (`content_type` names its class) for a structured answer."""
@@ -79,11 +84,21 @@ class RunOutput(Value):
     """The run whose beginning this one shares."""
     regenerated_from: str | None = None
     """The run that this one answers anew."""
+    child_requirements: dict[str, list[RunRequirement]] = Field(
+        default_factory=dict[str, list[RunRequirement]], exclude=True
+    )
+    """By nested run: what it and those below it waited for when this run paused, as far as decided."""
+    child_metrics: dict[str, Metrics] = Field(default_factory=dict[str, Metrics], exclude=True)
+    """What of `metrics` is each nested run's."""
+    children: list[RunOutput] = Field(default_factory=list["RunOutput"], exclude=True)
+    """The nested runs that this process has executed or opened; in the database each is a row of its own."""
 
     @property
     def requirements(self) -> list[RunRequirement]:
-        """What the run waits for; without any, it can go on."""
-        return [RunRequirement(tool_execution=tool) for tool in self.tools if tool.is_waiting]
+        """What the run waits for; without any, it can continue."""
+        own = [RunRequirement(tool_execution=tool) for tool in self.tools if tool.is_waiting]
+        nested = [each for requirements in self.child_requirements.values() for each in requirements]
+        return own + [each for each in nested if not each.is_resolved]
 
     @property
     def is_paused(self) -> bool:

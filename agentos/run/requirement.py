@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PauseType = Literal["confirmation", "user_input", "external_execution"]
+_Call = tuple[str | None, str]
+"""The nested run (None: the run itself) and the id of a call."""
 ApprovalType = Literal["required", "audit"]
 """Whether a call waits for an approver, or what the run's user decides on it is only recorded."""
 
@@ -29,6 +31,17 @@ class RunRequirement(Value):
     """
 
     tool_execution: ToolExecution
+    member_run_id: str | None = None
+    """The nested run that waits; None: the run itself."""
+    member_agent_id: str | None = None
+    """What runs there."""
+    member_agent_name: str | None = None
+
+    def shown(self, *, mode: Literal["json", "python"] = "python") -> dict[str, Any]:
+        """As the wire has it: without the names of a nested run where there is none."""
+        members = {"member_run_id", "member_agent_id", "member_agent_name"}
+        absent = {name for name in members if getattr(self, name) is None}
+        return self.model_dump(mode=mode, exclude=absent)
 
     @computed_field
     @property
@@ -117,31 +130,51 @@ def decided(
     """A copy of the stored run in which its waiting calls have what a client, and approvers, say of them.
 
     `answers` are the paused run's tools with `confirmed`, `confirmation_note`, `result` or the values in
-    `user_input_schema` filled in; nothing else of them is read, and of a call only what it waits for.
-    `approved`, by `approval_id`, speaks for the calls whose `approval_type` is "required": a client's
-    `confirmed` doesn't. What isn't decided stays waiting; InvalidInputError if nothing is.
+    `user_input_schema` filled in, those of nested runs with `member_run_id`; nothing else of them is read,
+    and of a call only what it waits for. `approved`, by `approval_id`, speaks for the calls whose
+    `approval_type` is "required": a client's `confirmed` doesn't. What isn't decided stays waiting;
+    InvalidInputError if nothing is.
     """
     tools = [tool.model_copy(deep=True) for tool in run.tools]
-    undecided = [tool for tool in tools if tool.is_waiting]
-    waiting = {tool.tool_call_id: tool for tool in undecided}
-    known, seen = {tool.tool_call_id for tool in tools}, set[str]()
+    nested = {
+        child: [each.model_copy(deep=True) for each in requirements]
+        for child, requirements in run.child_requirements.items()
+    }
+    every: list[tuple[_Call, ToolExecution]] = [((None, tool.tool_call_id), tool) for tool in tools]
+    for requirements in nested.values():
+        every += [((each.member_run_id, each.id), each.tool_execution) for each in requirements]
+    undecided = [tool for _, tool in every if tool.is_waiting]
+    waiting = {call: tool for call, tool in every if tool.is_waiting}
     before = [tool.model_copy(deep=True) for tool in undecided]
     for tool in undecided:
         if tool.approval_type == "required" and tool.approval_id is not None:
             tool.confirmed = (approved or {}).get(tool.approval_id)
+    seen = set[_Call]()
     for answer in map(_object, answers):
-        call_id = _field(answer, "tool_call_id", str)
-        if call_id not in known:
-            raise InvalidInputError(f"The run has no call {call_id!r}: send its own tools.", field="tools")
-        if call_id in seen:
-            raise InvalidInputError(f"The call {call_id!r} is answered twice.", field="tools")
-        seen.add(call_id)
-        if tool := waiting.get(call_id):
-            _decide(tool, answer)
+        call = _named(answer, [call for call, _ in every])
+        if call in seen:
+            raise InvalidInputError(f"The call {call[1]!r} is answered twice.", field="tools")
+        seen.add(call)
+        if call in waiting:
+            _decide(waiting[call], answer)
     if before == undecided:
         missing = "; ".join(_missing(tool) for tool in before) or "nothing: it doesn't wait for anybody"
         raise InvalidInputError(f"The run waits for {missing}.", field="tools")
-    return run.model_copy(update={"tools": tools})
+    return run.model_copy(update={"tools": tools, "child_requirements": nested})
+
+
+def _named(answer: Mapping[str, Any], calls: Sequence[_Call]) -> _Call:
+    """The call that an answer is about. One of a nested run may leave out which, if its id is there once."""
+    call_id, member = _field(answer, "tool_call_id", str), _field(answer, "member_run_id", str)
+    named = {call for call in calls if call[1] == call_id and (member is None or call[0] == member)}
+    own = [call for call in named if call[0] is None]
+    if own or len(named) == 1:
+        return (own or list(named))[0]
+    if named:
+        raise InvalidInputError(
+            f"Several nested runs have a call {call_id!r}: say which in member_run_id.", field="requirements"
+        )
+    raise InvalidInputError(f"The run has no call {call_id!r}: send its own tools.", field="tools")
 
 
 def _decide(tool: ToolExecution, answer: Mapping[str, Any]) -> None:

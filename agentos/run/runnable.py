@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from pydantic import BaseModel
-
-from agentos.run.events import Kind, RunEvent
+from agentos.run.budget import Spending
+from agentos.run.events import RunEvent
+from agentos.run.kinds import Kind
 from agentos.run.messages import Message
 from agentos.run.owner import Owner
-from agentos.run.records import Memory, RunOutput
+from agentos.run.records import Memory, RunInput, RunOutput
+from agentos.run.request import OutputSchema, RunRequest
 
 T = TypeVar("T")
-
-OutputSchema = type[BaseModel] | Mapping[str, Any]
-"""A pydantic class, or a JSON schema, that the answer must fit."""
 
 
 class Steps(Protocol):
@@ -25,35 +23,53 @@ class Steps(Protocol):
     def __call__(self, name: str, source: Callable[[], AsyncGenerator[T]]) -> AsyncGenerator[T]:
         """Passes on what `source()` yields. The last item is the step's result.
 
-        A durable executor records that item and, when the run is taken up again, yields it alone
-        without calling `source`. `name` is unique in the run and the same on every execution.
+        A durable run records that item and, when it is resumed after a crash, yields it alone without calling
+        `source`. `name` is unique in the run and the same on every execution.
         """
         ...
+
+
+class Children(Protocol):
+    """How nested runs are carried out."""
+
+    async def __call__(
+        self, parent: RunContext, runnable: Runnable, given: RunInput, *, name: str
+    ) -> RunOutput:
+        """See `RunContext.child`."""
+        ...
+
+
+async def _nowhere(parent: RunContext, runnable: Runnable, given: RunInput, *, name: str) -> RunOutput:
+    raise RuntimeError("Only a run that is being executed can begin nested runs.")
 
 
 @dataclass(slots=True)
 class RunContext:
     """One run, as its runnable and its tools see it.
 
-    Tools and callable instructions that have a parameter annotated `RunContext` get it. `session_state`
-    may be changed in place: the run's end stores what changed.
+    Tools and callable instructions that have a parameter annotated `RunContext` get it. `session_state` may
+    be changed in place, by nested runs too: the end of the root run stores what changed.
     """
 
     run: RunOutput
     """The run's own record; the runnable fills in content, messages, tools and metrics."""
-    owner: Owner
-    """Whose rows this run may read and write."""
+    request: RunRequest
+    """The run as it was asked for."""
     steps: Steps
-    stream: bool = True
-    """Whether somebody wants the answer piece by piece."""
+    children: Children = _nowhere
     session_state: dict[str, Any] = field(default_factory=dict[str, Any])
     dependencies: dict[str, Any] = field(default_factory=dict[str, Any])
+    """The runnable's, and the request's on top."""
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+    """The runnable's, and the request's on top."""
     history: list[Message] = field(default_factory=list[Message])
     """Messages of the session's last runs, oldest first."""
     memories: list[Memory] = field(default_factory=list[Memory])
     """What is remembered about the user, if the runnable asked for it."""
     output_schema: OutputSchema | None = None
+    """The request's, else the runnable's."""
+    spending: Spending = field(default_factory=Spending)
+    """What the whole tree of runs has used up of its budget."""
 
     @property
     def run_id(self) -> str:
@@ -71,9 +87,32 @@ class RunContext:
         return self.run.user_id
 
     @property
+    def owner(self) -> Owner:
+        """Whose rows this run may read and write."""
+        return self.request.owner
+
+    @property
+    def stream(self) -> bool:
+        """Whether somebody reads the answer piece by piece."""
+        return self.request.stream
+
+    @property
     def messages(self) -> list[Message]:
         """This run's messages so far."""
         return self.run.messages
+
+    async def child(self, runnable: Runnable, given: RunInput | str, *, name: str) -> RunOutput:
+        """Runs `runnable` as a part of this run, and returns its record: completed, failed or paused.
+
+        It gets a row of its own, shares this run's session, state, budget and durability, and shows its
+        events in this run's stream. Runs may overlap. `name` is unique in this run: the same name is the same
+        nested run in each segment and after a crash, so one that has ended isn't run again, and one that was
+        paused continues with what a person has decided. What a paused one waits for is what this run waits
+        for: return without an answer, and the run pauses. A failure is the record's, never an exception;
+        cancellation is raised.
+        """
+        asked = RunInput(input_content=given) if isinstance(given, str) else given
+        return await self.children(self, runnable, asked, name=name)
 
 
 class Runnable(Protocol):
@@ -81,7 +120,7 @@ class Runnable(Protocol):
 
     @property
     def kind(self) -> Kind:
-        """Which family it belongs to on the wire."""
+        """Its registered kind (`run.kinds`)."""
         ...
 
     @property
@@ -97,6 +136,7 @@ class Runnable(Protocol):
     def events(self, context: RunContext) -> AsyncGenerator[RunEvent]:
         """Does the work, yields what happens, fills in `context.run`.
 
-        Yields no final event: returning completes the run, raising fails it.
+        Yields no final event: returning completes the run, or pauses it if calls are waiting; raising fails
+        it.
         """
         ...

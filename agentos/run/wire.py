@@ -1,20 +1,19 @@
 """Runs and events as the peer's clients read them, and back.
 
-The only place that knows the peer's spellings: `agent_id`/`team_id`/`workflow_id` by kind, the `Team…` and
-`Workflow…` event names, and the SSE frame. Nulls are left out, except inside tools.
+The only place that puts the spellings of kinds into JSON: `agent_id`, `TeamRunStarted` and the like, and the
+SSE frame. Nulls are left out, except inside tools.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ConfigDict, TypeAdapter
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from agentos.run.events import (
     AnyRunEvent,
-    Kind,
     Origin,
     RunEvent,
     RunPaused,
@@ -22,10 +21,10 @@ from agentos.run.events import (
     ToolCallError,
     ToolCallStarted,
 )
+from agentos.run.kinds import KINDS, Kind, spelling
 from agentos.run.records import RunOutput
 from agentos.run.text import json_of
 
-_PREFIX: dict[Kind, str] = {"agent": "", "team": "Team", "workflow": "Workflow"}
 _EVENTS: TypeAdapter[RunEvent] = TypeAdapter(AnyRunEvent, config=ConfigDict(defer_build=True))
 _OF_TOOLS = (ToolCallStarted, ToolCallCompleted, ToolCallError)
 _APART = {"event", "created_at", "tool", "tools", "requirements"}
@@ -33,8 +32,8 @@ _APART = {"event", "created_at", "tool", "tools", "requirements"}
 
 def event_name(event: RunEvent, kind: Kind) -> str:
     """`RunContent` of an agent, `TeamRunContent` of a team, `WorkflowStarted` of a workflow."""
-    plain = event.event.removeprefix("Run") if kind == "workflow" else event.event
-    return _PREFIX[kind] + plain
+    how = spelling(kind)
+    return how.event_prefix + (event.event.removeprefix("Run") if how.without_run else event.event)
 
 
 @lru_cache(maxsize=1024)
@@ -62,7 +61,7 @@ def encode_event(event: RunEvent) -> tuple[str, str]:
         parts.append(f'"tool":{json_of(event.tool.model_dump())}')
     elif isinstance(event, RunPaused):
         parts.append(f'"tools":{json_of([tool.model_dump() for tool in event.tools])}')
-        parts.append(f'"requirements":{json_of([each.model_dump() for each in event.requirements])}')
+        parts.append(f'"requirements":{json_of([each.shown() for each in event.requirements])}')
     parts.append(f'"event_index":{event.seq - 1}')
     return name, "{" + ",".join(parts) + "}"
 
@@ -94,28 +93,17 @@ def decode_event(text: str | bytes) -> RunEvent:
 
 
 def _kind(fields: dict[str, Any]) -> Kind:
-    for kind in _PREFIX:
-        if f"{kind}_id" in fields:
-            return kind
-    return "agent"
+    return next((kind for kind in KINDS if f"{kind}_id" in fields), "agent")
 
 
 def _plain_name(name: str, kind: Kind) -> str:
-    plain = name.removeprefix(_PREFIX[kind])
-    return f"Run{plain}" if kind == "workflow" and plain in _WORKFLOW_SHORT else plain
+    how = spelling(kind)
+    plain = name.removeprefix(how.event_prefix)
+    return f"Run{plain}" if how.without_run and f"Run{plain}" in _NAMES else plain
 
 
-_WORKFLOW_SHORT = {
-    "Started",
-    "Content",
-    "ContentCompleted",
-    "Completed",
-    "Paused",
-    "Continued",
-    "Error",
-    "Cancelled",
-}
-"""What is left of the `Run…` names in a workflow's spelling."""
+_NAMES = frozenset(model.model_fields["event"].default for model in get_args(RunEvent))
+"""Of all events."""
 
 
 def sse_frame(name: str, text: str, seq: int) -> str:
@@ -125,7 +113,7 @@ def sse_frame(name: str, text: str, seq: int) -> str:
 
 def run_output(run: RunOutput) -> dict[str, Any]:
     """A run as JSON-ready data, keys in the peer's order, nulls dropped."""
-    dumped = run.model_dump(mode="json", exclude_none=True)
+    dumped = run.model_dump(mode="json", exclude_none=True, exclude={"root_run_id", "depth"})
     kind, runnable_id, name = dumped.pop("kind"), dumped.pop("runnable_id"), dumped.pop("runnable_name", None)
     fields: dict[str, Any] = {"run_id": dumped.pop("run_id"), f"{kind}_id": runnable_id}
     if name is not None:
@@ -134,7 +122,7 @@ def run_output(run: RunOutput) -> dict[str, Any]:
     for tool, shown in zip(run.tools, fields.get("tools", ()), strict=True):
         shown.update(tool.model_dump(mode="json"))
     if run.is_paused:
-        fields["requirements"] = [each.model_dump(mode="json") for each in run.requirements]
+        fields["requirements"] = [each.shown(mode="json") for each in run.requirements]
     for empty in ("messages", "tools"):
         if not fields.get(empty):
             fields.pop(empty, None)

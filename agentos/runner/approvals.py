@@ -1,32 +1,44 @@
-"""Approvals of a paused run: asked for when it pauses, looked at when it is to go on."""
+"""Approvals of a paused run: requested when it pauses, checked when it is continued."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from time import time
+from typing import TYPE_CHECKING
 
-from agentos.db.base import Db
 from agentos.db.contracts.approvals import Approval
 from agentos.errors import ApprovalPendingError
+from agentos.run.messages import ToolExecution
 from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import RunOutput
 from agentos.run.requirement import RunRequirement
 
+if TYPE_CHECKING:
+    from agentos.db.base import Db
+
 
 def asked(run: RunOutput) -> list[Approval]:
-    """The approvals that a run which pauses needs, or that record what its user decides.
+    """The approvals that a run which pauses needs itself, or that record what its user decides.
 
-    Nobody is asked to approve of a call before its user has given the arguments that it asks for.
+    Nobody is asked to approve a call before its user has given the arguments that it asks for. Nested runs
+    ask for their own.
     """
     return [
         _approval(run, each)
         for each in run.requirements
-        if each.tool_execution.approval_id
+        if each.member_run_id is None
+        and each.tool_execution.approval_id
         and not (each.tool_execution.approval_type == "required" and each.needs_user_input)
     ]
 
 
-def approvals(stored: Sequence[Approval]) -> Mapping[str, bool | None]:
+async def stored_approvals(db: Db, run: RunOutput, *, owner: Owner) -> list[Approval]:
+    """Those of the paused run and of the nested runs that it waits for."""
+    nested = [each.member_run_id for each in _nested(run) if each.member_run_id is not None]
+    return await db.approvals_of([run.run_id, *nested], owner=owner)
+
+
+def approved(stored: Sequence[Approval]) -> Mapping[str, bool | None]:
     """What was decided, by approval; ApprovalPendingError if one that the run waits for isn't decided."""
     required = [each for each in stored if each.approval_type == "required"]
     for each in required:
@@ -39,8 +51,9 @@ def approvals(stored: Sequence[Approval]) -> Mapping[str, bool | None]:
 
 
 async def note(db: Db, run: RunOutput, stored: Sequence[Approval], *, owner: Owner) -> None:
-    """Writes down what the run's user has decided on calls whose approval is only a record."""
-    calls = {tool.approval_id: tool for tool in run.tools if not tool.is_waiting}
+    """Records what the run's user has decided on calls whose approval is only a record."""
+    tools: list[ToolExecution] = [*run.tools, *(each.tool_execution for each in _nested(run))]
+    calls = {tool.approval_id: tool for tool in tools if not tool.is_waiting}
     for each in stored:
         call = calls.get(each.id)
         if each.approval_type == "audit" and each.status == "pending" and call is not None:
@@ -50,6 +63,10 @@ async def note(db: Db, run: RunOutput, stored: Sequence[Approval], *, owner: Own
                 resolved_by=None if owner is ANYONE else owner,
                 owner=owner,
             )
+
+
+def _nested(run: RunOutput) -> list[RunRequirement]:
+    return [each for requirements in run.child_requirements.values() for each in requirements]
 
 
 def _approval(run: RunOutput, requirement: RunRequirement) -> Approval:
@@ -66,5 +83,5 @@ def _approval(run: RunOutput, requirement: RunRequirement) -> Approval:
         tool_args=tool.tool_args,
         expires_at=None if seconds is None else int(time() + seconds),
         source_name=run.runnable_name,
-        requirements=[requirement.model_dump(mode="json")],
+        requirements=[requirement.shown(mode="json")],
     )

@@ -13,7 +13,7 @@ from uuid import uuid4
 from agentos.errors import ConflictError, InvalidInputError
 from agentos.run.messages import Message, last_turn
 from agentos.run.records import RunInput, RunOutput
-from agentos.runner.accept import Origins
+from agentos.run.request import Source
 
 Point = Literal["end", "last_user"] | int
 """How much of a conversation is kept: all of it, up to the user's last message, its first messages."""
@@ -39,8 +39,13 @@ class Branch:
         """Whether it is about a new run; otherwise the old one is to go on, which only a paused one can."""
         return self.input is not None or self.continue_from != "end" or self.fork or self.regenerate
 
+    @property
+    def replaces(self) -> bool:
+        """Whether the old run becomes REGENERATED once the new one has completed."""
+        return self.regenerate and self.replace_original is not False
 
-def branched(run: RunOutput, wanted: Branch) -> tuple[RunInput, Origins]:
+
+def branched(run: RunOutput, wanted: Branch) -> tuple[RunInput, Source]:
     """The input of the new run, and what it begins with.
 
     InvalidInputError for what makes no sense, ConflictError if the run is in no state for it.
@@ -78,7 +83,7 @@ def _check(run: RunOutput, wanted: Branch) -> None:
         raise ConflictError("The run waits for a person: decide on its calls, or cancel it.")
 
 
-def _regenerated(run: RunOutput, wanted: Branch) -> tuple[RunInput, Origins]:
+def _regenerated(run: RunOutput, wanted: Branch) -> tuple[RunInput, Source]:
     asked, more = run.input or RunInput(input_content=""), wanted.additional_instructions
     messages = _copies(run.messages[: _question(run) + 1])
     if more is not None and messages:
@@ -86,11 +91,10 @@ def _regenerated(run: RunOutput, wanted: Branch) -> tuple[RunInput, Origins]:
         messages.append(Message(role="user", content=text))
     elif more is not None:
         asked = asked.model_copy(update={"input_content": f"{asked.input_content}\n\n{more}"})
-    replaces = wanted.replace_original is not False
-    return asked, Origins(run, messages, regenerates=True, replaces=replaces)
+    return asked, Source(run_id=run.run_id, messages=messages, regenerates=True)
 
 
-def _forked(run: RunOutput, wanted: Branch) -> tuple[RunInput, Origins]:
+def _forked(run: RunOutput, wanted: Branch) -> tuple[RunInput, Source]:
     kept = run.messages[: _number(run, wanted)]
     open_turn = _open_turn(kept)
     if open_turn is not None and run.is_paused:
@@ -104,7 +108,7 @@ def _forked(run: RunOutput, wanted: Branch) -> tuple[RunInput, Origins]:
                 "Nothing is left to answer there: send input, or a continue_from before the answer.",
                 field="input",
             )
-        return _asked(run, kept), Origins(run, _copies(kept))
+        return _asked(run, kept), Source(run_id=run.run_id, messages=_copies(kept))
     if open_turn is not None:
         raise InvalidInputError(
             f"The last calls there have no answers: send continue_from={open_turn} to go on before them.",
@@ -116,7 +120,7 @@ def _forked(run: RunOutput, wanted: Branch) -> tuple[RunInput, Origins]:
         messages.append(
             Message(role="user", content=said.input_content, images=said.images, files=said.files)
         )
-    return said, Origins(run, messages)
+    return said, Source(run_id=run.run_id, messages=messages)
 
 
 def _number(run: RunOutput, wanted: Branch) -> int:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic
+from typing import TYPE_CHECKING
 
-from agentos.db.base import Db, LoggedEvent
+from agentos.db.contracts.events import LoggedEvent
 from agentos.db.contracts.workers import Assignment
 from agentos.errors import ConflictError, DatabaseUnavailableError, InvalidInputError, NotFoundError
 from agentos.run.owner import ANYONE, Owner, may_see
 from agentos.run.records import RunOutput, RunStatus
-from agentos.runner.accept import Place, RunArguments, accept, stored_arguments
+from agentos.run.request import RunRequest
+from agentos.runner.accept import Place, accept
 from agentos.runner.execution.live_runs import LiveRun, LiveRuns
-from agentos.runner.resume import open_job, reopen
+from agentos.runner.resume import Continuation, open_execution, reopen
 from agentos.runner.settings import Configured
-from agentos.runner.worker.loops import Capacity, Tending
-from agentos.runner.worker.worker import Executor, Runnables
+from agentos.runner.worker.loops import Capacity, WorkerLoops
+from agentos.runner.worker.worker import Runnables, Worker
+
+if TYPE_CHECKING:
+    from agentos.db.base import Db
 
 Batches = AsyncGenerator[list[LoggedEvent]]
 Source = Callable[[int], Batches]
@@ -37,21 +42,7 @@ class Started:
     """The `seq` behind which its present segment begins."""
 
 
-@dataclass(frozen=True, slots=True)
-class Continuation:
-    """What a caller says to a run that waits for a person."""
-
-    answers: Sequence[object]
-    """The run's tools with decisions, values or results filled in."""
-    stream: bool = True
-    background: bool = False
-    dependencies: Mapping[str, object] | None = None
-    """In place of those that the run was started with."""
-    asked_by: str | None = None
-    """Who says it; they can't approve of the calls that come of it."""
-
-
-class Runs:
+class RunService:
     """The runs of a server's runnables. Its tasks live as long as `running`."""
 
     def __init__(
@@ -78,39 +69,39 @@ class Runs:
         """
         async with AsyncExitStack() as stack:
             stack.callback(self._renew)
-            for tending in self._tending.values():
-                await stack.enter_async_context(tending.running(durable=self._background_durable))
+            for loops in self._loops.values():
+                await stack.enter_async_context(loops.running(durable=self._background_durable))
             stack.push_async_callback(self._close, grace)
             yield
 
     def drain(self) -> None:
         """The process is to end: takes nothing more on, and leaves durable runs to other processes."""
         self._drained_at = self._drained_at or monotonic()
-        for tending in self._tending.values():
-            tending.drain()
+        for loops in self._loops.values():
+            loops.drain()
         self.live.hand_over()
 
-    async def start(self, runnable: Configured, arguments: RunArguments, *, owner: Owner) -> Started:
+    async def start(self, runnable: Configured, request: RunRequest) -> Started:
         """Accepts a run, and starts it unless it has to wait; raises what `accept` raises."""
-        executor = self._executor(runnable)
-        if executor is None:
-            if arguments.background:
+        worker = self._worker(runnable)
+        if worker is None:
+            if request.background:
                 raise InvalidInputError(
                     "A run in the background needs a database: give the runnable one.", field="background"
                 )
-            live = self.live.launch(runnable, await accept(runnable, arguments, owner=owner), log=None)
-            return Started(live.run, live.journal.follow_batches, live)
-        await self._tending[id(executor.db)].alive()
+            live = self.live.launch(runnable, await accept(runnable, request), log=None)
+            return Started(live.run, live.buffer.follow_batches, live)
+        await self._loops[id(worker.db)].alive()
         queue = self._capacity
-        place = Place(executor.id, queue.queued, queue.queued_per_user, self._background_durable)
-        job = await accept(runnable, arguments, owner=owner, place=place)
-        if not job.is_new:
-            run = await self.find(runnable, job.run_id, session_id=None, owner=owner)
+        place = Place(worker.id, queue.queued, queue.queued_per_user, self._background_durable)
+        execution = await accept(runnable, request, place=place)
+        if not execution.is_new:
+            run = await self.find(runnable, execution.run_id, session_id=None, owner=request.owner)
             return Started(run, self.source_of(runnable, run), self.live.get(run.run_id))
         live = None
-        if job.run.status is RunStatus.RUNNING:
-            live = await executor.start(runnable, job, log=arguments.stream or job.durable)
-        return Started(job.run, self.source_of(runnable, job.run), live)
+        if execution.run.status is RunStatus.RUNNING:
+            live = await worker.start(runnable, execution, log=request.stream or execution.durable)
+        return Started(execution.run, self.source_of(runnable, execution.run), live)
 
     async def find(
         self, runnable: Configured, run_id: str, *, session_id: str | None, owner: Owner
@@ -134,13 +125,13 @@ class Runs:
 
     def source_of(self, runnable: Configured, run: RunOutput) -> Source:
         """Where the events of a run that `find` found come from: this process's memory, or the log."""
-        return lambda after: self._batches(self._executor(runnable), run, after)
+        return lambda after: self._batches(self._worker(runnable), run, after)
 
     async def finished(self, runnable: Configured, started: Started) -> RunOutput:
         """The run once it has ended or paused, wherever. Giving up waiting doesn't end it."""
         if started.live is not None:
             run = await started.live.finished()
-            if not started.live.job.is_handed_over:
+            if not started.live.execution.is_handed_over:
                 return run
         after = started.after
         async for batch in started.source(after):
@@ -154,27 +145,31 @@ class Runs:
     async def cancel(
         self, runnable: Configured, run_id: str, *, session_id: str | None, owner: Owner
     ) -> None:
-        """Ends a run that waits or executes, on whichever process; ConflictError if it is over."""
+        """Ends a run that waits or executes, on whichever process.
+
+        ConflictError if it has ended, or is a part of another run.
+        """
         run = await self.find(runnable, run_id, session_id=session_id, owner=owner)
-        executor, here = self._executor(runnable), self.live.get(run_id)
-        if executor is None:
+        _refuse_nested(run)
+        worker, here = self._worker(runnable), self.live.get(run_id)
+        if worker is None:
             if here is None:
                 raise NotFoundError("Run")
             here.cancel()
             return
-        status = await executor.db.cancel_run(run_id, executor_id=executor.id, owner=owner)
+        status = await worker.db.cancel_run(run_id, worker_id=worker.id, owner=owner)
         if status is None:
             raise NotFoundError("Run")
         if status.is_final:
             raise ConflictError(f"The run is {status.value} already.")
         if status is RunStatus.RUNNING:
-            executor.cancel(run_id)
+            worker.cancel(run_id)
         else:
             ending = Assignment(run_id, run.kind, run.runnable_id, 0, durable=False, cancelling="cancel")
             try:
-                await executor.begin(ending)
+                await worker.begin(ending)
             except DatabaseUnavailableError:
-                executor.give(ending)
+                worker.give(ending)
 
     async def proceed(
         self,
@@ -186,47 +181,45 @@ class Runs:
     ) -> Started:
         """Continues a paused run that `find` found; ConflictError if it isn't paused (any more).
 
-        It goes on as its user's, also where somebody continues it who may touch everybody's rows.
-        ApprovalPendingError while an approver's word is missing: what a client says doesn't replace it.
+        It acts for its user, also if somebody continues it who may touch everybody's rows.
+        ApprovalPendingError while an approver's decision is missing: what a client says doesn't replace it.
         """
-        executor = self._executor(runnable)
-        if executor is None or not run.is_paused:
+        _refuse_nested(run)
+        worker = self._worker(runnable)
+        if worker is None or not run.is_paused:
             raise ConflictError(f"The run is {run.status.value}, not PAUSED.")
-        await self._tending[id(executor.db)].alive()
+        await self._loops[id(worker.db)].alive()
         # Read first: once the run is continued, any process may add to its log.
-        after = await executor.db.last_seq(run.run_id, owner=owner)
-        arguments = stored_arguments(
-            owner=_owner_of(run),
-            stream=continuation.stream,
-            dependencies=continuation.dependencies or {},
-            continued_by=continuation.asked_by,
-        )
-        executor_id = None if continuation.background else executor.id
-        answers = continuation.answers
-        job = None
+        after = await worker.db.last_seq(run.run_id, owner=owner)
+        worker_id = None if continuation.background else worker.id
+        execution = None
         try:
-            await reopen(executor.db, run, answers, owner=owner, executor_id=executor_id, arguments=arguments)
-            if executor_id:
-                job = await open_job(executor.db, runnable.settings, run.run_id, executor_id=executor_id)
+            await reopen(worker.db, run, continuation, owner=owner, worker_id=worker_id)
+            if worker_id:
+                execution = await open_execution(
+                    worker.db, runnable.settings, run.run_id, worker_id=worker_id
+                )
         except DatabaseUnavailableError:
-            # Perhaps it is this executor's already; if not, nothing comes of it.
-            executor.give(Assignment(run.run_id, run.kind, run.runnable_id, 0, durable=False))
+            # Perhaps it is this worker's already; if not, nothing comes of it.
+            worker.give(Assignment(run.run_id, run.kind, run.runnable_id, 0, durable=False))
             raise
-        live = None if job is None else await executor.start(runnable, job, log=True)
+        live = None
+        if execution is not None:
+            live = await worker.start(runnable, execution, log=True)
         waiting = run.model_copy(update={"status": RunStatus.PENDING})
         return Started(live.run if live else waiting, self.source_of(runnable, waiting), live, after=after)
 
     def _renew(self) -> None:
-        """Becomes as new: what has ended its life as an executor is nobody's executor any more."""
+        """Makes new workers: one that has left the database can't come back."""
         self._drained_at: float | None = None
-        self._executors: dict[int, Executor] = {}
-        self._tending: dict[int, Tending] = {}
+        self._workers: dict[int, Worker] = {}
+        self._loops: dict[int, WorkerLoops] = {}
         for db in self._dbs:
             own: Runnables = {
                 (each.kind, each.id): each for each in self._runnables if each.settings.db is db
             }
-            executor = self._executors[id(db)] = Executor(db, own, self.live)
-            self._tending[id(db)] = Tending(executor, self._capacity)
+            worker = self._workers[id(db)] = Worker(db, own, self.live)
+            self._loops[id(db)] = WorkerLoops(worker, self._capacity)
 
     async def _close(self, grace: float) -> None:
         self.drain()
@@ -234,28 +227,35 @@ class Runs:
         end = self._drained_at + grace
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, end - monotonic())):
-                for executor in self._executors.values():  # what was claimed is nobody else's
-                    await executor.all_begun()
+                for worker in self._workers.values():  # what was claimed is nobody else's
+                    await worker.all_begun()
         await self.live.close(max(0.0, end - monotonic()))
 
-    def _executor(self, runnable: Configured) -> Executor | None:
+    def _worker(self, runnable: Configured) -> Worker | None:
         db = runnable.settings.db
-        return None if db is None else self._executors[id(db)]
+        return None if db is None else self._workers[id(db)]
 
-    async def _batches(self, executor: Executor | None, run: RunOutput, after: int) -> Batches:
+    async def _batches(self, worker: Worker | None, run: RunOutput, after: int) -> Batches:
         here = self.live.get(run.run_id)
-        if here is not None and after >= here.journal.before:
-            async with aclosing(here.journal.follow_batches(after)) as live:
+        if here is not None and after >= here.buffer.before:
+            async with aclosing(here.buffer.follow_batches(after)) as live:
                 async for batch in live:
                     yield batch
                     after = batch[-1].seq
-            if executor is None or not here.job.is_handed_over:
+            if worker is None or not here.execution.is_handed_over:
                 return
             run = run.model_copy(update={"status": RunStatus.RUNNING})
-        if executor is not None:
-            async with aclosing(executor.tails.follow(run, after)) as logged:
-                async for batch in logged:
-                    yield batch
+        if worker is None:
+            return
+        follow = worker.reader.follow if run.root_run_id is None else worker.reader.follow_nested
+        async with aclosing(follow(run, after)) as logged:
+            async for batch in logged:
+                yield batch
+
+
+def _refuse_nested(run: RunOutput) -> None:
+    if run.root_run_id is not None:
+        raise ConflictError(f"The run is a part of run {run.root_run_id!r}: ask for that one.")
 
 
 def _owner_of(run: RunOutput) -> Owner:

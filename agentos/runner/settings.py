@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from agentos.db.base import Db
-from agentos.db.contracts.runs import Multitask
-from agentos.run.runnable import OutputSchema, Runnable
+from agentos.db.contracts.runs import RunReads
+from agentos.run.budget import Budget
+from agentos.run.request import Multitask, OutputSchema
+from agentos.run.runnable import Runnable
+
+if TYPE_CHECKING:
+    from agentos.db.base import Db
 
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """A runnable's standing wishes; one run's `RunArguments` go on top."""
+    """A runnable's settings for each of its runs; a run's `RunRequest` takes precedence."""
 
     db: Db | None = None
     """Where runs are stored; without one nothing outlives the run."""
@@ -22,18 +26,29 @@ class RunSettings:
     memories: bool = False
     """Whether it wants the user's memories."""
     session_state: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """What a new session's state begins with."""
+    """The state of a new session."""
     dependencies: Mapping[str, Any] = field(default_factory=dict[str, Any])
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     output_schema: OutputSchema | None = None
     durable: bool = False
-    """On a server: whether another process goes on with a run whose process died."""
+    """On a server: whether another process continues a run whose process died."""
     multitask: Multitask | None = None
-    """On a server: what a run does while another one of its session is live. None: they overlap."""
+    """On a server: what a run does if another one of its session is live. None: they overlap."""
+    budget: Budget = field(default_factory=Budget)
+    """What one run may use up, with all runs that are part of it."""
+
+    def reads(self, *, history: bool | None = None) -> RunReads:
+        """What a run reads of its session and its user when it begins; no messages if `history` is False."""
+        return RunReads(
+            session_defaults=self.session_state,
+            history_runs=0 if history is False else self.history_runs,
+            memories=self.memories,
+        )
 
 
+@runtime_checkable
 class Configured(Runnable, Protocol):
-    """A runnable that says how its runs are set up: what `Runner` and the server take."""
+    """A runnable that says how its runs are set up: what the runner and the server take."""
 
     @property
     def settings(self) -> RunSettings:
@@ -41,5 +56,5 @@ class Configured(Runnable, Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Gives back what its runs in this loop have opened, but for the db, which others may use."""
+        """Closes what its runs in this loop have opened, but not the db, which others may use."""
         ...

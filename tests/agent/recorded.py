@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from agentos.agent import Agent
 from agentos.run.events import RunEvent
 from agentos.run.records import RunInput, RunOutput
+from agentos.run.request import RunRequest
 from agentos.run.runnable import RunContext
 
 T = TypeVar("T")
@@ -50,7 +51,8 @@ def begun(steps: Recorded, run: RunOutput | None = None) -> RunContext:
     new = RunOutput(run_id="r", kind="agent", runnable_id="a", session_id="s", user_id="alice")
     new.input = RunInput(input_content="go")
     run = new if run is None else run.model_copy(deep=True)
-    return RunContext(run=run, owner="alice", steps=steps)
+    request = RunRequest(input=run.input, user_id="alice")
+    return RunContext(run=run, request=request, steps=steps)
 
 
 async def played(agent: Agent, context: RunContext) -> list[RunEvent]:

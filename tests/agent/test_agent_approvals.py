@@ -50,7 +50,7 @@ async def given(db: Db, run: RunOutput, to: str) -> RunOutput:
 
 
 async def of(db: Db, run: RunOutput) -> list[Approval]:
-    return await db.approvals_of(run.run_id, owner=ANYONE)
+    return await db.approvals_of([run.run_id], owner=ANYONE)
 
 
 async def test_an_approver_is_asked_once_the_arguments_are_known(db: Db) -> None:

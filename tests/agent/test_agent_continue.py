@@ -7,13 +7,15 @@ import asyncio
 import pytest
 
 from agentos.agent import Agent
-from agentos.db.base import Db, MemoryQuery
+from agentos.db.base import Db
+from agentos.db.contracts.memories import MemoryQuery
 from agentos.errors import ApprovalPendingError, ConflictError, InvalidInputError, NotFoundError
 from agentos.memory import MemoryManager
 from agentos.run.owner import ANYONE
 from agentos.run.records import RunInput, RunOutput, RunStatus
-from agentos.runner.accept import Place, RunArguments, accept
-from agentos.runner.events.writer import EventLog
+from agentos.run.request import RunRequest
+from agentos.runner.accept import Place, accept
+from agentos.runner.events.writer import LogWriter
 from agentos.runner.execution.live_runs import launch
 from agentos.tools import approval, tool
 from tests.agent.models import call, scripted
@@ -102,10 +104,10 @@ async def test_a_run_goes_on_once(db: Db) -> None:
 
 
 async def test_the_log_of_a_run_that_a_server_began_goes_on_to_its_end(db: Db) -> None:
-    began, log = agent(db, [call("send", {"to": "bo"})]), EventLog(db, executor_id="server")
+    began, log = agent(db, [call("send", {"to": "bo"})]), LogWriter(db, worker_id="server")
     await db.beat("server")
-    arguments = RunArguments(input=RunInput(input_content="go"))
-    job = await accept(began, arguments, owner=ANYONE, place=Place("server"))
+    arguments = RunRequest(input=RunInput(input_content="go"), anyone=True)
+    job = await accept(began, arguments, place=Place("server"))
     run = await launch(began, job, log=log).finished()
     await log.close()
     run.requirements[0].confirm()
@@ -145,7 +147,7 @@ async def test_an_approval_is_another_persons(db: Db) -> None:
     run.requirements[0].confirm()
     with pytest.raises(ApprovalPendingError):
         await agent(db, "done", made=made).acontinue_run(run)
-    (asked,) = await db.approvals_of(run.run_id, owner=ANYONE)
+    (asked,) = await db.approvals_of([run.run_id], owner=ANYONE)
     await db.resolve_approval(asked.id, status="approved", resolved_by="carol", owner=ANYONE)
     assert (await agent(db, "done", made=made).acontinue_run(run)).status is RunStatus.COMPLETED
     assert sent == ["bo"]

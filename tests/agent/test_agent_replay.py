@@ -8,7 +8,8 @@ import pytest
 
 from agentos.agent import Agent
 from agentos.agent.pauses import CUT_OFF
-from agentos.db.base import Db, MemoryQuery
+from agentos.db.base import Db
+from agentos.db.contracts.memories import MemoryQuery
 from agentos.memory import MemoryManager
 from agentos.run.events import RunContent, RunEvent
 from agentos.run.records import RunOutput
@@ -93,7 +94,7 @@ async def test_a_recorded_turn_is_shown_as_one_piece() -> None:
     assert [e.content for e in again if isinstance(e, RunContent)] == ["Hello there"]
     assert names(again) == names(live)
     unseen = begun(steps)
-    unseen.stream = False
+    unseen.request = unseen.request.model_copy(update={"stream": False})
     assert "RunContent" not in names(await played(Agent(model=scripted()[0]), unseen))
 
 

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from agentos.db.base import LoggedEvent
 from agentos.db.contracts.approvals import Approval
+from agentos.db.contracts.events import LoggedEvent
 from agentos.run.records import RunStatus
 from tests.conftest import administering
 from tests.db.made import a_run, accepted, finished

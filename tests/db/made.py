@@ -3,9 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from agentos.db.base import RunRequest, StateChange
+from agentos.db.contracts.runs import OpenedRun, Placement, RunReads, StateChange
 from agentos.run.messages import Message
 from agentos.run.records import Memory, RunInput, RunOutput, RunStatus, Session
+from agentos.run.request import RunRequest, Source
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -41,8 +42,28 @@ def a_run(session_id="chat", *, user_id="alice", text="Hello", **fields) -> RunO
     )
 
 
-async def accepted(db, run, *, owner=None, **asked):
-    return await db.accept_run(RunRequest(run=run, **asked), owner=owner or run.user_id)
+READS = {"session_defaults", "history_runs", "memories"}
+PLACEMENT = {"worker_id", "durable", "multitask", "queue_limit", "user_queue_limit"}
+
+
+async def accepted(db, run, *, owner=None, **asked) -> OpenedRun:
+    """Accepts `run`; `asked` are fields of its request, of what it reads and of its placement."""
+    wanted = {name: asked.pop(name) for name in READS & asked.keys()}
+    placed = {name: asked.pop(name) for name in PLACEMENT & asked.keys()}
+    before = asked.pop("history_before", None)
+    source = None if before is None else Source(run_id=before, messages=[])
+    request = RunRequest(input=run.input, user_id=run.user_id, anyone=True, source=source, **asked)
+    if run.parent_run_id is not None:
+        worker_id, durable = placed.get("worker_id"), placed.get("durable", False)
+        owner = owner or run.user_id
+        return await db.open_child(run, request, owner=owner, worker_id=worker_id, durable=durable)
+    return await db.accept_run(
+        run,
+        request,
+        owner=owner or run.user_id,
+        reads=RunReads(**wanted),
+        placement=Placement(**placed),
+    )
 
 
 async def finished(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from agentos.agent import Agent
-from agentos.db.base import Db, MemoryQuery
+from agentos.db.base import Db
+from agentos.db.contracts.memories import MemoryQuery
 from agentos.errors import ModelError
 from agentos.memory import MemoryManager
 from agentos.models.base import ModelRequest

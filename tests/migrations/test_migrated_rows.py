@@ -8,7 +8,7 @@ from alembic.config import Config
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import IntegrityError
 
-from agentos.db.contracts.runs import LoggedEvent
+from agentos.db.contracts.events import LoggedEvent
 from agentos.db.postgres import PostgresDb
 from agentos.db.schema import row_security
 from agentos.db.schema.table_names import TableNames
@@ -65,8 +65,8 @@ async def test_runs_of_the_earlier_release_are_kept_and_go_on(old_database):
     assert len(await db.read_events("RUNNING", after=0, owner="alice")) == 2
     assert await db.adopt_runs("x", dead_after=0, runnables=[], held=[]) == []
     new = a_run()
-    got = await accepted(db, new, multitask="enqueue", executor_id="x", history_runs=5)
-    assert got.status is RunStatus.PENDING
+    got = await accepted(db, new, multitask="enqueue", worker_id="x", history_runs=5)
+    assert got.run.status is RunStatus.PENDING
     assert [message.content for message in got.history] == ["Before"]
     await finished(db, runs["RUNNING"], replaces="COMPLETED")
     assert (await db.get_run("COMPLETED", owner=ANYONE)).status is RunStatus.REGENERATED

@@ -48,15 +48,16 @@ WAITING = a_run(
 
 
 def contents(run, **wanted):
-    asked, origins = branched(run, Branch(**wanted))
-    return asked.input_content, [message.content for message in origins.messages], origins
+    asked, source = branched(run, Branch(**wanted))
+    return asked.input_content, [message.content for message in source.messages], source
 
 
 def test_an_answer_is_asked_for_anew():
-    asked, texts, origins = contents(PLAIN, regenerate=True)
+    asked, texts, source = contents(PLAIN, regenerate=True)
     assert (asked, texts) == ("why?", ["be brief", "why?"])
-    assert (origins.regenerates, origins.replaces) == (True, True)
-    assert not contents(PLAIN, regenerate=True, replace_original=False)[2].replaces
+    assert source.regenerates
+    assert Branch(regenerate=True).replaces
+    assert not Branch(regenerate=True, replace_original=False).replaces
     *_, more = contents(PLAIN, regenerate=True, additional_instructions="in verse")[1]
     assert "in verse" in more
 
@@ -89,15 +90,15 @@ def test_a_fork_begins_with_what_is_kept(wanted, asked, texts):
     found = contents(PLAIN, **wanted)
     assert found[:2] == (asked, texts)
     assert not found[2].regenerates
-    assert not found[2].replaces
+    assert not Branch(**wanted).replaces
 
 
 def test_an_edited_message_keeps_what_was_sent_with_it():
     image = Image(url="https://example.org/a.png")
     pictured = Message(role="user", content="why?", images=[image])
     wanted = Branch(input="who?", continue_from="last_user")
-    asked, origins = branched(a_run(SYSTEM, pictured, ANSWER), wanted)
-    assert asked.images == origins.messages[-1].images == [image]
+    asked, source = branched(a_run(SYSTEM, pictured, ANSWER), wanted)
+    assert asked.images == source.messages[-1].images == [image]
 
 
 REFUSED = [
@@ -197,14 +198,14 @@ def test_a_branch_is_a_sound_copy_or_a_refusal(kinds, wanted, status):
     run = a_run(*messages, status=status, asked=asked)
     before = run.model_dump_json()
     try:
-        given_input, origins = branched(run, wanted)
+        given_input, source = branched(run, wanted)
     except (InvalidInputError, ConflictError):
         return
     finally:
         assert run.model_dump_json() == before
-    new = list(origins.messages)
+    new = list(source.messages)
     assert is_sound(new)
-    assert origins.run is run
+    assert source.run_id == run.run_id
     assert status.is_final or status is RunStatus.PAUSED
     assert not {each.id for each in new} & {each.id for each in messages}
     assert len({each.id for each in new}) == len(new)

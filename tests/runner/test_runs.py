@@ -13,9 +13,10 @@ from agentos.errors import ConflictError, ModelError, NotFoundError
 from agentos.run.events import RunContent, RunContentCompleted, RunEvent
 from agentos.run.owner import ANYONE
 from agentos.run.records import RunInput, RunStatus
+from agentos.run.request import RunRequest
 from agentos.run.runnable import RunContext
-from agentos.runner.accept import RunArguments, accept
-from agentos.runner.events.writer import EventLog
+from agentos.runner.accept import accept
+from agentos.runner.events.writer import LogWriter
 from agentos.runner.execution.live_runs import LiveRuns, launch
 from agentos.runner.settings import RunSettings
 from tests.runner.script import Script
@@ -37,8 +38,8 @@ async def refuse(context: RunContext) -> AsyncGenerator[RunEvent]:
     raise ModelError("The model is busy.", code="model_rate_limited")
 
 
-def ask(text: str = "hi", **rest: object) -> RunArguments:
-    return RunArguments(input=RunInput(input_content=text), **rest)  # type: ignore[arg-type]
+def ask(text: str = "hi", **rest: object) -> RunRequest:
+    return RunRequest(input=RunInput(input_content=text), **rest)  # type: ignore[arg-type]
 
 
 def names(events: list[RunEvent]) -> list[str]:
@@ -143,7 +144,7 @@ async def test_somebody_elses_session_is_refused_and_unchanged(db: Db) -> None:
         await script.arun("mine now", session_id="s", user_id="alice")
     assert len(await db.list_runs("s", owner=ANYONE)) == 1
     assert (await script.arun("hi again", session_id="s", user_id="bob")).status is RunStatus.COMPLETED
-    admin = await accept(script, ask(session_id="s", user_id="root"), owner=ANYONE)
+    admin = await accept(script, ask(session_id="s", user_id="root", anyone=True))
     assert admin.run.user_id == "bob"
 
 
@@ -168,8 +169,8 @@ async def test_what_cant_be_stored_or_logged_fails_and_ends_every_stream(
             await asyncio.sleep(0.001)
 
     script = Script(lose_the_table, RunSettings(db=db))
-    live = launch(script, await accept(script, ask(), owner=ANYONE), log=EventLog(db, executor_id=None))
-    events = [event async for event in live.journal.follow()]
+    live = launch(script, await accept(script, ask(anyone=True)), log=LogWriter(db, worker_id=None))
+    events = [event async for event in live.buffer.follow()]
     assert events[-1].event == "RunError"
     assert (await live.finished()).status is RunStatus.ERROR
 
@@ -183,7 +184,7 @@ async def test_runs_outlive_whoever_waits_and_end_with_the_server(db: Db) -> Non
         yield RunContent(content="done")
 
     runs, script = LiveRuns(), Script(gated, RunSettings(db=db))
-    live = runs.launch(script, await accept(script, ask(), owner=ANYONE), log=None)
+    live = runs.launch(script, await accept(script, ask(anyone=True)), log=None)
     waiter = asyncio.create_task(live.finished())
     await started.wait()
     waiter.cancel()

@@ -1,21 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from typing import TypeVar
-
 import pytest
 
-from agentos.run.records import RunOutput
+from agentos.run.records import RunInput, RunOutput
+from agentos.run.request import RunRequest
 from agentos.run.runnable import RunContext
-
-T = TypeVar("T")
-
-
-def inline(name: str, source: Callable[[], AsyncGenerator[T]]) -> AsyncGenerator[T]:
-    return source()
+from agentos.runner.execution.steps import inline
 
 
 @pytest.fixture
 def context() -> RunContext:
     run = RunOutput(run_id="run-1", kind="agent", runnable_id="a", session_id="s", user_id="ada")
-    return RunContext(run=run, owner="ada", steps=inline)
+    request = RunRequest(input=RunInput(input_content="hi"), user_id="ada")
+    return RunContext(run=run, request=request, steps=inline)

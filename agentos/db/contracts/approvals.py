@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal
 
-from agentos.run.events import Kind
-from agentos.run.owner import Owner
+from agentos.run.kinds import Kind
 from agentos.run.records import Json, RunStatus
 from agentos.run.requirement import ApprovalType, PauseType
-
-if TYPE_CHECKING:
-    from agentos.db.base import Page
 
 ApprovalStatus = Literal["pending", "approved", "rejected", "expired", "cancelled"]
 """`expired`: nobody has said anything in time. `cancelled`: the run ended before anybody did."""
@@ -74,52 +69,3 @@ class ApprovalQuery:
     run_id: str | None = None
     limit: int = 100
     page: int = 1
-
-
-class Approvals(Protocol):
-    """Approvals. A pending one whose time is over reads as expired, one whose run is over as cancelled."""
-
-    async def create_approvals(self, approvals: Sequence[Approval], *, owner: Owner) -> None:
-        """Stores those that aren't there yet. NotFoundError("Run") if a run of theirs isn't the owner's."""
-        ...
-
-    async def get_approval(self, approval_id: str, *, owner: Owner) -> Approval | None:
-        """One."""
-        ...
-
-    async def list_approvals(self, query: ApprovalQuery, *, owner: Owner) -> Page[Approval]:
-        """A page."""
-        ...
-
-    async def count_approvals(
-        self, *, owner: Owner, user_id: str | None = None, session_id: str | None = None
-    ) -> int:
-        """How many are pending."""
-        ...
-
-    async def approvals_of(self, run_id: str, *, owner: Owner) -> list[Approval]:
-        """All of a run, the oldest first."""
-        ...
-
-    async def resolve_approval(
-        self,
-        approval_id: str,
-        *,
-        status: Resolution,
-        resolved_by: str | None,
-        resolution_data: Json | None = None,
-        owner: Owner,
-    ) -> Approval | None:
-        """Decides a pending one, once; None if there is none. ConflictError if it isn't pending any more.
-
-        Whether `resolved_by` may decide is the caller's to know.
-        """
-        ...
-
-    async def expire_approvals(self) -> int:
-        """Writes down what reading shows: pending ones that are expired or cancelled; how many."""
-        ...
-
-    async def delete_approval(self, approval_id: str, *, owner: Owner) -> bool:
-        """Whether there was one."""
-        ...

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from agentos.run.messages import Message
-from agentos.run.records import Json, Memory, RunOutput, RunStatus
-
-Multitask = Literal["enqueue", "reject", "interrupt", "rollback"]
-"""What a run does that finds another one live (PENDING or RUNNING) in its session: waits for it, is refused,
-cancels it and waits for its end, or that and leaves nothing of it."""
+from agentos.run.records import Json, Memory, RunOutput
+from agentos.run.request import Multitask, RunRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,62 +25,48 @@ class StateChange:
         return cls(put=put, removed=[key for key in before if key not in after])
 
 
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """A run that asks to be accepted."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReads:
+    """What a run reads of its session and its user when it begins."""
 
-    run: RunOutput
-    """PENDING or RUNNING, with its `input`; ids are set."""
-    session_state: Json = field(default_factory=dict[str, Any])
-    """Put over the stored state, key by key, before the run begins."""
-    session_defaults: Json = field(default_factory=dict[str, Any])
-    """The runnable's own initial state: keys a session has already are left alone."""
+    session_defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """The state of a new session; keys that a session has already are left alone."""
     history_runs: int = 0
     """How many of the session's last completed runs to read messages of."""
     memories: bool = False
-    """Whether to read the user's memories too."""
-    executor_id: str | None = None
-    """Who executes it. None: a process that nobody watches, or, for a PENDING run, whoever claims it."""
-    arguments: Json = field(default_factory=dict[str, Any])
-    """What `open_run` gives another process, to set the run up."""
+    """Whether to read the user's memories."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Who executes a run that is to be accepted, and what it has to wait for."""
+
+    worker_id: str | None = None
+    """None: an unsupervised process, or, for a PENDING run, whoever claims it."""
     durable: bool = False
-    """Whether another process can go on with it."""
-    background: bool = False
-    """Whether limits hold for it."""
+    """Whether another process can continue it."""
     multitask: Multitask | None = None
     """None: runs of the session may overlap."""
     queue_limit: int | None = None
     """QueueFullError if so many background runs are PENDING."""
     user_queue_limit: int | None = None
     """The same for those of the run's user; it needs a `queue_limit`."""
-    idempotency_key: str | None = None
-    """The user's own name for the request: a second one with it gets the first one's run."""
-    fingerprint: str | None = None
-    """Of all that was asked; with a known key and another fingerprint it is IdempotencyConflictError."""
-    history_before: str | None = None
-    """A run of the same session: history ends before it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A run that is committed, and what the same round trip read."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedRun:
+    """A run that is committed, with all that a process needs to execute its present segment."""
 
-    run_id: str
-    """The request's, unless its idempotency key has a run already."""
-    status: RunStatus
-    """PENDING where RUNNING was asked for: the run has to wait for its turn in the session."""
-    is_new: bool
-    user_id: str | None
-    """Whose run it is: the session's user, or the request's when the session is new."""
-    session_state: Json
-    history: list[Message]
-    memories: list[Memory]
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedEvent:
-    """One line of a run's event log: `text` is the wire's JSON, byte for byte."""
-
-    seq: int
-    name: str
-    text: str
+    run: RunOutput
+    """As it was when the segment began. PENDING: it has to wait for its turn, or to be claimed."""
+    request: RunRequest
+    segment: int = 0
+    """How often it has been continued after a pause."""
+    durable: bool = False
+    last_seq: int = 0
+    """The `seq` of its last event in the log; 0 without one."""
+    session_state: Json = field(default_factory=dict[str, Any])
+    history: list[Message] = field(default_factory=list[Message])
+    memories: list[Memory] = field(default_factory=list[Memory])
+    is_new: bool = True
+    """False: the run was there already, under the request's idempotency key."""

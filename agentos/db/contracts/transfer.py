@@ -11,12 +11,13 @@ wire as it is, is checked.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field, NonNegativeInt, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from agentos.db.contracts.runs import LoggedEvent
+from agentos.db.contracts.events import LoggedEvent
 from agentos.errors import InvalidInputError
 from agentos.run.records import RunOutput, Session
 from agentos.run.text import json_of
@@ -72,6 +73,16 @@ _LINES: TypeAdapter[AnyLine] = TypeAdapter(
 def written(line: AnyLine) -> str:
     """The line, with its end."""
     return json_of(line) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import has stored."""
+
+    session_id: str
+    user_id: str | None
+    runs: int
+    events: int
 
 
 class Reading:

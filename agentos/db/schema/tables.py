@@ -6,7 +6,7 @@ long it grows, and its events go with it. `migrations/` makes the same tables; a
 
 from __future__ import annotations
 
-from string import Template
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from sqlalchemy import (
@@ -21,17 +21,15 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    TextClause,
-    bindparam,
     text,
 )
 from sqlalchemy.dialects.postgresql import dialect
 
-from agentos.db.contracts.approvals import ApprovalStatus, ApprovalType, PauseType
+from agentos.db.contracts.approvals import ApprovalStatus
 from agentos.db.schema.columns import OBJECT, PAYLOAD, TEXTS, Content, Instant
 from agentos.db.schema.table_names import TableNames
-from agentos.run.events import Kind
 from agentos.run.records import RunStatus
+from agentos.run.requirement import ApprovalType, PauseType
 
 SHARED = {"shared": True}
 """The `info` of a table whose rows are nobody's own: it needs no row-level security."""
@@ -66,17 +64,8 @@ class Tables:
         """Those whose rows have an owner: all but the ones made with `info=SHARED`."""
         return [table for table in self.metadata.sorted_tables if "shared" not in table.info]
 
-    def sql(self, template: str, **types: Any) -> TextClause:
-        """A statement in SQL, with `$sessions`, `$runs` and so on in place of tables.
-
-        `$channel` is where news is told, as a literal.
-        `types` are those of the parameters that Postgres couldn't guess or Python couldn't convert.
-        """
-        statement = text(self.named(template, escape=r"\:"))
-        return statement.bindparams(*(bindparam(name, type_=type_) for name, type_ in types.items()))
-
-    def named(self, template: str, *, escape: str = ":") -> str:
-        """The SQL of a statement without parameters; `escape` is what is written for a colon in a name."""
+    def quoted(self) -> Mapping[str, str]:
+        """How statements in SQL name each table, and the channel on which processes tell each other news."""
         tables = {
             "sessions": self.sessions,
             "runs": self.runs,
@@ -86,11 +75,8 @@ class Tables:
             "executors": self.executors,
             "approvals": self.approvals,
         }
-        quoted = {name: _PREPARER.format_table(table) for name, table in tables.items()}
-        quoted["channel"] = "'" + self.names.channel.replace("'", "''") + "'"
-        return Template(template).substitute(
-            {name: value.replace(":", escape) for name, value in quoted.items()}
-        )
+        channel = "'" + self.names.channel.replace("'", "''") + "'"
+        return {name: _PREPARER.format_table(table) for name, table in tables.items()} | {"channel": channel}
 
 
 def _sessions(names: TableNames, metadata: MetaData) -> Table:
@@ -99,7 +85,7 @@ def _sessions(names: TableNames, metadata: MetaData) -> Table:
         name,
         metadata,
         Column("session_id", Text, primary_key=True),
-        Column("kind", Text, _one_of("kind", get_args(Kind), name), nullable=False),
+        Column("kind", Text, nullable=False),
         Column("runnable_id", Text),
         Column("user_id", Text),
         Column("session_name", Content),
@@ -125,7 +111,7 @@ def _runs(names: TableNames, metadata: MetaData) -> Table:
         Column("run_id", Text, primary_key=True),
         Column("session_id", Text, _inside(names.sessions, "session_id", names), nullable=False),
         Column("position", BigInteger, Identity(always=True), nullable=False),
-        Column("kind", Text, _one_of("kind", get_args(Kind), name), nullable=False),
+        Column("kind", Text, nullable=False),
         Column("runnable_id", Text, nullable=False),
         Column("user_id", Text),
         Column("parent_run_id", Text),
@@ -146,6 +132,8 @@ def _runs(names: TableNames, metadata: MetaData) -> Table:
         Column("idempotency_key", Text),
         Column("fingerprint", Text),
         Column("history_before", BigInteger),
+        Column("root_run_id", Text),
+        Column("depth", Integer),
         Index(f"{name}_session", "session_id", "position"),
         Index(f"{name}_live", "session_id", "position", postgresql_where=text(_LIVE)),
         Index(f"{name}_pending", "position", postgresql_where=text("status = 'PENDING'")),
@@ -254,7 +242,7 @@ def _approvals(names: TableNames, metadata: MetaData) -> Table:
         Column("id", Text, primary_key=True),
         Column("run_id", Text, _inside(names.runs, "run_id", names), nullable=False),
         Column("session_id", Text, nullable=False),
-        Column("kind", Text, _one_of("kind", get_args(Kind), name), nullable=False),
+        Column("kind", Text, nullable=False),
         Column("runnable_id", Text, nullable=False),
         Column("user_id", Text),
         Column("status", Text, _one_of("status", get_args(ApprovalStatus), name), nullable=False),

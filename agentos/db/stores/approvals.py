@@ -21,11 +21,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from agentos.db.base import Page
 from agentos.db.connection.engine import Engine
 from agentos.db.contracts.approvals import Approval, ApprovalQuery, Resolution
+from agentos.db.contracts.pages import Page
 from agentos.db.encoding import check_ids
-from agentos.db.filters import same
+from agentos.db.filters import among, same
 from agentos.db.schema.columns import PAYLOAD, TEXTS
 from agentos.db.schema.tables import NOW, Tables
 from agentos.db.stores.store import AnySelect, Store, read_page
@@ -36,52 +36,17 @@ from agentos.run.records import Json, RunStatus
 _FIELDS: Final = tuple(field.name for field in fields(Approval) if field.name not in {"status", "run_status"})
 _OVER: Final = [status.value for status in RunStatus if status.is_final]
 
-# Whose an approval is, and who may not decide it, its run's row says, not the caller.
-_CREATE: Final = """
-WITH run AS (
-    SELECT run_id, session_id, kind, runnable_id, user_id, (
-        SELECT jsonb_build_object('asked_by', jsonb_agg(DISTINCT name))
-        FROM (VALUES (arguments ->> 'begun_by'), (arguments ->> 'continued_by')) AS asking (name)
-        WHERE name IS NOT NULL
-        HAVING count(*) > 0
-    ) AS asked_by
-    FROM $runs
-    WHERE run_id = ANY(:run_ids) AND (:anyone OR user_id = :owner)
-), added AS (
-    INSERT INTO $approvals (
-        id, run_id, session_id, kind, runnable_id, user_id, status, approval_type, pause_type, tool_call_id,
-        tool_name, tool_args, expires_at, source_name, requirements, context, resolution_data, resolved_by,
-        resolved_at
-    )
-    SELECT
-        a.id, run_id, run.session_id, run.kind, run.runnable_id, run.user_id, a.status, a.approval_type,
-        a.pause_type, a.tool_call_id, a.tool_name, a.tool_args, a.expires_at, a.source_name, a.requirements,
-        CASE
-            WHEN run.asked_by IS NULL THEN a.context
-            ELSE (coalesce(a.context::jsonb, '{}') || run.asked_by)::json
-        END,
-        a.resolution_data, a.resolved_by, a.resolved_at
-    FROM json_to_recordset(:rows) AS a (
-        id text, run_id text, status text, approval_type text, pause_type text, tool_call_id text,
-        tool_name text, tool_args json, expires_at bigint, source_name text, requirements json, context json,
-        resolution_data json, resolved_by text, resolved_at bigint
-    ) JOIN run USING (run_id)
-    ON CONFLICT (id) DO NOTHING
-)
-SELECT run_id FROM run
-"""
-
 
 class ApprovalStore(Store):
-    """The `Approvals` of `db.asking`."""
+    """Approvals: a pending one reads as expired once its time is over, as cancelled once its run ended."""
 
     def __init__(self, engine: Engine, tables: Tables) -> None:
         super().__init__(engine, tables)
-        self._create_approvals = tables.sql(_CREATE, rows=PAYLOAD, run_ids=TEXTS)
+        self._create_approvals = self._statement("create_approvals", rows=PAYLOAD, run_ids=TEXTS)
         self._status = _status(tables)
 
     async def create_approvals(self, approvals: Sequence[Approval], *, owner: Owner) -> None:
-        """Stores those that aren't there yet. NotFoundError("Run") if a run of theirs isn't the owner's."""
+        """Stores those that aren't there yet. NotFoundError("Run") if one's run isn't the owner's."""
         for approval in approvals:
             check_ids(id=approval.id, run_id=approval.run_id, resolved_by=approval.resolved_by)
         run_ids = sorted({approval.run_id for approval in approvals})
@@ -96,14 +61,14 @@ class ApprovalStore(Store):
             raise NotFoundError("Run")
 
     async def get_approval(self, approval_id: str, *, owner: Owner) -> Approval | None:
-        """One."""
+        """An approval; None if there is none."""
         rows = await self._reach(owner).execute(
             self._seen(owner).where(same(self._tables.approvals.c.id, approval_id))
         )
         return _approval(rows[0]) if rows else None
 
     async def list_approvals(self, query: ApprovalQuery, *, owner: Owner) -> Page[Approval]:
-        """A page."""
+        """A page of approvals."""
         table = self._tables.approvals
         matching = self._seen(owner).where(*self._conditions(query))
         rows, total = await read_page(
@@ -124,10 +89,10 @@ class ApprovalStore(Store):
         rows = await self._reach(owner).execute(select(func.count().label("total")).select_from(matching))
         return rows[0]["total"]
 
-    async def approvals_of(self, run_id: str, *, owner: Owner) -> list[Approval]:
-        """All of a run, the oldest first."""
+    async def approvals_of(self, run_ids: Sequence[str], *, owner: Owner) -> list[Approval]:
+        """All of these runs, the oldest first."""
         table = self._tables.approvals
-        matching = self._seen(owner).where(same(table.c.run_id, run_id))
+        matching = self._seen(owner).where(among(table.c.run_id, run_ids))
         rows = await self._reach(owner).execute(matching.order_by(table.c.created_at, table.c.id))
         return [_approval(row) for row in rows]
 

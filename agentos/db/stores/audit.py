@@ -9,9 +9,9 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, RowMapping, Table, select
 from sqlalchemy.exc import IntegrityError
 
-from agentos.db.base import Page
 from agentos.db.connection.engine import Engine
 from agentos.db.contracts.audit import BEGINNING, AuditEntry, AuditQuery, AuditRecord, Link
+from agentos.db.contracts.pages import Page
 from agentos.db.encoding import dump
 from agentos.db.filters import bounded, same
 from agentos.db.schema.tables import Tables
@@ -21,24 +21,16 @@ from agentos.run.owner import ANYONE
 
 _FIELDS: Final = tuple(field.name for field in fields(AuditRecord))
 
-_APPEND: Final = """
-INSERT INTO $audit (
-    seq, "time", decision, reason, status, method, route, resource_id, principal, token_ref, request_id, hash
-)
-SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS added (
-    seq bigint, "time" timestamptz, decision text, reason text, status integer, method text, route text,
-    resource_id text, principal text, token_ref text, request_id text, hash text
-)
-RETURNING seq
-"""
-
 
 class AuditStore(Store):
-    """The `AuditTrail` of `db.guarding`."""
+    """Rows that are added and never changed, each chained to the one before (`os.audit.chain`).
+
+    They belong to the deployment, not to a user: these methods take no `owner`.
+    """
 
     def __init__(self, engine: Engine, tables: Tables) -> None:
         super().__init__(engine, tables)
-        self._append_audit = tables.sql(_APPEND)
+        self._append_audit = self._statement("append_audit")
 
     async def audit_head(self) -> Link:
         """The last row, or the chain's beginning."""
@@ -66,7 +58,7 @@ class AuditStore(Store):
         return [_entry(row) for row in await self._engine.execute(following)]
 
     async def list_audit(self, query: AuditQuery) -> Page[AuditEntry]:
-        """A page, the latest first."""
+        """A page of the audit, the latest first."""
         table = self._tables.audit
         matching = select(table).where(*_conditions(table, query))
         reach = self._reach(ANYONE)

@@ -1,8 +1,6 @@
-"""Branching a conversation: one statement copies a session and the runs that it begins with."""
+"""Branching a conversation."""
 
 from __future__ import annotations
-
-from typing import Final
 
 from sqlalchemy import Text
 
@@ -14,77 +12,21 @@ from agentos.errors import ConflictError
 from agentos.run.owner import Owner
 from agentos.run.records import Session
 
-# What refers to a run that is copied too refers to its copy. The sums are those of the copied runs; as
-# everywhere, the time to the first token is the first run's.
-_FORK: Final = """
-WITH source AS (
-    SELECT * FROM $sessions WHERE session_id = :session_id AND (:anyone OR user_id = :owner)
-), ended AS (
-    SELECT r.* FROM source JOIN $runs AS r USING (session_id)
-    WHERE r.parent_run_id IS NULL AND r.status NOT IN ('PENDING', 'RUNNING', 'PAUSED')
-), copied AS MATERIALIZED (
-    SELECT ended.*, gen_random_uuid()::text AS new_id FROM ended
-    WHERE position <= (
-        SELECT max(position) FROM ended WHERE :through_run_id IS NULL OR run_id = :through_run_id
-    )
-), sums AS (
-    SELECT key, CASE
-        WHEN key = 'time_to_first_token' THEN (array_agg(value::numeric ORDER BY position))[1]
-        ELSE sum(value::numeric)
-    END AS value
-    FROM copied, json_each_text(details -> 'metrics')
-    GROUP BY key
-), session AS (
-    INSERT INTO $sessions (
-        session_id, kind, runnable_id, user_id, session_name, title, session_state, metadata, metrics
-    )
-    SELECT
-        :new_session_id, kind, runnable_id, user_id, session_name, title, session_state, metadata,
-        (SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM sums)
-    FROM source WHERE EXISTS (SELECT FROM copied)
-    ON CONFLICT (session_id) DO NOTHING
-    RETURNING *
-), runs AS (
-    INSERT INTO $runs (
-        run_id, session_id, kind, runnable_id, user_id, status, created_at, input, messages, details
-    )
-    SELECT new_id, session.session_id, c.kind, c.runnable_id, c.user_id, c.status, c.created_at, c.input,
-        c.messages, (
-            SELECT json_object_agg(key, value) FROM (
-                SELECT key, CASE
-                    WHEN key = 'regenerated_from' THEN coalesce(
-                        (SELECT to_json(new_id) FROM copied WHERE run_id = value #>> '{}'), value
-                    )
-                    ELSE value
-                END AS value
-                FROM json_each(c.details) WHERE key != 'forked_from_run_id'
-                UNION ALL SELECT 'forked_from_run_id', to_json(c.run_id)
-            ) AS changed
-        )
-    FROM session CROSS JOIN copied AS c
-    ORDER BY position
-)
-SELECT
-    session.*,
-    EXISTS (SELECT FROM source) AS is_there,
-    EXISTS (SELECT FROM copied) AS has_runs
-FROM (SELECT) AS always LEFT JOIN session ON true
-"""
-
 
 class ForkStore(Store):
-    """The `fork_session` of `db.keeping`."""
+    """Copies of sessions."""
 
     def __init__(self, engine: Engine, tables: Tables) -> None:
         super().__init__(engine, tables)
-        self._fork = tables.sql(_FORK, through_run_id=Text)
+        self._fork = self._statement("fork_session", through_run_id=Text)
 
     async def fork_session(
         self, session_id: str, *, new_session_id: str, through_run_id: str | None = None, owner: Owner
     ) -> Session | None:
-        """A copy of a session, with its runs that ended, up to `through_run_id`; None if there is none.
+        """Copies a session with its runs that have ended, up to `through_run_id`; None if there is none.
 
-        ConflictError if there is nothing to copy or the new id is taken.
+        The copies have ids of their own and say in `forked_from_run_id` whose they are. Nested runs and event
+        logs stay behind. ConflictError if there is nothing to copy or the new id is taken.
         """
         check_ids(new_session_id=new_session_id, through_run_id=through_run_id)
         wanted = {

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping, Table, Text, collate, delete, false, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from agentos.db.base import MemoryQuery, MemoryStats, Page
+from agentos.db.contracts.memories import MemoryQuery, MemoryStats
+from agentos.db.contracts.pages import Page
 from agentos.db.encoding import check_ids, is_id
 from agentos.db.filters import among, contains, ordered, same, texts
 from agentos.db.stores.store import Store, check_owner, read_page
@@ -18,7 +19,7 @@ from agentos.run.records import Memory
 
 
 class MemoryStore(Store):
-    """The `Memories` of `db.base`."""
+    """What is remembered about users."""
 
     async def create_memory(self, memory: Memory, *, owner: Owner) -> Memory:
         """Stores a new one; ConflictError if the id is taken, by whomever."""
@@ -38,14 +39,14 @@ class MemoryStore(Store):
         return _memory(rows[0])
 
     async def get_memory(self, memory_id: str, *, owner: Owner) -> Memory | None:
-        """One."""
+        """A memory; None if there is none."""
         table = self._tables.memories
         reach = self._reach(owner)
         statement = select(table).where(same(table.c.memory_id, memory_id), reach.covers(table))
         return _first(await reach.execute(statement))
 
     async def list_memories(self, query: MemoryQuery, *, owner: Owner) -> Page[Memory]:
-        """A page."""
+        """A page of memories."""
         table = self._tables.memories
         reach = self._reach(owner)
         matching = select(table).where(reach.covers(table), *_conditions(table, query))
@@ -73,7 +74,7 @@ class MemoryStore(Store):
         return _first(await reach.execute(update(table).where(*mine).values(new).returning(table)))
 
     async def delete_memories(self, memory_ids: Sequence[str], *, owner: Owner) -> int:
-        """How many there were."""
+        """Deletes memories; returns how many existed."""
         table = self._tables.memories
         reach = self._reach(owner)
         statement = delete(table).where(among(table.c.memory_id, memory_ids), reach.covers(table))

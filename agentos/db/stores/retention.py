@@ -1,7 +1,7 @@
-"""Deleting what is old: sessions that nobody goes on with, logs of runs that are over.
+"""Deleting what is old: sessions that nobody continues, event logs of runs that have ended.
 
-It goes in batches, so that nothing is locked for long, and processes that prune at once take turns. What
-somebody else holds is left for the next time.
+In batches, so that nothing is locked for long; processes that prune at once take turns. What somebody else
+holds is left for the next time.
 """
 
 from __future__ import annotations
@@ -26,78 +26,18 @@ BATCH: Final = 200
 
 _TURN: Final = text("SELECT pg_advisory_xact_lock(:key)")
 
-# Without an age nothing is old. A session hasn't been changed before it was created: the index on the one
-# narrows down the other.
-_OLD: Final = """
-SELECT session_id FROM $sessions AS s
-WHERE created_at < now() - CAST(:age AS interval) AND updated_at < now() - CAST(:age AS interval)
-    AND NOT EXISTS (
-        SELECT FROM $runs AS r
-        WHERE r.session_id = s.session_id AND r.status IN ('PENDING', 'RUNNING', 'PAUSED')
-    )
-"""
-_INSIDE: Final = """
-SELECT run_id, segment, durable FROM $runs WHERE session_id IN (SELECT session_id FROM old)
-"""
-# All parts of a statement see what was there before it, so what is deleted along is counted.
-_COUNTS: Final = """
-SELECT
-    (SELECT count(*) FROM old) AS sessions,
-    (SELECT count(*) FROM inside) AS runs,
-    (SELECT count(*) FROM $events WHERE run_id IN (SELECT run_id FROM inside)) AS events,
-    (SELECT count(*) FROM $approvals WHERE run_id IN (SELECT run_id FROM inside)) AS approvals,
-    ARRAY(
-        SELECT run_id || ':' || number FROM inside, generate_series(0, segment) AS number WHERE durable
-    ) AS workflows
-"""
-_COUNT_SESSIONS: Final = f"WITH old AS ({_OLD}), inside AS ({_INSIDE}) {_COUNTS}"
-_PRUNE_SESSIONS: Final = f"""
-WITH old AS ({_OLD} ORDER BY created_at LIMIT :batch FOR UPDATE SKIP LOCKED), inside AS ({_INSIDE}), gone AS (
-    DELETE FROM $sessions WHERE session_id IN (SELECT session_id FROM old)
-)
-{_COUNTS}
-"""  # noqa: S608 - of parts that are constants
 
-# By the index from one run that has a log to the next: the runs that have none any more cost nothing.
-_LOGS: Final = """
-WITH RECURSIVE logged AS (
-    (SELECT run_id FROM $events WHERE run_id > :after ORDER BY run_id LIMIT 1)
-    UNION ALL
-    SELECT following.run_id
-    FROM logged CROSS JOIN LATERAL (
-        SELECT e.run_id FROM $events AS e WHERE e.run_id > logged.run_id ORDER BY e.run_id LIMIT 1
-    ) AS following
-), batch AS MATERIALIZED (
-    SELECT run_id FROM logged LIMIT :batch
-), ended AS MATERIALIZED (
-    SELECT run_id, session_id FROM batch JOIN $runs USING (run_id)
-    WHERE status NOT IN ('PENDING', 'RUNNING', 'PAUSED') AND updated_at < now() - CAST(:log_age AS interval)
-)
-"""
-_COUNT_LOGS: Final = f"""
-{_LOGS}, old AS ({_OLD})
-SELECT (SELECT max(run_id) FROM batch) AS last, (
-    SELECT count(*) FROM $events
-    WHERE run_id IN (SELECT run_id FROM ended WHERE session_id NOT IN (SELECT session_id FROM old))
-) AS events
-"""  # noqa: S608 - of parts that are constants
-_PRUNE_LOGS: Final = f"""
-{_LOGS}, gone AS (DELETE FROM $events WHERE run_id IN (SELECT run_id FROM ended) RETURNING run_id)
-SELECT (SELECT max(run_id) FROM batch) AS last, (SELECT count(*) FROM gone) AS events
-"""  # noqa: S608 - of parts that are constants
-
-
-class PruningStore(Store):
-    """The `prune` of `db.keeping`."""
+class RetentionStore(Store):
+    """Housekeeping: the server's own call, on everybody's rows."""
 
     def __init__(self, engine: Engine, tables: Tables) -> None:
         super().__init__(engine, tables)
         types = {"age": Interval, "batch": BigInteger}
         log_types = {"log_age": Interval, "batch": BigInteger, "after": Text}
-        self._count_sessions = tables.sql(_COUNT_SESSIONS, age=Interval)
-        self._prune_sessions = tables.sql(_PRUNE_SESSIONS, **types)
-        self._count_logs = tables.sql(_COUNT_LOGS, age=Interval, **log_types)
-        self._prune_logs = tables.sql(_PRUNE_LOGS, **log_types)
+        self._count_sessions = self._statement("count_sessions", age=Interval)
+        self._prune_sessions = self._statement("prune_sessions", **types)
+        self._count_logs = self._statement("count_logs", age=Interval, **log_types)
+        self._prune_logs = self._statement("prune_logs", **log_types)
         self._turn = lock_key(f"prune {tables.names.schema}.{tables.names.sessions}")
 
     async def prune(
@@ -107,7 +47,15 @@ class PruningStore(Store):
         events_older_than: timedelta | None = None,
         dry_run: bool = False,
     ) -> Pruned:
-        """Deletes what is older than it needs to be; see `db.keeping`."""
+        """Deletes what is older than it needs to be.
+
+        `older_than`: whole sessions, with their runs, events and approvals, that haven't changed for that
+        long and have no run that is live or paused. `events_older_than`: the event logs of runs that ended
+        that long ago; the runs themselves stay, with all that was said.
+
+        In batches, each a transaction of its own, of one process at a time. The audit isn't pruned: each of
+        its rows vouches for the one before. `dry_run` only counts.
+        """
         ages = [age for age in (older_than, events_older_than) if age is not None]
         if not ages or min(ages) < timedelta(0):
             raise InvalidInputError("Say how old things may get: an age of 0 or more.", field="older_than")

@@ -1,70 +1,51 @@
-"""Runs in Postgres. Each of the two writes of a run is one statement: one round trip, all or nothing."""
+"""Runs that were accepted: their outcome, and reading them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, literal, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Text, literal, select
 
-from agentos.db.base import Accepted, RunRequest, StateChange
 from agentos.db.connection.engine import Engine
-from agentos.db.contracts.runs import LoggedEvent
+from agentos.db.contracts.events import LoggedEvent
+from agentos.db.contracts.runs import StateChange
 from agentos.db.encoding import check_ids, id_or_none
 from agentos.db.filters import among, bounded, same
-from agentos.db.rows import run_of
+from agentos.db.rows import run_of, run_row
+from agentos.db.schema.columns import OBJECT, PAYLOAD, TEXTS
 from agentos.db.schema.tables import Tables
-from agentos.db.sql import acceptance, admission, outcome
 from agentos.db.stores.events import lines
-from agentos.db.stores.store import Store, check_owner
-from agentos.errors import ConflictError, NotFoundError
+from agentos.db.stores.store import Store
+from agentos.errors import NotFoundError, RunLostError
 from agentos.run.messages import Metrics
 from agentos.run.owner import Owner
 from agentos.run.records import RunOutput, RunStatus
+from agentos.run.text import mended
+
+_ONCE: Final = {"time_to_first_token"}
+"""What isn't summed: the first run's is the session's, as `Metrics` adds up."""
 
 
 class RunStore(Store):
-    """The `Runs` of `db.base`."""
+    """Runs, each its own row."""
 
     def __init__(self, engine: Engine, tables: Tables) -> None:
         super().__init__(engine, tables)
-        self._accept = acceptance.acceptance(tables)
-        self._admission = admission.Admission(tables)
-        self._finish = outcome.outcome(tables)
-
-    async def accept_run(self, request: RunRequest, *, owner: Owner) -> Accepted:
-        """Finds or makes the session and commits the run row, in one round trip.
-
-        NotFoundError("Session") if the session is another user's, or another runnable's. ConflictError if
-        the run's id is taken, by whomever; its kinds, and QueueFullError, as the request says. Memories are
-        the newest `accept.MAX_MEMORIES`.
-        """
-        run = request.run
-        check_owner(owner, run.user_id)
-        check_ids(
-            run_id=run.run_id,
-            session_id=run.session_id,
-            runnable_id=run.runnable_id,
-            user_id=run.user_id,
-            parent_run_id=run.parent_run_id,
-            idempotency_key=request.idempotency_key,
+        self._finish_run = self._statement(
+            "finish_run",
+            input=PAYLOAD,
+            messages=PAYLOAD,
+            details=PAYLOAD,
+            worker_id=Text,
+            replaces=Text,
+            put=OBJECT,
+            removed=TEXTS,
+            first=OBJECT,
+            more=OBJECT,
+            lines=PAYLOAD,
+            is_logged=Boolean,
         )
-        reach = self._reach(owner)
-        try:
-            if admission.has_rules(request):
-                (row,) = await reach.execute(
-                    self._admission.statement,
-                    admission.wishes(request),
-                    locks=[self._lock(*parts) for parts in admission.locks(request)],
-                    look=self._admission.look(request),
-                )
-                return admission.admitted(request, row)
-            rows = await reach.execute(self._accept, acceptance.parameters(request))
-        except IntegrityError as error:
-            raise ConflictError("There is a run with this run_id already.") from error
-        if not rows:
-            raise NotFoundError("Session")
-        return acceptance.accepted(run.run_id, rows[0])
 
     async def finish_run(
         self,
@@ -72,27 +53,40 @@ class RunStore(Store):
         change: StateChange,
         *,
         owner: Owner,
-        executor_id: str | None = None,
+        worker_id: str | None = None,
         earlier: Metrics | None = None,
         replaces: str | None = None,
         events: Sequence[LoggedEvent] = (),
     ) -> None:
-        """Stores the run's outcome or pause, its last events, its session's state and its sums.
+        """Stores the run's outcome or pause, its session's state and its sums, in one round trip.
 
-        A run that has ended already stays as it is, so this may be tried again. One that was to be undone,
-        and is CANCELLED, is deleted. NotFoundError("Run") if there is no such run any more.
+        `earlier`: what the session has of the run's metrics already; a nested run adds nothing, for its
+        tokens are its root's too. `replaces`: the run that becomes REGENERATED if this one is COMPLETED.
+        `events` go to the log, and to every process, with it: the outcome and the run's last event are both
+        there or neither is. Nested runs that haven't ended end with it.
+
+        A run that has ended already stays as it is, so this may be tried again. One that is to be undone, and
+        is CANCELLED, is deleted. RunLostError if the run is another worker's now, NotFoundError("Run") if
+        there is no such run any more.
         """
         check_ids(run_id=run.run_id, session_id=run.session_id)
-        finished = outcome.parameters(run, change, earlier) | {
-            "executor_id": executor_id,
+        outcome = run_row(run) | {
+            "worker_id": worker_id,
             "replaces": replaces and id_or_none(replaces),
+            "put": dict(change.put),
+            "removed": [mended(key) for key in change.removed],
             "lines": lines(run.run_id, events),
             "is_logged": bool(events),
+            **_sums(run.metrics or Metrics(), earlier or Metrics()),
         }
-        outcome.check(run.run_id, await self._reach(owner).execute(self._finish, finished))
+        rows = await self._reach(owner).execute(self._finish_run, outcome)
+        if not rows:
+            raise NotFoundError("Run", run.run_id)
+        if not (rows[0]["is_stored"] or rows[0]["is_over"]):
+            raise RunLostError(f"Another process executes the run {run.run_id!r}.")
 
     async def get_run(self, run_id: str, *, owner: Owner, session_id: str | None = None) -> RunOutput | None:
-        """One run in full."""
+        """A run in full; None if there is none, or none in that session."""
         table = self._tables.runs
         reach = self._reach(owner)
         statement = select(table).where(same(table.c.run_id, run_id), reach.covers(table))
@@ -102,7 +96,7 @@ class RunStore(Store):
         return run_of(rows[0]) if rows else None
 
     async def run_status(self, run_id: str, *, owner: Owner) -> RunStatus | None:
-        """Where one run is; of it, however big, nothing else is read. None if there is none."""
+        """The status of a run, however big, without reading the rest of it; None if there is none."""
         table, reach = self._tables.runs, self._reach(owner)
         statement = select(table.c.status).where(same(table.c.run_id, run_id), reach.covers(table))
         rows = await reach.execute(statement)
@@ -117,14 +111,18 @@ class RunStore(Store):
         created_after: int | None = None,
         created_before: int | None = None,
         messages: bool = True,
+        nested: bool = False,
     ) -> list[RunOutput]:
         """A session's runs, oldest first; times are epoch seconds, inclusive.
 
-        Without `messages`, which are the most of a run, they aren't read.
+        Without `messages`, which are most of a run, they aren't read. `nested` adds the runs that are part of
+        others.
         """
         table = self._tables.runs
         reach = self._reach(owner)
         conditions: list[ColumnElement[bool]] = [same(table.c.session_id, session_id), reach.covers(table)]
+        if not nested:
+            conditions.append(table.c.parent_run_id.is_(None))
         if statuses:
             conditions.append(among(table.c.status, [status.value for status in statuses]))
         if created_after is not None:
@@ -134,3 +132,18 @@ class RunStore(Store):
         columns = [column for column in table.c if messages or column is not table.c.messages]
         statement = select(*columns).where(*conditions).order_by(table.c.position)
         return [run_of(row) for row in await reach.execute(statement)]
+
+    async def child_runs(self, run: RunOutput, *, owner: Owner) -> list[RunOutput]:
+        """The runs that `run` has begun itself, oldest first."""
+        table = self._tables.runs
+        reach = self._reach(owner)
+        inside = (same(table.c.session_id, run.session_id), same(table.c.parent_run_id, run.run_id))
+        statement = select(table).where(*inside, reach.covers(table)).order_by(table.c.position)
+        return [run_of(row) for row in await reach.execute(statement)]
+
+
+def _sums(metrics: Metrics, earlier: Metrics) -> dict[str, Any]:
+    """What the session's sums grow by, and what is only set if it isn't there."""
+    now, before = metrics.model_dump(exclude_none=True), earlier.model_dump(exclude_none=True)
+    more = {name: value - before.get(name, 0) for name, value in now.items() if name not in _ONCE}
+    return {"first": {name: value for name, value in now.items() if name in _ONCE}, "more": more}

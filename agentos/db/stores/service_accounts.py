@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import RowMapping, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from agentos.db.base import Page
+from agentos.db.contracts.pages import Page
 from agentos.db.contracts.service_accounts import AccountQuery, ServiceAccount
 from agentos.db.filters import among, same
 from agentos.db.stores.store import Store, read_page
@@ -20,7 +20,10 @@ _FIELDS: Final = tuple(field.name for field in fields(ServiceAccount))
 
 
 class ServiceAccountStore(Store):
-    """The `ServiceAccounts` of `db.guarding`."""
+    """Machines and the hashes (SHA-256, in hex) of their tokens.
+
+    They belong to the deployment, not to a user: these methods take no `owner`.
+    """
 
     async def create_service_account(self, account: ServiceAccount, *, token_hash: str) -> None:
         """Stores a new one; ConflictError if one that isn't revoked has the name."""
@@ -37,7 +40,7 @@ class ServiceAccountStore(Store):
         return _account(rows[0]) if rows else None
 
     async def list_service_accounts(self, query: AccountQuery) -> Page[ServiceAccount]:
-        """A page."""
+        """A page of accounts."""
         table = self._tables.service_accounts
         matching = select(table)
         if not query.include_revoked:

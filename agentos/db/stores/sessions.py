@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping, Table, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from agentos.db.base import Page, SessionChange, SessionQuery
+from agentos.db.contracts.pages import Page
+from agentos.db.contracts.sessions import SessionChange, SessionQuery
 from agentos.db.encoding import check_ids
 from agentos.db.filters import among, contains, ordered, same
 from agentos.db.stores.store import Store, check_owner, read_page
@@ -18,7 +19,7 @@ from agentos.run.records import Session
 
 
 class SessionStore(Store):
-    """The `Sessions` of `db.base`."""
+    """Conversations."""
 
     async def create_session(self, session: Session, *, owner: Owner) -> Session:
         """Stores a new one; ConflictError if the id is taken, by whomever."""
@@ -32,14 +33,14 @@ class SessionStore(Store):
         return _session(rows[0])
 
     async def get_session(self, session_id: str, *, owner: Owner) -> Session | None:
-        """One, without its runs."""
+        """A session without its runs; None if there is none."""
         table = self._tables.sessions
         reach = self._reach(owner)
         statement = select(table).where(same(table.c.session_id, session_id), reach.covers(table))
         return _first(await reach.execute(statement))
 
     async def list_sessions(self, query: SessionQuery, *, owner: Owner) -> Page[Session]:
-        """A page; never reads runs."""
+        """A page of sessions; their runs aren't read."""
         table = self._tables.sessions
         reach = self._reach(owner)
         matching = select(table).where(reach.covers(table), *_conditions(table, query))
@@ -75,7 +76,7 @@ class SessionStore(Store):
         return _first(await reach.execute(statement))
 
     async def delete_sessions(self, session_ids: Sequence[str], *, owner: Owner) -> int:
-        """Deletes them with their runs and events; how many there were."""
+        """Deletes sessions with their runs and events; returns how many existed."""
         table = self._tables.sessions
         reach = self._reach(owner)
         statement = delete(table).where(among(table.c.session_id, session_ids), reach.covers(table))

@@ -1,15 +1,21 @@
-"""What the parts of `PostgresDb` have in common: the tables, the door to them, and pages."""
+"""What the parts of `PostgresDb` have in common: the tables, the door to them, and pages.
+
+Every method that touches a user's rows takes `owner`, without a default: the rows that it sees and changes
+are exactly those that `run.owner.may_see` allows. Another owner's row is as absent as one that doesn't exist.
+DatabaseUnavailableError from any method means that Postgres doesn't answer.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, func, select
+from sqlalchemy import ColumnElement, RowMapping, Select, TextClause, func, select
 
 from agentos.db.connection.engine import Engine, Reach
 from agentos.db.filters import bounded
 from agentos.db.schema.tables import Tables
+from agentos.db.sql.statements import statement
 from agentos.errors import InvalidInputError
 from agentos.run.owner import Owner, may_see
 
@@ -22,6 +28,9 @@ class Store:
     def __init__(self, engine: Engine, tables: Tables) -> None:
         self._engine = engine
         self._tables = tables
+
+    def _statement(self, name: str, **types: Any) -> TextClause:
+        return statement(self._tables, name, **types)
 
     def _reach(self, owner: Owner) -> Reach:
         return self._engine.reach(owner)

@@ -12,9 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from agentos.db.connection.engine import Engine
 from agentos.db.connection.transaction import Transaction
-from agentos.db.contracts.retention import Imported
-from agentos.db.contracts.runs import LoggedEvent
-from agentos.db.contracts.transfer import EventLine, Reading, RunLine, SessionLine, written
+from agentos.db.contracts.events import LoggedEvent
+from agentos.db.contracts.transfer import EventLine, Imported, Reading, RunLine, SessionLine, written
 from agentos.db.encoding import check_ids
 from agentos.db.filters import same
 from agentos.db.rows import run_of, run_row
@@ -31,21 +30,16 @@ EVENTS: Final = 500
 
 _LEFT_OUT: Final = [status.value for status in RunStatus if not status.is_final]
 
-_ADD_EVENTS: Final = """
-INSERT INTO $events (run_id, seq, name, text)
-SELECT :run_id, batch.* FROM json_to_recordset(:batch) AS batch (seq integer, name text, text text)
-"""
-
 
 class TransferStore(Store):
-    """The `export_session` and `import_session` of `db.keeping`."""
+    """Sessions as lines of JSON."""
 
     def __init__(self, engine: Engine, tables: Tables) -> None:
         super().__init__(engine, tables)
-        self._add_events = tables.sql(_ADD_EVENTS, batch=PAYLOAD)
+        self._import_events = self._statement("import_events", batch=PAYLOAD)
 
     async def export_session(self, session_id: str, *, owner: Owner) -> AsyncGenerator[str]:
-        """The session as lines of JSON (`db.lines`), all of one moment; NotFoundError at the first."""
+        """The session as lines of JSON (`contracts.transfer`), of one moment; NotFoundError at the first."""
         async with self._engine.transaction(owner, isolation="REPEATABLE READ") as transaction:
             yield written(await self._session_line(transaction, session_id, owner))
             position = 0
@@ -65,7 +59,12 @@ class TransferStore(Store):
         user_id: str | None = None,
         new_ids: bool = False,
     ) -> Imported:
-        """Stores an exported session, all of it or nothing; see `db.keeping`."""
+        """Stores an exported session, all of it or nothing.
+
+        It becomes `user_id`'s, else the owner's, else (for anyone) the user's that it was. It counts as
+        changed now. InvalidInputError names the line that can't be used; ConflictError if an id is taken,
+        which can't happen with `new_ids`.
+        """
         reading, making = Reading(), _Making(owner, user_id, new_ids=new_ids)
         async with self._engine.transaction(owner) as transaction:
             async for text in lines:
@@ -142,7 +141,7 @@ class TransferStore(Store):
     async def _flush(self, transaction: Transaction, making: _Making) -> None:
         batch = [{"seq": event.seq, "name": event.name, "text": event.text} for event in making.waiting]
         if batch:
-            await transaction.execute(self._add_events, {"run_id": making.run_id, "batch": batch})
+            await transaction.execute(self._import_events, {"run_id": making.run_id, "batch": batch})
         making.waiting.clear()
 
 
@@ -173,6 +172,7 @@ class _Making:
             "session_id": self.session_id,
             "user_id": self.user_id,
             "parent_run_id": self._referred(run.parent_run_id),
+            "root_run_id": self._referred(run.root_run_id),
             "regenerated_from": self._referred(run.regenerated_from),
             "tools": [
                 tool.model_copy(update={"child_run_id": self._referred(tool.child_run_id)})

@@ -1,93 +1,100 @@
-"""Runs that processes hold and lose, in Postgres. These are the server's calls, on everybody's rows."""
+"""Runs that processes hold and lose.
+
+Only `reopen_run` and `cancel_run` act for a caller, and take an `owner`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from string import Template
-from typing import Final
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Double, Integer, RowMapping, Text
 
 from agentos.db.connection.engine import Engine
-from agentos.db.contracts.workers import Assignment, Cancelling, Limits, OpenedRun
+from agentos.db.contracts.runs import OpenedRun, RunReads
+from agentos.db.contracts.workers import Assignment, Cancelling, Limits
 from agentos.db.encoding import id_or_none
+from agentos.db.rows import opened, reading, run_of, run_row
+from agentos.db.schema.columns import OBJECT, PAYLOAD, TEXTS
 from agentos.db.schema.tables import Tables
-from agentos.db.sql.claims import Claiming, assignments
-from agentos.db.sql.notifications import QUEUE
-from agentos.db.sql.segments import Segments, opened, opening, reopening
 from agentos.db.stores.store import Store
 from agentos.errors import ConflictError, NotFoundError
-from agentos.run.events import Kind
+from agentos.run.kinds import Kind
 from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import Json, RunOutput, RunStatus
-
-_BEAT: Final = """
-WITH beat AS (
-    INSERT INTO $executors (executor_id) VALUES (:executor_id)
-    ON CONFLICT (executor_id) DO UPDATE SET beat_at = now()
-)
-SELECT run_id FROM $runs
-WHERE executor_id = :executor_id AND status = 'RUNNING' AND cancelling IS NOT NULL
-"""
-
-_LEAVE: Final = Template("""
-WITH gone AS (DELETE FROM $executors WHERE executor_id = :executor_id) SELECT $queue
-""").safe_substitute(queue=QUEUE)
+from agentos.run.request import RunRequest
 
 
-class ExecutorStore(Store):
-    """The `Executing` of `db.executing` but its notices."""
+class WorkerStore(Store):
+    """Workers and their runs; see `contracts.workers`."""
 
     def __init__(self, engine: Engine, tables: Tables) -> None:
         super().__init__(engine, tables)
-        self._beat = tables.sql(_BEAT)
-        self._leave = tables.sql(_LEAVE)
-        self._claiming = Claiming(tables)
-        self._segments = Segments(tables)
+        limits = dict.fromkeys(("total", "per_runnable", "per_user", "most"), Integer)
+        self._beat = self._statement("beat")
+        self._leave = self._statement("leave")
+        self._claim_runs = self._statement("claim_runs", runnables=PAYLOAD, **limits)
+        self._adopt_runs = self._statement("adopt_runs", runnables=PAYLOAD, held=TEXTS, dead_after=Double)
+        self._take_run = self._statement("take_run", segment=Integer)
+        self._open_run = self._statement(
+            "open_run", defaults=OBJECT, default_keys=TEXTS, history_runs=BigInteger, memories=BigInteger
+        )
+        self._reopen_run = self._statement(
+            "reopen_run",
+            worker_id=Text,
+            details=PAYLOAD,
+            changes=PAYLOAD,
+            changed=TEXTS,
+            messages=BigInteger,
+            recorded=Boolean,
+        )
+        self._cancel_run = self._statement("cancel_run")
 
-    async def beat(self, executor_id: str) -> list[str]:
-        """Says that the executor lives; those of its runs that somebody wants to end."""
-        rows = await self._reach(ANYONE).execute(self._beat, {"executor_id": executor_id})
+    async def beat(self, worker_id: str) -> list[str]:
+        """Says that the worker lives; returns those of its runs that somebody wants to end."""
+        rows = await self._reach(ANYONE).execute(self._beat, {"worker_id": worker_id})
         return [row["run_id"] for row in rows]
 
-    async def leave(self, executor_id: str) -> None:
-        """Forgets the executor; whatever it still has is orphaned at once."""
-        await self._reach(ANYONE).execute(self._leave, {"executor_id": executor_id})
+    async def leave(self, worker_id: str) -> None:
+        """Forgets the worker; its runs are orphaned at once."""
+        await self._reach(ANYONE).execute(self._leave, {"worker_id": worker_id})
 
     async def adopt_runs(
         self,
-        executor_id: str,
+        worker_id: str,
         *,
         dead_after: float,
         runnables: Sequence[tuple[Kind, str]],
         held: Sequence[str],
     ) -> list[Assignment]:
-        """Takes over the live runs of executors that are gone or silent for `dead_after` seconds.
+        """Takes over the live runs of workers that are gone or silent for `dead_after` seconds.
 
-        Durable ones only if they are of one of `runnables` or to be cancelled: another process may go on
-        with the rest. They come back RUNNING; of those that were waiting PENDING for a caller at the dead
-        process, durable ones wait on, for any process. Each orphan is given to one executor only. PENDING
-        runs without an executor aren't orphans; the executor's own runs are, after three times as long, if it
-        doesn't know of them: an answer of the database was lost. Those that it knows of are `held`.
+        Durable ones only if they are of one of `runnables` or to be cancelled: another process may continue
+        the rest. They come back RUNNING; of those that were waiting PENDING for a caller at the dead process,
+        durable ones wait on, for any process. Each orphan is given to one worker only. PENDING runs without a
+        worker aren't orphans; the worker's own runs are, after three times as long, if it doesn't know of
+        them, because an answer of the database was lost. Those that it knows of are `held`.
         """
         wanted = {
-            "executor_id": executor_id,
+            "worker_id": worker_id,
             "dead_after": dead_after,
             "runnables": _listed(runnables),
             "held": list(held),
         }
         locks = [self._lock("adoption")]
-        return assignments(await self._reach(ANYONE).execute(self._claiming.adopt, wanted, locks=locks))
+        return _assignments(await self._reach(ANYONE).execute(self._adopt_runs, wanted, locks=locks))
 
     async def claim_runs(
-        self, executor_id: str, *, runnables: Sequence[tuple[Kind, str]], limits: Limits, most: int
+        self, worker_id: str, *, runnables: Sequence[tuple[Kind, str]], limits: Limits, most: int
     ) -> list[Assignment]:
         """Takes up to `most` PENDING runs that may start now, oldest first, and makes them RUNNING.
 
-        Those of one of `runnables` that have no executor, and those of this executor. Limits count, and
-        hold back, background runs only; a run with a `multitask` policy starts once no run accepted before
-        it is live in its session. What is to be cancelled waits for nothing. Exact across processes.
+        Those of one of `runnables` that have no worker, and those of this worker. Limits count, and hold
+        back, background runs only; a run with a `multitask` policy starts once no run accepted before it is
+        live in its session. A run that is to be cancelled waits for nothing. Exact across processes.
         """
         wanted = {
-            "executor_id": executor_id,
+            "worker_id": worker_id,
             "runnables": _listed(runnables),
             "total": limits.total,
             "per_runnable": limits.per_runnable,
@@ -97,48 +104,64 @@ class ExecutorStore(Store):
         claimed: list[Assignment] = []
         while len(claimed) < most:
             asked = wanted | {"most": most - len(claimed)}
-            rows = await self._reach(ANYONE).execute(self._claiming.claim, asked, locks=locks)
+            rows = await self._reach(ANYONE).execute(self._claim_runs, asked, locks=locks)
             if not rows:
                 break
-            claimed += assignments(rows)
+            claimed += _assignments(rows)
         return claimed
 
-    async def take_run(self, run_id: str, *, executor_id: str, segment: int) -> Assignment | None:
-        """Makes a RUNNING run this executor's; None if it isn't RUNNING, or not in that segment."""
-        wanted = {"run_id": id_or_none(run_id), "executor_id": executor_id, "segment": segment}
-        taken = assignments(await self._reach(ANYONE).execute(self._claiming.take, wanted))
+    async def take_run(self, run_id: str, *, worker_id: str, segment: int) -> Assignment | None:
+        """Makes a RUNNING run this worker's; None if it isn't RUNNING, or not in that segment."""
+        wanted = {"run_id": id_or_none(run_id), "worker_id": worker_id, "segment": segment}
+        taken = _assignments(await self._reach(ANYONE).execute(self._take_run, wanted))
         return taken[0] if taken else None
 
-    async def open_run(
-        self, run_id: str, *, executor_id: str, session_defaults: Json, history_runs: int, memories: bool
-    ) -> OpenedRun | None:
-        """The executor's own run with everything it needs; None if it isn't the executor's.
+    async def open_run(self, run_id: str, *, worker_id: str, reads: RunReads) -> OpenedRun | None:
+        """The worker's own run with all it needs to execute it; None if it isn't the worker's.
 
         The history is of the runs that were accepted before it.
         """
-        wanted = opening(session_defaults, history_runs=history_runs, memories=memories)
-        wanted |= {"run_id": id_or_none(run_id), "executor_id": executor_id}
-        rows = await self._reach(ANYONE).execute(self._segments.open, wanted)
-        return opened(rows[0]) if rows else None
+        wanted = reading(reads) | {"run_id": id_or_none(run_id), "worker_id": worker_id}
+        rows = await self._reach(ANYONE).execute(self._open_run, wanted)
+        if not rows:
+            return None
+        row, run = rows[0], run_of(rows[0])
+        return opened(
+            run,
+            RunRequest.restored(run, row["arguments"] or {}),
+            row,
+            segment=row["segment"],
+            durable=row["durable"],
+            last_seq=row["last_seq"],
+            session_state=row["current_state"],
+        )
 
     async def reopen_run(
         self,
         run: RunOutput,
+        changes: Json,
         *,
-        executor_id: str | None,
-        arguments: Json,
         owner: Owner,
+        worker_id: str | None,
         recorded: bool = True,
     ) -> int:
-        """Continues a PAUSED run with the tools as `run` has them now; its new segment.
+        """Continues a PAUSED run with the tools as `run` has them now; returns its new segment.
 
-        With an executor it is RUNNING there, without one it is PENDING, as a background run. `arguments`
-        are put over the stored ones. Unless its steps are `recorded`, a durable run isn't durable any more.
-        ConflictError if it isn't PAUSED (any more), or was continued since `run` was read;
-        NotFoundError("Run") if there is none.
+        At a worker it is RUNNING, without one it is PENDING, as a background run. `changes` are put over its
+        stored request. Unless its steps are `recorded`, a durable run isn't durable any more. ConflictError
+        if it isn't PAUSED (any more), or was continued since `run` was read; NotFoundError("Run").
         """
-        wanted = reopening(run, arguments) | {"executor_id": executor_id, "recorded": recorded}
-        rows = await self._reach(owner).execute(self._segments.reopen, wanted)
+        row = run_row(run)
+        wanted = {
+            "run_id": run.run_id,
+            "details": row["details"],
+            "messages": len(row["messages"]),
+            "changes": changes,
+            "changed": list(changes),
+            "worker_id": worker_id,
+            "recorded": recorded,
+        }
+        rows = await self._reach(owner).execute(self._reopen_run, wanted)
         if not rows:
             raise NotFoundError("Run", run.run_id)
         if rows[0]["segment"] is None:
@@ -146,18 +169,28 @@ class ExecutorStore(Store):
         return rows[0]["segment"]
 
     async def cancel_run(
-        self, run_id: str, *, executor_id: str, owner: Owner, how: Cancelling = "cancel"
+        self, run_id: str, *, worker_id: str, owner: Owner, how: Cancelling = "cancel"
     ) -> RunStatus | None:
-        """Asks for a run to end, and tells every process; the status it had, None if there is no such run.
+        """Asks for a run to end, and notifies every process; the status it had, None if there is no such run.
 
         A run that no process of ours executes (PENDING, PAUSED, or a script's, which counts as PENDING)
-        becomes RUNNING here, for this executor to end it.
-        A run that is over stays as it is. The first of several wishes holds.
+        becomes RUNNING here, for this worker to end it. A run that has ended stays as it is, and the first of
+        several wishes holds. One that pauses all the same becomes PENDING, to be claimed and ended.
         """
-        wanted = {"run_id": id_or_none(run_id), "executor_id": executor_id, "how": how}
-        rows = await self._reach(owner).execute(self._segments.cancel, wanted)
+        wanted = {"run_id": id_or_none(run_id), "worker_id": worker_id, "how": how}
+        rows = await self._reach(owner).execute(self._cancel_run, wanted)
         return RunStatus(rows[0]["status"]) if rows else None
 
 
 def _listed(runnables: Sequence[tuple[Kind, str]]) -> list[dict[str, str]]:
     return [{"kind": kind, "id": runnable_id} for kind, runnable_id in runnables]
+
+
+def _assignments(rows: Sequence[RowMapping]) -> list[Assignment]:
+    """What rows say, the run that was accepted first before the others."""
+    names = ("run_id", "kind", "runnable_id", "segment", "durable", "cancelling")
+
+    def position(row: RowMapping) -> Any:
+        return row["position"]
+
+    return [Assignment(**{name: row[name] for name in names}) for row in sorted(rows, key=position)]

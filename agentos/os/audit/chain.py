@@ -16,7 +16,7 @@ from hashlib import sha256
 from typing import Final
 
 from agentos.db.contracts.audit import BEGINNING, AuditEntry, AuditRecord, Link
-from agentos.db.contracts.guard import AuditTrail
+from agentos.db.stores.audit import AuditStore
 from agentos.errors import ConflictError
 
 _PAGE: Final = 1000
@@ -50,14 +50,14 @@ def chained(head: Link, records: Iterable[AuditRecord]) -> list[AuditEntry]:
     return entries
 
 
-async def append(trail: AuditTrail, records: Sequence[AuditRecord]) -> None:
+async def append(trail: AuditStore, records: Sequence[AuditRecord]) -> None:
     """Adds records behind the last row, whoever else adds some meanwhile."""
     while True:
         with suppress(ConflictError):
             return await trail.append_audit(chained(await trail.audit_head(), records))
 
 
-async def verify(trail: AuditTrail, *, expected: Link | None = None) -> Verdict:
+async def verify(trail: AuditStore, *, expected: Link | None = None) -> Verdict:
     """Follows the chain from its beginning; `expected` must be one of its rows."""
     head = BEGINNING
     while entries := await trail.read_audit(after=head.seq, limit=_PAGE):

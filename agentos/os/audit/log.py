@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from agentos.db.contracts.audit import AuditEntry, AuditRecord
-from agentos.db.contracts.guard import AuditTrail
+from agentos.db.stores.audit import AuditStore
 from agentos.errors import ConflictError
 from agentos.os.audit.chain import chained
 
@@ -54,7 +54,7 @@ class AuditLog:
             self._news.set()
 
     @asynccontextmanager
-    async def written(self, trail: AuditTrail) -> AsyncGenerator[None]:
+    async def written(self, trail: AuditStore) -> AsyncGenerator[None]:
         """Writes records while inside, and the rest at the end."""
         self._news, closing = asyncio.Event(), asyncio.Event()
         self._news.set()
@@ -72,7 +72,7 @@ class AuditLog:
             if left := len(self._batch) + len(self._waiting) + self._lost:
                 logger.error("The audit couldn't be written at the end: %d records are lost", left)
 
-    async def _write_on(self, trail: AuditTrail, news: asyncio.Event, closing: asyncio.Event) -> None:
+    async def _write_on(self, trail: AuditStore, news: asyncio.Event, closing: asyncio.Event) -> None:
         is_last = False
         while not is_last:
             await news.wait()
@@ -85,7 +85,7 @@ class AuditLog:
                     return
                 await _until(closing, RETRY_SECONDS)
 
-    async def _attempted(self, trail: AuditTrail) -> bool:
+    async def _attempted(self, trail: AuditStore) -> bool:
         """Whether everything is written now."""
         try:
             while self._batch or self._waiting:
@@ -95,7 +95,7 @@ class AuditLog:
             return False
         return True
 
-    async def _write(self, trail: AuditTrail) -> None:
+    async def _write(self, trail: AuditStore) -> None:
         """Writes one batch. It stays the batch until it is known to be written, and is written once."""
         if not self._batch:
             self._batch = self._taken()
@@ -106,7 +106,7 @@ class AuditLog:
                 break
         self._batch, self._attempt = [], []
 
-    async def _arrived(self, trail: AuditTrail) -> bool:
+    async def _arrived(self, trail: AuditStore) -> bool:
         """Whether the last attempt, which failed, has been stored all the same: an answer may get lost."""
         if not self._attempt:
             return False

@@ -6,8 +6,11 @@ import re
 from math import isfinite
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, StringConstraints, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, GetJsonSchemaHandler, StringConstraints, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
+
+from agentos.run.kinds import KINDS
 
 MAX_ID = 255
 """Characters."""
@@ -55,6 +58,23 @@ def _check(value: Any, depth: int) -> None:
             pass
 
 
+def _registered(value: str) -> str:
+    if value not in KINDS:
+        raise PydanticCustomError("kind", "Input should be one of {kinds}", {"kinds": ", ".join(KINDS)})
+    return value
+
+
+class _KindSchema:
+    """Names the kinds when somebody asks for them: not all are registered when this module is imported."""
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(core), "enum": list(KINDS)}
+
+
+RegisteredKind = Annotated[str, AfterValidator(_registered), _KindSchema()]
+"""The name of a kind of runnables."""
 Text = Annotated[str, AfterValidator(_plain)]
 """Any text but NUL and lone surrogates."""
 Id = Annotated[

@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator
 from functools import lru_cache
 from typing import Final
 
-from agentos.run.events import Kind, RunContent, RunError, RunPaused
+from agentos.run.events import RunContent, RunError, RunPaused
+from agentos.run.kinds import Kind
 from agentos.run.wire import event_name, sse_frame
 from agentos.runner.service import Source
 

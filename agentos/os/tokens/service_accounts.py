@@ -14,8 +14,8 @@ from hashlib import sha256
 from typing import Final
 from uuid import uuid4
 
-from agentos.db.contracts.guard import ServiceAccounts
 from agentos.db.contracts.service_accounts import ServiceAccount
+from agentos.db.stores.service_accounts import ServiceAccountStore
 from agentos.errors import InvalidInputError
 from agentos.os.http.field_types import MAX_ID
 from agentos.os.policy.scopes import FAMILIES, parse
@@ -74,7 +74,7 @@ def is_one(token: str) -> bool:
     return token.startswith(PREFIX)
 
 
-async def verify(token: str, accounts: ServiceAccounts | None) -> tuple[Principal, ServiceAccount]:
+async def verify(token: str, accounts: ServiceAccountStore | None) -> tuple[Principal, ServiceAccount]:
     """Who the token speaks for. TokenError if for nobody, DatabaseUnavailableError if that can't be known."""
     token_hash = hash_of(token)
     try:
@@ -85,7 +85,7 @@ async def verify(token: str, accounts: ServiceAccounts | None) -> tuple[Principa
 
 
 async def _verified(
-    token: str, token_hash: str, accounts: ServiceAccounts | None
+    token: str, token_hash: str, accounts: ServiceAccountStore | None
 ) -> tuple[Principal, ServiceAccount]:
     if accounts is None or not _TOKEN.fullmatch(token):
         raise TokenError("Invalid token: no service account has it")

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from agentos.db.contracts.guard import ServiceAccounts
 from agentos.db.contracts.service_accounts import ServiceAccount
+from agentos.db.stores.service_accounts import ServiceAccountStore
 from agentos.errors import DatabaseUnavailableError
 
 logger = logging.getLogger("agentos.os")
@@ -34,7 +34,7 @@ class Usage:
             self._news.set()
 
     @asynccontextmanager
-    async def written(self, accounts: ServiceAccounts) -> AsyncGenerator[None]:
+    async def written(self, accounts: ServiceAccountStore) -> AsyncGenerator[None]:
         """Writes what is noted, while inside and once more at the end."""
         self._news, closing = asyncio.Event(), asyncio.Event()
         writing = asyncio.create_task(self._write_on(accounts, self._news, closing))
@@ -46,7 +46,9 @@ class Usage:
             self._news = None
             await writing
 
-    async def _write_on(self, accounts: ServiceAccounts, news: asyncio.Event, closing: asyncio.Event) -> None:
+    async def _write_on(
+        self, accounts: ServiceAccountStore, news: asyncio.Event, closing: asyncio.Event
+    ) -> None:
         is_last = False
         while not is_last:
             await news.wait()
@@ -54,7 +56,7 @@ class Usage:
             is_last = closing.is_set()
             await self._write(accounts)
 
-    async def _write(self, accounts: ServiceAccounts) -> None:
+    async def _write(self, accounts: ServiceAccountStore) -> None:
         if not self._pending:
             return
         noted, self._pending = self._pending, set()

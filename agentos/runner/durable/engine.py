@@ -23,6 +23,7 @@ from agentos.db.connection.url import answering, parse_url
 from agentos.errors import AgentOSError, RunLostError
 from agentos.runner.durable.host import Host
 from agentos.runner.durable.steps import StepRecord, recording
+from agentos.tasks import to_the_end
 
 T = TypeVar("T")
 
@@ -61,14 +62,14 @@ class Engine:
 
     @classmethod
     async def launch(
-        cls, url: str, *, executor_id: str, execute: Callable[[str, int], Awaitable[None]]
+        cls, url: str, *, worker_id: str, execute: Callable[[str, int], Awaitable[None]]
     ) -> Engine:
         """Starts DBOS, or joins it where the process has it already for the same database.
 
         ConfigurationError if it has it for another one, or may not make the schema; DatabaseUnavailableError.
         """
         parsed = parse_url(url)
-        engine = cls(await asyncio.to_thread(Host.enter, url, executor_id), execute)
+        engine = cls(await asyncio.to_thread(Host.enter, url, worker_id), execute)
         async with AsyncExitStack() as unless_started:
             unless_started.push_async_callback(engine.close)
             with answering(parsed), permitted(_MEND):
@@ -142,7 +143,7 @@ class _Recorder:
         # DBOS finds its workflow in the context, which is copied since no two threads can be in the same.
         work = self._host.writers.submit(copy_context().run, step.run, {"name": name}, lambda: plain)
         try:
-            kept = await _to_the_end(asyncio.wrap_future(work))
+            kept = await to_the_end(_awaited(work))
         except (*_LOST, AssertionError):  # AssertionError: finished there, and deleted
             raise RunLostError(_ELSEWHERE) from None
         except dbos_errors.DBOSWorkflowCancelledError:
@@ -151,10 +152,5 @@ class _Recorder:
             raise RunLostError(_ELSEWHERE)
 
 
-async def _to_the_end(work: asyncio.Future[T]) -> T:
-    """Waits for `work` even if cancelled meanwhile."""
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
-        await asyncio.wait({work})
-        raise
+async def _awaited(work: Future[T]) -> T:
+    return await asyncio.wrap_future(work)

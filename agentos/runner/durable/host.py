@@ -47,14 +47,14 @@ class Host:
     _lock: ClassVar = Lock()
     _present: ClassVar[Host | None] = None
 
-    def __init__(self, url: str, executor_id: str) -> None:
+    def __init__(self, url: str, worker_id: str) -> None:
         self.writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="agentos-durable")
         """Threads that may block: those that record steps."""
         self.resuming: dict[str, Enter] = {}
         """Whose the workflows in the queue are."""
         self._url = url
-        self._executor_id = executor_id
-        self._queue = f"agentos-{executor_id}"
+        self._worker_id = worker_id
+        self._queue = f"agentos-{worker_id}"
         self._guests = 0
         self._is_up = False
         self._listens = False
@@ -65,12 +65,12 @@ class Host:
         self.started = asyncio.run_coroutine_threadsafe(self._launch(), self._loop)
 
     @classmethod
-    def enter(cls, url: str, executor_id: str) -> Host:
+    def enter(cls, url: str, worker_id: str) -> Host:
         """The process's host, made by whoever comes first; blocks while the last one is leaving."""
         with cls._lock:
             host = cls._present
             if host is None:
-                host = cls._present = cls(url, executor_id)
+                host = cls._present = cls(url, worker_id)
                 host._thread.start()
             elif host._url != url:
                 raise ConfigurationError(
@@ -156,8 +156,8 @@ class Host:
     async def _launch(self) -> None:
         # DBOS calls workflows in the loop that it is launched in.
         _tame_log()
-        dbos = DBOS(config=_config(self._url, self._executor_id))
-        if (DBOS.executor_id, DBOS.application_version) != (self._executor_id, VERSION):
+        dbos = DBOS(config=_config(self._url, self._worker_id))
+        if (DBOS.executor_id, DBOS.application_version) != (self._worker_id, VERSION):
             raise ConfigurationError(
                 "This process uses DBOS for something else: serve durable runs in a process of their own."
             )
@@ -227,12 +227,12 @@ class _Json(Serializer):
         return "agentos_json"
 
 
-def _config(url: str, executor_id: str) -> DBOSConfig:
+def _config(url: str, worker_id: str) -> DBOSConfig:
     parsed = parse_url(url)
     return {
         "name": "agentos",
         "application_version": VERSION,
-        "executor_id": executor_id,
+        "executor_id": worker_id,
         "system_database_url": parsed.render_as_string(hide_password=False),
         "dbos_system_schema": "dbos",
         "sys_db_pool_size": CONNECTIONS,

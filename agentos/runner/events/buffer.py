@@ -12,11 +12,11 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from time import time
 
-from agentos.db.base import LoggedEvent
+from agentos.db.contracts.events import LoggedEvent
 from agentos.run.events import Origin, RunContent, RunEvent
 from agentos.run.wire import decode_event, encode_event
-from agentos.runner.events.dedupe import Replay
-from agentos.runner.events.writer import EventLog
+from agentos.runner.events.dedupe import Dedupe
+from agentos.runner.events.writer import LogWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,11 @@ class Logged:
     """Those of the present segment, from a process that died."""
 
 
-class Journal:
+class Buffer:
     """The events of one segment of a run in one process. Not thread-safe: it belongs to the run's loop."""
 
     def __init__(
-        self, origin: Origin, *, log: EventLog | None, careful: bool = False, logged: Logged | None = None
+        self, origin: Origin, *, log: LogWriter | None, careful: bool = False, logged: Logged | None = None
     ) -> None:
         logged = logged or Logged()
         self.origin = origin
@@ -43,7 +43,7 @@ class Journal:
         self._careful = careful
         self._events: list[RunEvent] = [decode_event(line.text) for line in logged.lines]
         self._lines: list[LoggedEvent] = list(logged.lines)
-        self._replay = Replay(self._events) if self._events else None
+        self._dedupe = Dedupe(self._events) if self._events else None
         self._shown = self._logged = len(self._events)
         self._end = len(self._events)
         self._is_over = False
@@ -55,6 +55,11 @@ class Journal:
         """Whose events these are."""
         return self.origin.run_id
 
+    @property
+    def error(self) -> Exception | None:
+        """Why no more events can be recorded, if so: the log can't be written, or is another process's."""
+        return self._error
+
     def record(self, event: RunEvent) -> None:
         """Stamps the event and shows it as soon as it may be seen.
 
@@ -62,7 +67,8 @@ class Journal:
         """
         if self._error is not None:
             raise self._error
-        for news in [event] if self._replay is None else self._replay.news(event):
+        event.origin = event.origin or self.origin
+        for news in [event] if self._dedupe is None else self._dedupe.news(event):
             self._add(news)
         self._end = len(self._events)
 
@@ -72,7 +78,8 @@ class Journal:
         It is shown by `show_all`, once `rest` is stored together with the outcome.
         """
         del self._events[self._end :], self._lines[self._end :]
-        for news in [final] if self._replay is None else self._replay.news(final):
+        final.origin = final.origin or self.origin
+        for news in [final] if self._dedupe is None else self._dedupe.news(final):
             self._append(news)
 
     def show_all(self) -> None:
@@ -102,7 +109,7 @@ class Journal:
             yield self._encoded(stop)[start:stop]
 
     def unlogged(self) -> Sequence[LoggedEvent]:
-        """See `log.Writer`; the last event is left to `rest`."""
+        """See `writer.Lines`; the last event is left to `rest`."""
         return self._encoded(self._end)[self._logged : self._end]
 
     def rest(self) -> Sequence[LoggedEvent]:
@@ -110,13 +117,13 @@ class Journal:
         return () if self._log is None else self._encoded(len(self._events))[self._logged :]
 
     def logged(self, count: int) -> None:
-        """See `log.Writer`."""
+        """See `writer.Lines`."""
         if not self._is_over:
             self._logged += count
             self._show(self._logged)
 
     def failed(self, error: Exception) -> None:
-        """See `log.Writer`."""
+        """See `writer.Lines`."""
         self._error = error
 
     def _add(self, event: RunEvent) -> None:
@@ -144,8 +151,6 @@ class Journal:
     def _append(self, event: RunEvent) -> None:
         event.seq = self.before + len(self._events) + 1
         event.created_at = int(time())
-        if event.origin is None:
-            event.origin = self.origin
         self._events.append(event)
 
     def _encoded(self, count: int) -> list[LoggedEvent]:

@@ -1,7 +1,7 @@
-"""What a run that is taken up again says a second time, told apart from its news.
+"""Removes from a resumed run's events those that the log has already.
 
-A run that lost its process runs its segment again from the beginning, with the results of its recorded steps.
-Its events come again too; those that the log has already must not be added twice.
+A run that lost its process executes its segment again from the beginning, with the results of its recorded
+steps, so its events come again too.
 """
 
 from __future__ import annotations
@@ -38,21 +38,40 @@ class _Said:
         return self.content_at < len(self.content) or self.reasoning_at < len(self.reasoning)
 
 
-class Replay:
-    """The logged events of a segment, against which its events are compared when they come again."""
+class Dedupe:
+    """The logged events of a segment, against which its events are compared when they come again.
+
+    Nested runs interleave, so the events of each run are compared with its own.
+    """
 
     def __init__(self, logged: Sequence[RunEvent]) -> None:
-        self._known: Counter[Hashable] = Counter()
-        self._turns = [_Said()]
-        self._turn = 0
+        self._runs: dict[str | None, _Replay] = {}
         for event in logged:
-            self._add(event)
+            self._replay(event).add(event)
 
     def news(self, event: RunEvent) -> list[RunEvent]:
         """What of `event` the log doesn't have: nothing, the rest of a text, or all of it.
 
         Where the model says something else than before it was cut off, the old text is declared void first.
         """
+        news = self._replay(event).news(event)
+        for each in news:
+            each.origin = event.origin
+        return news
+
+    def _replay(self, event: RunEvent) -> _Replay:
+        return self._runs.setdefault(event.origin and event.origin.run_id, _Replay())
+
+
+class _Replay:
+    """The events of one run."""
+
+    def __init__(self) -> None:
+        self._known: Counter[Hashable] = Counter()
+        self._turns = [_Said()]
+        self._turn = 0
+
+    def news(self, event: RunEvent) -> list[RunEvent]:
         if text := _text(event):
             return self._rest(text)
         late = self._void() if self._said is not None and self._said.is_behind else []
@@ -68,7 +87,7 @@ class Replay:
     def _said(self) -> _Said | None:
         return self._turns[self._turn] if self._turn < len(self._turns) else None
 
-    def _add(self, event: RunEvent) -> None:
+    def add(self, event: RunEvent) -> None:
         if isinstance(event, RunContinued) and event.discarded_from is not None:
             self._turns[-1] = _Said()
             return

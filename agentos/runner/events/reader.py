@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, field
+from itertools import repeat
+from typing import TYPE_CHECKING
 
-from agentos.db.base import Db, LoggedEvent
+from agentos.db.contracts.events import LoggedEvent
 from agentos.errors import DatabaseUnavailableError
 from agentos.run.events import RunContent, RunEvent, RunPaused
 from agentos.run.owner import ANYONE
 from agentos.run.records import RunOutput, RunStatus
 from agentos.run.wire import decode_event, event_name
+from agentos.tasks import occurs, patiently
+
+if TYPE_CHECKING:
+    from agentos.db.base import Db
 
 KEPT_LINES = 2000
 """How many of a run's last lines stay in memory for its followers; a slower one reads the log itself."""
@@ -49,7 +56,7 @@ class _Tail:
         grown.set()
 
 
-class Tails:
+class LogReader:
     """One database's event log, for the followers in one process.
 
     Whoever follows may see the run: that has been asked before, and isn't here.
@@ -107,13 +114,28 @@ class Tails:
                     settled = await self._is_settled(run)
                 elif settled:
                     return
-                elif not await _within(LOOK_SECONDS, grown):
+                elif not await occurs(grown, within=LOOK_SECONDS):
                     self.news(run.run_id)
                     settled = await self._is_settled(run)
         finally:
             tail.followers -= 1
             if not tail.followers:
                 self._tails.pop(run.run_id, None)
+
+    async def follow_nested(self, run: RunOutput, after: int) -> Batches:
+        """The same for a nested run, whose lines are in its root's log: `seq` counts there."""
+        assert run.root_run_id is not None, "a nested run has a root"
+        root = await self._db.get_run(run.root_run_id, owner=ANYONE)
+        if root is None:
+            return
+        async with aclosing(self.follow(root, after)) as batches:
+            async for batch in batches:
+                events = [(line, decode_event(line.text)) for line in batch]
+                own = [(line, event) for line, event in events if _is_of(event, run.run_id)]
+                if own:
+                    yield [line for line, _ in own]
+                    if own[-1][1].is_final and not isinstance(own[-1][1], RunPaused):
+                        return
 
     async def _is_settled(self, run: RunOutput) -> bool:
         if run.status.is_final:
@@ -125,11 +147,10 @@ class Tails:
         return status is None or status.is_final or status is RunStatus.PAUSED
 
     async def _lines(self, run_id: str, after: int) -> list[LoggedEvent]:
-        while True:
-            try:
-                return await self._db.read_events(run_id, after=after, owner=ANYONE)
-            except DatabaseUnavailableError:
-                await asyncio.sleep(LOOK_SECONDS)
+        async def read() -> list[LoggedEvent]:
+            return await self._db.read_events(run_id, after=after, owner=ANYONE)
+
+        return await patiently(read, on=DatabaseUnavailableError, pauses=repeat(LOOK_SECONDS))
 
     async def _read(self) -> None:
         while self._stale:
@@ -152,13 +173,8 @@ def _final(line: LoggedEvent, run: RunOutput) -> RunEvent | None:
     if line.name == event_name(RunContent(), run.kind):
         return None
     event = decode_event(line.text)
-    is_own = event.origin is not None and event.origin.run_id == run.run_id
-    return event if is_own and event.is_final else None
+    return event if _is_of(event, run.run_id) and event.is_final else None
 
 
-async def _within(seconds: float, event: asyncio.Event) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            return await event.wait()
-    except TimeoutError:
-        return False
+def _is_of(event: RunEvent, run_id: str) -> bool:
+    return event.origin is not None and event.origin.run_id == run_id

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from agentos.db.base import Db, LoggedEvent
+from agentos.db.contracts.events import LoggedEvent
 from agentos.errors import DatabaseUnavailableError, RunLostError
 from agentos.run.owner import ANYONE
+from agentos.tasks import occurs, patiently
+
+if TYPE_CHECKING:
+    from agentos.db.base import Db
 
 BATCH_SECONDS = 0.02
 """How long a piece of text may wait for company."""
@@ -20,8 +24,8 @@ AWAY_PAUSES = (0.2, 0.5, 1.0, 2.0, *[4.0] * 14)
 """Seconds between the tries to write while the database is away; after a minute its runs fail."""
 
 
-class Writer(Protocol):
-    """A journal, as the log sees it."""
+class Lines(Protocol):
+    """The events of one run on their way into the log."""
 
     @property
     def run_id(self) -> str:
@@ -41,19 +45,19 @@ class Writer(Protocol):
         ...
 
 
-class EventLog:
-    """What one process writes to one database's event log, as one executor."""
+class LogWriter:
+    """What one process writes to one database's event log, as one worker."""
 
-    def __init__(self, db: Db, *, executor_id: str | None) -> None:
+    def __init__(self, db: Db, *, worker_id: str | None) -> None:
         self._db = db
-        self._executor_id = executor_id
-        self._waiting: dict[str, Writer] = {}
+        self._worker_id = worker_id
+        self._waiting: dict[str, Lines] = {}
         self._urgent = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def wanted(self, writer: Writer, *, urgent: bool) -> None:
-        """Writes what `writer` has not later than `BATCH_SECONDS` from now; if it's urgent, at once."""
-        self._waiting[writer.run_id] = writer
+    def wanted(self, lines: Lines, *, urgent: bool) -> None:
+        """Writes what `lines` has not later than `BATCH_SECONDS` from now; if it's urgent, at once."""
+        self._waiting[lines.run_id] = lines
         if urgent:
             self._urgent.set()
         if self._task is None or self._task.done():
@@ -84,17 +88,11 @@ class EventLog:
                     writers[run_id].failed(RunLostError("Another process has the run, or it was deleted."))
 
     async def _store(self, batches: Mapping[str, Sequence[LoggedEvent]]) -> set[str]:
-        for pause in AWAY_PAUSES:
-            try:
-                return await self._db.append_events(batches, owner=ANYONE, executor_id=self._executor_id)
-            except DatabaseUnavailableError:
-                await asyncio.sleep(pause)
-        return await self._db.append_events(batches, owner=ANYONE, executor_id=self._executor_id)
+        async def append() -> set[str]:
+            return await self._db.append_events(batches, owner=ANYONE, worker_id=self._worker_id)
+
+        return await patiently(append, on=DatabaseUnavailableError, pauses=AWAY_PAUSES)
 
     async def _gather(self) -> None:
-        try:
-            async with asyncio.timeout(BATCH_SECONDS):
-                await self._urgent.wait()
-        except TimeoutError:
-            pass
+        await occurs(self._urgent, within=BATCH_SECONDS)
         self._urgent.clear()

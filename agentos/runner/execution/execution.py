@@ -1,29 +1,32 @@
-"""A run that was accepted, and how this process is to execute it."""
+"""One segment of a run in this process: what it works with, and what becomes of it."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from agentos.db.contracts.runs import OpenedRun
+from agentos.run.budget import Spending
 from agentos.run.records import RunOutput
 from agentos.run.runnable import RunContext
 from agentos.runner.events.buffer import Logged
+from agentos.runner.execution.steps import inline
+from agentos.runner.settings import RunSettings
 
 
 @dataclass(slots=True)
-class Job:
-    """One segment of a run."""
+class Execution:
+    """A segment that was accepted, or opened, and is to be executed here."""
 
     context: RunContext
-    executor_id: str | None = None
+    worker_id: str | None = None
     """As whom its outcome is stored."""
     segment: int = 0
     logged: Logged = field(default_factory=Logged)
     durable: bool = False
     is_new: bool = True
     """False: the run was there already, under the request's idempotency key."""
-    replaces: str | None = None
-    """The run that becomes REGENERATED when this one is COMPLETED."""
     is_handed_over: bool = False
     """Another process has the run, or is to have it: nothing more may be stored here."""
     settle: Callable[[], Awaitable[None]] | None = None
@@ -38,3 +41,50 @@ class Job:
     def run_id(self) -> str:
         """Its id."""
         return self.context.run.run_id
+
+
+def execution_of(
+    settings: RunSettings, opened: OpenedRun, *, worker_id: str | None, logged: Logged | None = None
+) -> Execution:
+    """The segment that was opened in the database, or that begins without one."""
+    return Execution(
+        context_of(settings, opened),
+        worker_id=worker_id,
+        segment=opened.segment,
+        logged=logged or Logged(),
+        durable=opened.durable,
+        is_new=opened.is_new,
+    )
+
+
+def context_of(settings: RunSettings, opened: OpenedRun) -> RunContext:
+    """What the runnable gets: the request over the runnable's own settings."""
+    run, request = opened.run, opened.request
+    return RunContext(
+        run=run,
+        request=request,
+        steps=inline,
+        session_state=opened.session_state,
+        dependencies=_over(settings.dependencies, request.dependencies),
+        metadata=run.metadata or {},
+        history=[] if request.history is False else opened.history,
+        memories=opened.memories,
+        output_schema=request.output_schema or settings.output_schema,
+        spending=_spending(settings, run),
+    )
+
+
+def _over(own: Mapping[str, Any], requested: Mapping[str, Any]) -> dict[str, Any]:
+    return {**own, **requested}
+
+
+def _spending(settings: RunSettings, run: RunOutput) -> Spending:
+    """What earlier segments have used up."""
+    metrics = run.metrics
+    turns = sum(message.role == "assistant" for message in run.messages)
+    return Spending(
+        settings.budget,
+        tokens=metrics.total_tokens if metrics else 0,
+        turns=turns,
+        seconds=(metrics.duration if metrics else None) or 0,
+    )

@@ -1,4 +1,4 @@
-"""The runs that this process is executing: each in a task of its own, which outlives whoever asked."""
+"""The runs that this process executes: each in a task of its own, which outlives whoever asked for it."""
 
 from __future__ import annotations
 
@@ -8,30 +8,31 @@ from dataclasses import dataclass
 
 from agentos.run.events import RunEvent
 from agentos.run.records import RunOutput
-from agentos.runner.events.buffer import Journal
-from agentos.runner.events.writer import EventLog
-from agentos.runner.execution.execute import execute, origin_of
-from agentos.runner.execution.execution import Job
+from agentos.runner.events.buffer import Buffer
+from agentos.runner.events.writer import LogWriter
+from agentos.runner.execution.drive import origin_of
+from agentos.runner.execution.execute import execute
+from agentos.runner.execution.execution import Execution
 from agentos.runner.settings import Configured
 
 
 @dataclass(frozen=True, slots=True)
 class LiveRun:
-    """An executing run: what it is, its journal, its task."""
+    """An executing run: what it is, its events, its task."""
 
-    job: Job
-    journal: Journal
+    execution: Execution
+    buffer: Buffer
     task: asyncio.Task[None]
 
     @property
     def run(self) -> RunOutput:
         """The run's record."""
-        return self.job.run
+        return self.execution.run
 
     async def finished(self) -> RunOutput:
         """The run once it has ended. Giving up waiting doesn't end it."""
         await asyncio.wait([self.task])
-        return self.job.run
+        return self.execution.run
 
     def cancel(self) -> None:
         """Ends it as CANCELLED, soon."""
@@ -40,21 +41,22 @@ class LiveRun:
 
     def hand_over(self) -> None:
         """Leaves the run to another process: stops it here and stores nothing."""
-        self.job.is_handed_over = True
+        self.execution.is_handed_over = True
         self.cancel()
 
 
-def launch(runnable: Configured, job: Job, *, log: EventLog | None = None) -> LiveRun:
+def launch(runnable: Configured, execution: Execution, *, log: LogWriter | None = None) -> LiveRun:
     """Starts an accepted run; with a `log` its events go there too."""
-    journal = Journal(origin_of(job.run), log=log, careful=job.durable, logged=job.logged)
-    work = execute(runnable, job, journal, db=runnable.settings.db)
-    return LiveRun(job, journal, asyncio.create_task(work, name=f"run {job.run_id}"))
+    origin, logged = origin_of(execution.run), execution.logged
+    buffer = Buffer(origin, log=log, careful=execution.durable, logged=logged)
+    work = execute(runnable, execution, buffer, db=runnable.settings.db)
+    return LiveRun(execution, buffer, asyncio.create_task(work, name=f"run {execution.run_id}"))
 
 
 async def events(live: LiveRun) -> AsyncGenerator[RunEvent]:
     """What a run in the same process does, for somebody who owns it: leaving early cancels it."""
     try:
-        async for event in live.journal.follow():
+        async for event in live.buffer.follow():
             yield event
     finally:
         live.cancel()
@@ -67,24 +69,24 @@ class LiveRuns:
     def __init__(self) -> None:
         self._runs: dict[str, LiveRun] = {}
 
-    def launch(self, runnable: Configured, job: Job, *, log: EventLog | None) -> LiveRun:
+    def launch(self, runnable: Configured, execution: Execution, *, log: LogWriter | None) -> LiveRun:
         """Starts an accepted run and keeps it until it ends."""
-        live = launch(runnable, job, log=log)
-        self._runs[job.run_id] = live
+        live = launch(runnable, execution, log=log)
+        self._runs[execution.run_id] = live
         live.task.add_done_callback(lambda _: self._forget(live))
         return live
 
     def _forget(self, live: LiveRun) -> None:
-        if self._runs.get(live.job.run_id) is live:  # it may have come back meanwhile
-            del self._runs[live.job.run_id]
+        if self._runs.get(live.run.run_id) is live:  # it may have come back meanwhile
+            del self._runs[live.run.run_id]
 
     def get(self, run_id: str) -> LiveRun | None:
-        """The run, if this process is executing it."""
+        """The run, if this process executes it."""
         return self._runs.get(run_id)
 
     @property
     def run_ids(self) -> list[str]:
-        """Of all that this process is executing."""
+        """Of all that this process executes."""
         return list(self._runs)
 
     def __len__(self) -> int:
@@ -93,7 +95,7 @@ class LiveRuns:
     def hand_over(self) -> None:
         """Leaves durable runs to other processes."""
         for live in self._runs.values():
-            if live.job.durable:
+            if live.execution.durable:
                 live.hand_over()
 
     async def close(self, grace: float) -> None:

@@ -1,13 +1,58 @@
-"""How the steps of a run are carried out when the process is all there is: straight away."""
+"""How the steps of a run are carried out: straight away, metered, or under the name of a nested run.
+
+These wrap one another, and `durable.steps` is the innermost of a run that survives its process.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import TypeVar
+
+from agentos.models.base import ModelDelta, ModelResponse
+from agentos.run.budget import Spending
+from agentos.run.runnable import Steps
 
 T = TypeVar("T")
 
 
 def inline(name: str, source: Callable[[], AsyncGenerator[T]]) -> AsyncGenerator[T]:
-    """`run.runnable.Steps` that records nothing."""
+    """`run.runnable.Steps` of a run that ends with its process: nothing is recorded."""
     return source()
+
+
+def within(steps: Steps, prefix: str) -> Steps:
+    """The steps of a nested run, named after its place in the run around it."""
+
+    def nested(name: str, source: Callable[[], AsyncGenerator[T]]) -> AsyncGenerator[T]:
+        return steps(f"{prefix}/{name}", source)
+
+    return nested
+
+
+def metered(steps: Steps, spending: Spending) -> Steps:
+    """Steps that count what models use up, and don't begin once the budget is spent."""
+
+    def counted(name: str, source: Callable[[], AsyncGenerator[T]]) -> AsyncGenerator[T]:
+        return _counted(steps(name, source), spending)
+
+    return counted
+
+
+async def _counted(items: AsyncGenerator[T], spending: Spending) -> AsyncGenerator[T]:
+    async with aclosing(items):
+        spending.check()
+        written = 0
+        async for item in items:
+            if isinstance(item, ModelDelta):
+                written += _size(item.content, item.reasoning_content)
+                spending.check(output_bytes=written)
+            elif isinstance(item, ModelResponse):
+                spending.turns += 1
+                spending.tokens += item.metrics.total_tokens
+                spending.output_bytes += _size(item.content, item.reasoning_content)
+            yield item
+
+
+def _size(*texts: str | None) -> int:
+    return sum(len(text.encode(errors="replace")) for text in texts if text)

@@ -2,44 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterator
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, cast, overload
-
-from pydantic import BaseModel
-from pydantic_core import to_json
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast, overload
 
 from agentos.event_loop import iterate_sync, run_sync
 from agentos.run.events import RunEvent
-from agentos.run.media import File, Image
-from agentos.run.owner import ANYONE
-from agentos.run.records import RunInput, RunOutput
-from agentos.run.runnable import OutputSchema
-from agentos.runner.accept import RunArguments, accept
+from agentos.run.records import RunOutput
+from agentos.run.request import RunRequest
+from agentos.runner.accept import accept
 from agentos.runner.execution.live_runs import events, launch
+from agentos.runner.local.options import Input, RunOptions, request_of, text_of
 from agentos.runner.local.resume_methods import ContinueMethods, shown
 from agentos.runner.settings import Configured
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-Input = str | BaseModel | Mapping[str, Any] | Sequence[Any]
-"""Text, or data that is shown to the model as JSON."""
-
-
-class RunOptions(TypedDict, total=False):
-    """What one run may set apart from its input. In process, a `user_id` is also whose rows it may touch."""
-
-    user_id: str | None
-    session_id: str | None
-    run_id: str | None
-    session_state: Mapping[str, Any]
-    dependencies: Mapping[str, Any]
-    metadata: Mapping[str, Any]
-    output_schema: OutputSchema | None
-    images: Sequence[Image]
-    files: Sequence[File]
-    add_history_to_context: bool | None
 
 
 class RunMethods(ContinueMethods):
@@ -81,9 +59,9 @@ class RunMethods(ContinueMethods):
         """
         runnable = cast("Configured", self)
         if not stream:
-            return _whole(runnable, _arguments(input, options, stream=False))
+            return _whole(runnable, request_of(input, options, stream=False))
         everything = self.stream_events if stream_events is None else stream_events
-        return _pieces(runnable, _arguments(input, options, stream=True), everything=everything)
+        return _pieces(runnable, request_of(input, options, stream=True), everything=everything)
 
     @overload
     def run(
@@ -126,8 +104,8 @@ class RunMethods(ContinueMethods):
         """Runs and shows the answer in the terminal, growing as it comes unless `stream=False`."""
         from agentos.runner.local.terminal import show
 
-        source = _pieces(cast("Configured", self), _arguments(input, options, stream=stream), everything=True)
-        message = _text(input) if show_message else None
+        source = _pieces(cast("Configured", self), request_of(input, options, stream=stream), everything=True)
+        message = text_of(input) if show_message else None
         await show(source, message=message, markdown=markdown, console=console)
 
     def print_response(
@@ -153,40 +131,15 @@ class RunMethods(ContinueMethods):
         )
 
 
-async def _whole(runnable: Configured, arguments: RunArguments) -> RunOutput:
-    job = await accept(runnable, arguments, owner=arguments.user_id or ANYONE)
-    async for _ in events(launch(runnable, job)):
+async def _whole(runnable: Configured, request: RunRequest) -> RunOutput:
+    execution = await accept(runnable, request)
+    async for _ in events(launch(runnable, execution)):
         pass
-    return job.run
+    return execution.run
 
 
-async def _pieces(
-    runnable: Configured, arguments: RunArguments, *, everything: bool
-) -> AsyncGenerator[RunEvent]:
-    job = await accept(runnable, arguments, owner=arguments.user_id or ANYONE)
-    async with aclosing(shown(launch(runnable, job), everything=everything)) as source:
+async def _pieces(runnable: Configured, request: RunRequest, *, everything: bool) -> AsyncGenerator[RunEvent]:
+    live = launch(runnable, await accept(runnable, request))
+    async with aclosing(shown(live, everything=everything)) as source:
         async for event in source:
             yield event
-
-
-def _arguments(value: Input, options: RunOptions, *, stream: bool) -> RunArguments:
-    return RunArguments(
-        input=RunInput(
-            input_content=_text(value),
-            images=list(options.get("images", ())) or None,
-            files=list(options.get("files", ())) or None,
-        ),
-        run_id=options.get("run_id"),
-        session_id=options.get("session_id"),
-        user_id=options.get("user_id"),
-        stream=stream,
-        session_state=options.get("session_state", {}),
-        dependencies=options.get("dependencies", {}),
-        metadata=options.get("metadata", {}),
-        output_schema=options.get("output_schema"),
-        history=options.get("add_history_to_context"),
-    )
-
-
-def _text(value: Input) -> str:
-    return value if isinstance(value, str) else to_json(value).decode()

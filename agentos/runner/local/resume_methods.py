@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterator
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, cast, overload
+from typing import Any, Literal, Unpack, cast, overload
 
 from agentos.event_loop import iterate_sync, run_sync
 from agentos.run.events import RunContent, RunError, RunEvent, RunPaused
 from agentos.run.records import RunOutput
-from agentos.run.requirement import RunRequirement
 from agentos.runner.execution.live_runs import LiveRun, events
+from agentos.runner.local.options import ContinueOptions
+from agentos.runner.local.resume import continuing
 from agentos.runner.settings import Configured
-
-if TYPE_CHECKING:
-    from agentos.runner.local.resume import Decisions
-
-
-class ContinueOptions(TypedDict, total=False):
-    """Which run is to go on, where it isn't given itself, and with which decisions, where it hasn't them."""
-
-    run_id: str | None
-    requirements: Sequence[RunRequirement] | None
-    session_id: str | None
-    user_id: str | None
 
 
 class ContinueMethods:
@@ -109,9 +98,7 @@ class ContinueMethods:
 async def _whole_rest(
     runnable: Configured, run_response: RunOutput | None, options: ContinueOptions
 ) -> RunOutput:
-    from agentos.runner.local.resume import proceeding
-
-    async with proceeding(runnable, _decisions(run_response, options, stream=False)) as live:
+    async with continuing(runnable, run_response, options, stream=False) as live:
         async for _ in events(live):
             pass
     return live.run
@@ -120,11 +107,8 @@ async def _whole_rest(
 async def _rest(
     runnable: Configured, run_response: RunOutput | None, options: ContinueOptions, *, everything: bool
 ) -> AsyncGenerator[RunEvent]:
-    from agentos.runner.local.resume import proceeding
-
-    decisions = _decisions(run_response, options, stream=True)
     async with (
-        proceeding(runnable, decisions) as live,
+        continuing(runnable, run_response, options, stream=True) as live,
         aclosing(shown(live, everything=everything)) as source,
     ):
         async for event in source:
@@ -132,21 +116,11 @@ async def _rest(
 
 
 async def shown(live: LiveRun, *, everything: bool) -> AsyncGenerator[RunEvent]:
-    """What a caller gets that streams a run."""
+    """What a caller gets who streams a run; of nested runs only if they want everything."""
     async with aclosing(events(live)) as source:
         async for event in source:
-            if everything or isinstance(event, RunContent | RunPaused | RunError):
+            is_answer = (
+                isinstance(event, RunContent | RunPaused | RunError) and event.origin == live.buffer.origin
+            )
+            if everything or is_answer:
                 yield event
-
-
-def _decisions(run_response: RunOutput | None, options: ContinueOptions, *, stream: bool) -> Decisions:
-    from agentos.runner.local.resume import Decisions
-
-    return Decisions(
-        run_response=run_response,
-        run_id=options.get("run_id"),
-        requirements=options.get("requirements"),
-        session_id=options.get("session_id"),
-        user_id=options.get("user_id"),
-        stream=stream,
-    )

@@ -1,18 +1,31 @@
-"""The end of runs that nobody executes any more: their process died, or they waited and were cancelled."""
+"""The end of runs that nobody executes: their process died, or they were waiting and are cancelled."""
 
 from __future__ import annotations
 
-from agentos.db.base import Db
+from typing import TYPE_CHECKING
+
 from agentos.errors import AgentOSError
-from agentos.run.events import ModelRequestStarted, RunContent, RunContinued, RunEvent
+from agentos.run.events import (
+    ModelRequestStarted,
+    Origin,
+    RunCancelled,
+    RunContent,
+    RunContinued,
+    RunError,
+    RunEvent,
+)
 from agentos.run.wire import decode_event
-from agentos.runner.events.buffer import Journal, Logged
-from agentos.runner.events.writer import EventLog
-from agentos.runner.execution.execute import Outcome, cancelled, failed, origin_of
-from agentos.runner.execution.execution import Job
+from agentos.runner.events.buffer import Buffer, Logged
+from agentos.runner.events.writer import LogWriter
+from agentos.runner.execution.drive import cancelled, failed, origin_of
+from agentos.runner.execution.execute import Outcome
+from agentos.runner.execution.execution import Execution
+
+if TYPE_CHECKING:
+    from agentos.db.base import Db
 
 UNLOGGED = 10_000
-"""More events than a process can have shown and not logged when it dies."""
+"""Upper bound on events that a dying process may have shown but not yet logged."""
 
 
 class ProcessDiedError(AgentOSError):
@@ -21,19 +34,46 @@ class ProcessDiedError(AgentOSError):
     code = "process_died"
 
 
-async def end(job: Job, log: EventLog, *, db: Db, error: AgentOSError | None) -> None:
+async def end(execution: Execution, log: LogWriter, *, db: Db, error: AgentOSError | None) -> None:
     """Ends the run as ERROR with `error`, or, without one, as CANCELLED with the text it had said.
 
     Followers may have seen text that a dying process couldn't log any more. No `seq` that they can know is
-    used again, so that all of them find the end behind what they have seen.
+    used again, so that all of them find the end behind what they have seen. Nested runs that had begun get an
+    end too.
     """
-    run, lines = job.run, job.logged.lines
+    run, lines = execution.run, execution.logged.lines
+    logged = [decode_event(line.text) for line in lines]
     if error is None and run.content is None:
-        run.content = _said([decode_event(line.text) for line in lines])
-    last = lines[-1].seq if lines else job.logged.before
-    unlogged = UNLOGGED if lines and not job.durable else 0
-    journal = Journal(origin_of(run), log=log, logged=Logged(before=last + unlogged))
-    await Outcome(job, journal, db).store(cancelled(run) if error is None else failed(run, error))
+        run.content = _said([event for event in logged if _is_of(event, run.run_id)])
+    last = lines[-1].seq if lines else execution.logged.before
+    unlogged = UNLOGGED if lines and not execution.durable else 0
+    buffer = Buffer(origin_of(run), log=log, logged=Logged(before=last + unlogged))
+    final = cancelled(run) if error is None else failed(run, error)
+    for origin in _open(logged, run.run_id):
+        end_of_nested = final.model_copy(update={"origin": origin, "content": _text(final)})
+        buffer.record(end_of_nested)
+    await Outcome(execution, buffer, db).store(final)
+
+
+def _text(final: RunCancelled | RunError) -> str | None:
+    return final.content if isinstance(final, RunError) else None
+
+
+def _open(logged: list[RunEvent], root_run_id: str) -> list[Origin]:
+    """The nested runs that had begun and not ended, the innermost first."""
+    found: dict[str, Origin] = {}
+    for event in logged:
+        if event.origin is None or event.origin.run_id == root_run_id:
+            continue
+        if event.is_final:
+            found.pop(event.origin.run_id, None)
+        else:
+            found[event.origin.run_id] = event.origin
+    return sorted(found.values(), key=lambda origin: -origin.nested_depth)
+
+
+def _is_of(event: RunEvent, run_id: str) -> bool:
+    return event.origin is not None and event.origin.run_id == run_id
 
 
 def _said(events: list[RunEvent]) -> str | None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Mapping
-from time import monotonic
+from itertools import repeat
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from agentos.db.base import Db
 from agentos.db.contracts.workers import Assignment
 from agentos.errors import (
     AgentOSError,
@@ -19,63 +17,64 @@ from agentos.errors import (
     NotFoundError,
     RunLostError,
 )
-from agentos.run.events import Kind
+from agentos.run.kinds import Kind
 from agentos.runner.durable.steps import RecordedSteps
-from agentos.runner.events.reader import Tails
-from agentos.runner.events.writer import EventLog
-from agentos.runner.execution.execution import Job
+from agentos.runner.events.reader import LogReader
+from agentos.runner.events.writer import LogWriter
+from agentos.runner.execution.execution import Execution
 from agentos.runner.execution.live_runs import LiveRun, LiveRuns
-from agentos.runner.resume import open_job
+from agentos.runner.resume import open_execution
 from agentos.runner.settings import Configured, RunSettings
 from agentos.runner.worker.dead_runs import ProcessDiedError, end
+from agentos.runner.worker.held_runs import HeldRun, HeldRuns, RunState
+from agentos.tasks import patiently
 
 if TYPE_CHECKING:  # importing it imports DBOS, which only durable runs need
+    from agentos.db.base import Db
     from agentos.runner.durable.engine import Engine
 
 logger = logging.getLogger("agentos.runner")
 
 AGAIN_SECONDS = 1.0
-"""The pause after a database that is away."""
-EARLY_SECONDS = 30.0
-"""How long a wish to cancel is remembered for a run that isn't executing here yet."""
+"""The pause after the database was away."""
 
 Runnables = Mapping[tuple[Kind, str], Configured]
 
 
-class Executor:
-    """Begins and ends the runs that are this process's; `Tending` sees to it that there are some."""
+class Worker:
+    """Begins and ends the runs that are this process's; `WorkerLoops` supplies it with them."""
 
     def __init__(self, db: Db, runnables: Runnables, live: LiveRuns) -> None:
         self.id = uuid4().hex
         self.db = db
         self.runnables = runnables
         self.live = live
-        self.log = EventLog(db, executor_id=self.id)
-        self.tails = Tails(db)
-        self.unsettled: list[Job] = []
-        """Those whose outcome couldn't be stored yet."""
+        self.log = LogWriter(db, worker_id=self.id)
+        self.reader = LogReader(db)
+        self._held = HeldRuns()
+        self._given: asyncio.Queue[str] = asyncio.Queue()
         self._engine: Engine | None = None
         self._engine_lock = asyncio.Lock()
-        self._given: asyncio.Queue[tuple[Assignment, bool]] = asyncio.Queue()
-        self._waiting: Counter[str] = Counter()
-        self._prepared: dict[str, tuple[Job, asyncio.Future[LiveRun]]] = {}
-        self._early: dict[str, float] = {}
 
-    async def start(self, runnable: Configured, job: Job, *, log: bool) -> LiveRun | None:
-        """Starts a run that is this executor's; None if the database went away meanwhile: it starts later."""
-        if not job.durable:
-            return self._launch(runnable, job, log=log)
-        launched: asyncio.Future[LiveRun] = asyncio.get_running_loop().create_future()
-        self._prepared[job.run_id] = job, launched
+    async def start(self, runnable: Configured, execution: Execution, *, log: bool) -> LiveRun | None:
+        """Starts a run that is this worker's; None if the database went away meanwhile: it starts later."""
+        if not execution.durable:
+            return self._launch(runnable, execution, log=log)
+        held = self._held.put(execution.run_id, RunState.BEGINNING)
+        held.execution, held.launched = execution, asyncio.get_running_loop().create_future()
         try:
-            await (await self.engine()).start(job.run_id, job.segment)
-            return await launched
+            await (await self.engine()).start(execution.run_id, execution.segment)
+            return await held.launched
         except DatabaseUnavailableError:
-            run = job.run
-            self.give(Assignment(run.run_id, run.kind, run.runnable_id, job.segment, job.durable))
+            run = execution.run
+            self.give(
+                Assignment(
+                    run.run_id, run.kind, run.runnable_id, execution.segment, durable=execution.durable
+                )
+            )
             return None
         finally:
-            self._prepared.pop(job.run_id, None)
+            self._held.drop(execution.run_id, held)
 
     async def engine(self) -> Engine:
         """What records the steps of durable runs, launched when it is first needed."""
@@ -83,7 +82,7 @@ class Executor:
             if self._engine is None:
                 from agentos.runner.durable.engine import Engine
 
-                self._engine = await Engine.launch(self.db.url, executor_id=self.id, execute=self.execute)
+                self._engine = await Engine.launch(self.db.url, worker_id=self.id, execute=self.execute)
             return self._engine
 
     async def close(self) -> None:
@@ -91,62 +90,59 @@ class Executor:
         if self._engine is not None:
             await self._engine.close()
         await self.log.close()
-        await self.tails.close()
+        await self.reader.close()
 
     @property
     def load(self) -> int:
-        """How many runs execute here or are about to."""
-        return len(self.live) + self._waiting.total()
+        """How many runs execute in this process or are about to."""
+        return len(self.live) + self._held.count(RunState.GIVEN)
 
     @property
     def held(self) -> list[str]:
         """The runs that this process knows to be its own."""
-        unsettled = [job.run_id for job in self.unsettled]
-        return [*self.live.run_ids, *self._waiting, *self._prepared, *unsettled]
+        ours = (RunState.GIVEN, RunState.BEGINNING, RunState.UNSETTLED)
+        return [*self.live.run_ids, *(run_id for run_id, _ in self._held.among(*ours))]
 
     def give(self, assignment: Assignment, *, orphaned: bool = False) -> None:
-        """Has a run that is this executor's begun, or ended, as soon as may be, or else adopted."""
-        self._waiting[assignment.run_id] += 1
-        self._given.put_nowait((assignment, orphaned))
+        """Has a run that is this worker's begun, or ended, as soon as possible, or else adopted."""
+        held = self._held.put(assignment.run_id, RunState.GIVEN)
+        held.assignment, held.is_orphan = assignment, orphaned
+        self._given.put_nowait(assignment.run_id)
 
     async def all_begun(self) -> None:
-        """Returns once nothing waits any more that was given."""
+        """Returns once no given run is waiting."""
         await self._given.join()
 
     async def settle(self) -> None:
-        """Stores the outcomes that couldn't be stored before, but of runs that are another process's now."""
-        while self.unsettled:
-            job = self.unsettled.pop(0)
-            assert job.settle is not None
+        """Stores the outcomes that couldn't be stored before, unless the run is another process's now."""
+        for run_id, held in self._held.among(RunState.UNSETTLED):
+            assert held.execution is not None
+            assert held.execution.settle is not None
             try:
-                await job.settle()
-            except DatabaseUnavailableError:
-                self.unsettled.append(job)
-                raise
+                await held.execution.settle()
             except (RunLostError, NotFoundError) as error:
-                logger.warning("The outcome of run %s is lost: %s", job.run_id, error)
+                logger.warning("The outcome of run %s is lost: %s", run_id, error)
+            self._held.drop(run_id, held)
 
     def cancel(self, run_id: str) -> None:
         """Ends a run that executes here, or is about to."""
         live = self.live.get(run_id)
         if live is not None:
             live.cancel()
-            return
-        now = monotonic()
-        self._early = {each: at for each, at in self._early.items() if now - at < EARLY_SECONDS}
-        self._early[run_id] = now
+        else:
+            self._held.cancel(run_id)
 
     async def adopt(self, orphan: Assignment) -> None:
-        """Goes on with a run whose process died, if it is durable; otherwise ends it."""
+        """Continues a run whose process died, if it is durable; otherwise ends it."""
         died = ProcessDiedError("The process that executed this run died. Try again.")
         if not orphan.durable or (orphan.kind, orphan.runnable_id) not in self.runnables:
             await self._end(orphan, died)
             return
-        logger.warning("Run %s has lost its process and is taken up", orphan.run_id)
+        logger.warning("Adopting run %s after its process died", orphan.run_id)
         try:
             engine = await self.engine()
         except ConfigurationError as error:
-            logger.error("Run %s can't go on here: %s", orphan.run_id, error)
+            logger.error("Can't continue run %s here: %s", orphan.run_id, error)
             await self._end(orphan, died)
             return
         if not await engine.resume(orphan.run_id, orphan.segment):
@@ -155,69 +151,84 @@ class Executor:
     async def begin_given(self) -> None:
         """Begins what `give` was given, for as long as the server lives."""
         while True:
-            given, orphaned = await self._given.get()
+            run_id = await self._given.get()
+            held = self._held.get(run_id, RunState.GIVEN)
+            if held is None or held.assignment is None:
+                self._given.task_done()
+                continue
             try:
-                await (self.adopt if orphaned else self.begin)(given)
+                await (self.adopt if held.is_orphan else self.begin)(held.assignment)
             except DatabaseUnavailableError:
-                self.give(given, orphaned=orphaned)
+                self._given.put_nowait(run_id)
                 await asyncio.sleep(AGAIN_SECONDS)
+            else:
+                self._held.drop(run_id, held)
             finally:
-                self._waiting -= Counter([given.run_id])
                 self._given.task_done()
 
     async def execute(self, run_id: str, segment: int) -> None:
-        """What the engine calls for a durable run, to be begun or taken up again here.
+        """What the engine calls for a durable run, to be begun or resumed here.
 
-        RunLostError if it isn't over then: it is another process's now, or is to be.
+        RunLostError unless the run has ended or paused then: it is another process's now, or is to be.
         """
-        prepared = self._prepared.pop(run_id, None)
-        job = prepared[0] if prepared else await self._taken(run_id, segment)
-        if job is None:
+        held = self._held.get(run_id, RunState.BEGINNING)
+        execution = held.execution if held else await self._taken(run_id, segment)
+        if execution is None:
             return
-        runnable = self.runnables[job.run.kind, job.run.runnable_id]
-        job.context.steps = RecordedSteps(job.context)
-        live = self._launch(runnable, job, log=True)
-        if prepared and not prepared[1].done():
-            prepared[1].set_result(live)
+        runnable = self.runnables[execution.run.kind, execution.run.runnable_id]
+        execution.context.steps = RecordedSteps(execution.context)
+        live = self._launch(runnable, execution, log=True)
+        if held is not None and held.launched is not None and not held.launched.done():
+            held.launched.set_result(live)
         await asyncio.wait([live.task])
-        if job.is_handed_over:
+        if execution.is_handed_over:
             raise RunLostError("Another process executes the run now.")
 
     async def begin(self, given: Assignment) -> None:
-        """Begins, or ends, a run that is this executor's."""
+        """Begins, or ends, a run that is this worker's."""
         runnable = self.runnables.get((given.kind, given.runnable_id))
         if runnable is None or given.cancelling:
             await self._end(given, NotFoundError(given.kind.capitalize(), given.runnable_id))
-        elif job := await open_job(self.db, runnable.settings, given.run_id, executor_id=self.id):
-            await self.start(runnable, job, log=True)
+            return
+        execution = await open_execution(self.db, runnable.settings, given.run_id, worker_id=self.id)
+        if execution is not None:
+            await self.start(runnable, execution, log=True)
 
     async def _end(self, given: Assignment, error: AgentOSError) -> None:
         """Ends it with `error`, unless somebody wants it cancelled."""
-        job = await open_job(self.db, RunSettings(db=self.db), given.run_id, executor_id=self.id)
-        if job is None:
+        settings = RunSettings(db=self.db)
+        execution = await open_execution(self.db, settings, given.run_id, worker_id=self.id)
+        if execution is None:
             return
-        await end(job, self.log, db=self.db, error=None if given.cancelling else error)
-        if job.settle:
-            self.unsettled.append(job)
+        await end(execution, self.log, db=self.db, error=None if given.cancelling else error)
+        self._ended(execution)
 
-    async def _taken(self, run_id: str, segment: int) -> Job | None:
-        """A run whose process died, as this executor's."""
-        while True:
-            try:
-                given = await self.db.take_run(run_id, executor_id=self.id, segment=segment)
-                if given is None:
-                    return None
-                runnable = self.runnables.get((given.kind, given.runnable_id))
-                if runnable is not None and given.cancelling is None:
-                    return await open_job(self.db, runnable.settings, given.run_id, executor_id=self.id)
+    async def _taken(self, run_id: str, segment: int) -> Execution | None:
+        """A run whose process died, as this worker's."""
+
+        async def take() -> Execution | None:
+            given = await self.db.take_run(run_id, worker_id=self.id, segment=segment)
+            if given is None:
+                return None
+            runnable = self.runnables.get((given.kind, given.runnable_id))
+            if runnable is None or given.cancelling is not None:
                 await self.begin(given)
                 return None
-            except DatabaseUnavailableError:
-                await asyncio.sleep(AGAIN_SECONDS)
+            return await open_execution(self.db, runnable.settings, given.run_id, worker_id=self.id)
 
-    def _launch(self, runnable: Configured, job: Job, *, log: bool) -> LiveRun:
-        live = self.live.launch(runnable, job, log=self.log if log else None)
-        live.task.add_done_callback(lambda _: self.unsettled.append(job) if job.settle else None)
-        if self._early.pop(job.run_id, None) is not None:
+        return await patiently(take, on=DatabaseUnavailableError, pauses=repeat(AGAIN_SECONDS))
+
+    def _launch(self, runnable: Configured, execution: Execution, *, log: bool) -> LiveRun:
+        held = self._held.put(execution.run_id, RunState.EXECUTING)
+        live = self.live.launch(runnable, execution, log=self.log if log else None)
+        live.task.add_done_callback(lambda _: self._ended(execution, held))
+        if held.is_unwanted:
             live.cancel()
         return live
+
+    def _ended(self, execution: Execution, held: HeldRun | None = None) -> None:
+        """Forgets a run that has ended here; or keeps its outcome, which the database couldn't take."""
+        if execution.settle is not None:
+            self._held.put(execution.run_id, RunState.UNSETTLED).execution = execution
+        elif held is not None:
+            self._held.drop(execution.run_id, held)

@@ -16,7 +16,7 @@ def open_files() -> list[Path]:
 
 
 async def a_notice(db: PostgresDb):
-    async for _ in db.notices():
+    async for _ in db.notifications():
         return
 
 

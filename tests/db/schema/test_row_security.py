@@ -9,10 +9,12 @@ from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import text, true
 from sqlalchemy.exc import ProgrammingError
 
-from agentos.db.base import LoggedEvent, MemoryQuery, SessionChange, SessionQuery
 from agentos.db.connection.engine import Reach
+from agentos.db.contracts.events import LoggedEvent
+from agentos.db.contracts.memories import MemoryQuery
+from agentos.db.contracts.sessions import SessionChange, SessionQuery
 from agentos.db.postgres import PostgresDb
-from agentos.errors import DatabaseUnavailableError, NotFoundError, QueueFullError
+from agentos.errors import DatabaseUnavailableError, NotFoundError, QueueFullError, RunLostError
 from agentos.run.owner import ANYONE
 from agentos.run.records import RunStatus
 from tests.db.made import a_memory, a_run, a_session, accepted, finished
@@ -85,7 +87,7 @@ CALLS = {
     "read_events": lambda db, owner: db.read_events("alice-r", after=0, owner=owner),
     "last_seq": lambda db, owner: db.last_seq("alice-r", owner=owner),
     "append_events": lambda db, owner: db.append_events({"alice-r": [LINE]}, owner=owner),
-    "cancel_run": lambda db, owner: db.cancel_run("alice-r", executor_id="x", owner=owner),
+    "cancel_run": lambda db, owner: db.cancel_run("alice-r", worker_id="x", owner=owner),
     "get_memory": lambda db, owner: db.get_memory("alice-m", owner=owner),
     "update_memory": lambda db, owner: db.update_memory("alice-m", memory="x", topics=[], owner=owner),
     "delete_memories": lambda db, owner: db.delete_memories(["alice-m"], owner=owner),
@@ -128,6 +130,17 @@ async def test_a_page_that_forgets_the_owner_still_counts_only_ones_own(unguarde
     assert await unguarded.memory_topics(owner=ANYONE) == USERS
 
 
+async def test_a_nested_run_that_forgets_the_owner_still_is_in_no_run_of_anothers(unguarded, database):
+    before = everything(database)
+    nested, parent = a_run("alice-s", run_id="c", parent_run_id="alice-r"), a_run("alice-s", run_id="alice-r")
+    with pytest.raises(RunLostError):
+        await accepted(unguarded, nested, owner="bob")
+    assert everything(database) == before
+    await accepted(unguarded, nested, owner="alice")
+    assert await unguarded.child_runs(parent, owner="bob") == []
+    assert [run.run_id for run in await unguarded.child_runs(parent, owner="alice")] == ["c"]
+
+
 @pytest.mark.parametrize("call", REFUSED)
 async def test_a_write_that_forgets_the_owner_still_changes_nothing_of_anothers(unguarded, database, call):
     before = everything(database)
@@ -143,8 +156,8 @@ async def test_a_run_that_forgets_the_owner_still_gets_into_no_session_of_anothe
     with pytest.raises(ProgrammingError, match="row-level security"):
         await accepted(unguarded, a_run("alice-s", user_id="bob"))
     assert everything(database) == before
-    assert (await accepted(unguarded, a_run("alice-s"))).user_id == "alice"
-    assert (await accepted(unguarded, a_run("alice-s", user_id=None), owner=ANYONE)).user_id == "alice"
+    assert (await accepted(unguarded, a_run("alice-s"))).run.user_id == "alice"
+    assert (await accepted(unguarded, a_run("alice-s", user_id=None), owner=ANYONE)).run.user_id == "alice"
 
 
 async def test_rules_that_forget_the_owner_still_hold_for_ones_own_rows_only(unguarded, database):
@@ -164,13 +177,13 @@ async def test_news_and_continuing_that_forget_the_owner_still_are_for_ones_own_
     await finished(unguarded, run, status=RunStatus.PAUSED)
     before = everything(database)
     with pytest.raises(NotFoundError):
-        await unguarded.reopen_run(run, executor_id="x", arguments={}, owner="bob")
+        await unguarded.reopen_run(run, {}, worker_id="x", owner="bob")
     assert everything(database) == before
     ids = {f"{user}-r": 0 for user in USERS}
     for owner in ("alice", "bob", ANYONE):
         news = await unguarded.read_news(ids, owner=owner)
         assert [run_id for run_id in news if news[run_id]] == ([f"{owner}-r"] if owner in USERS else [*ids])
-    assert await unguarded.reopen_run(run, executor_id="x", arguments={}, owner="alice") == 1
+    assert await unguarded.reopen_run(run, {}, worker_id="x", owner="alice") == 1
 
 
 async def test_each_transaction_sees_its_own_callers_rows_whoever_had_the_connection_before(unguarded):

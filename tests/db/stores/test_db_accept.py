@@ -1,6 +1,6 @@
 import pytest
 
-from agentos.db.base import SessionQuery
+from agentos.db.contracts.sessions import SessionQuery
 from agentos.errors import ConflictError, InvalidInputError, NotFoundError
 from agentos.run.messages import Message
 from agentos.run.owner import ANYONE
@@ -11,7 +11,7 @@ from tests.db.made import UNSTORABLE, a_finished_run, a_memory, a_run, a_session
 async def test_accepting_a_run_makes_its_session(db):
     run = a_run("chat", text="  Hello \n there " + "x" * 100)
     got = await accepted(db, run, session_state={"a": 1}, session_defaults={"a": 0, "b": 2})
-    assert (got.user_id, got.session_state) == ("alice", {"a": 1, "b": 2})
+    assert (got.run.user_id, got.session_state) == ("alice", {"a": 1, "b": 2})
     assert (got.history, got.memories) == ([], [])
     session = await db.get_session("chat", owner="alice")
     assert (session.kind, session.runnable_id, session.session_state) == ("agent", "web", {"a": 1, "b": 2})
@@ -55,7 +55,7 @@ async def test_a_run_goes_into_a_session_of_ones_own_only(db, owner, may):
 async def test_a_run_in_somebodys_session_is_that_persons(db):
     await accepted(db, a_run("his", user_id="bob"))
     run = a_run("his", user_id="admin")
-    assert (await accepted(db, run, owner=ANYONE)).user_id == "bob"
+    assert (await accepted(db, run, owner=ANYONE)).run.user_id == "bob"
     assert (await db.get_run(run.run_id, owner="bob")).user_id == "bob"
     assert await db.get_run(run.run_id, owner="admin") is None
 
@@ -121,7 +121,9 @@ async def test_history_is_the_last_completed_runs_oldest_first(db):
         )
         await accepted(db, run)
         await finished(db, run)
-    await a_finished_run(db, parent_run_id="above", text="nested")
+    await accepted(db, above := a_run())
+    await a_finished_run(db, parent_run_id=above.run_id, text="nested")
+    await finished(db, above, status=RunStatus.ERROR)
     await a_finished_run(db, "elsewhere", text="another session")
     for status in (RunStatus.ERROR, RunStatus.CANCELLED, RunStatus.RUNNING):
         failed = a_run(text=status)
@@ -154,7 +156,7 @@ async def test_memories_are_the_users_newest(db):
 
 
 async def test_a_run_id_that_cannot_be_stored_is_refused_by_name(db):
-    for field in ("run_id", "session_id", "runnable_id", "user_id", "parent_run_id"):
+    for field in ("run_id", "session_id", "runnable_id", "user_id"):
         for bad in UNSTORABLE.values():
             run = a_run().model_copy(update={field: bad})
             with pytest.raises(InvalidInputError) as refusal:

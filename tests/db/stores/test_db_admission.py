@@ -5,7 +5,8 @@ from collections import Counter
 
 import pytest
 
-from agentos.db.base import SessionQuery
+from agentos.db.contracts.runs import RunReads
+from agentos.db.contracts.sessions import SessionQuery
 from agentos.db.contracts.workers import Limits
 from agentos.errors import IdempotencyConflictError, NotFoundError, QueueFullError, SessionBusyError
 from agentos.run.messages import Message
@@ -27,8 +28,8 @@ async def queued(db, run=None, **asked):
     return await accepted(db, run, **{"background": True} | asked)
 
 
-async def claimed(db, executor_id="worker", **limits):
-    runs = await db.claim_runs(executor_id, runnables=[("agent", "web")], limits=Limits(**limits), most=100)
+async def claimed(db, worker_id="worker", **limits):
+    runs = await db.claim_runs(worker_id, runnables=[("agent", "web")], limits=Limits(**limits), most=100)
     return [run.run_id for run in runs]
 
 
@@ -50,21 +51,21 @@ async def test_of_several_that_wait_one_starts_and_the_others_follow_one_by_one(
     for number in range(ROUNDS):
         runs = [a_run(f"s{number}") for _ in range(4)]
         calls = [
-            accepted(pair[place % 2], run, multitask="enqueue", executor_id="worker")
+            accepted(pair[place % 2], run, multitask="enqueue", worker_id="worker")
             for place, run in enumerate(runs)
         ]
         outcomes = await together(*calls)
-        assert Counter(outcome.status for outcome in outcomes) == {
+        assert Counter(outcome.run.status for outcome in outcomes) == {
             RunStatus.RUNNING: 1,
             RunStatus.PENDING: 3,
         }
         order = [run.run_id for run in await pair[0].list_runs(f"s{number}", owner="alice")]
         by_id = {run.run_id: run for run in runs}
-        started = next(outcome.run_id for outcome in outcomes if outcome.status is RunStatus.RUNNING)
+        started = next(outcome.run.run_id for outcome in outcomes if outcome.run.status is RunStatus.RUNNING)
         assert started == order[0]
         for ended, following in zip(order, [*order[1:], None], strict=True):
             assert await claimed(pair[0]) == []
-            await finished(pair[1], by_id[ended], executor_id="worker")
+            await finished(pair[1], by_id[ended], worker_id="worker")
             assert await claimed(pair[0]) == ([following] if following else [])
             await claimed(pair[1])
 
@@ -72,18 +73,18 @@ async def test_of_several_that_wait_one_starts_and_the_others_follow_one_by_one(
 @pytest.mark.parametrize(("multitask", "how"), [("interrupt", "cancel"), ("rollback", "rollback")])
 async def test_the_live_ones_are_asked_to_end_once(db, multitask, how):
     first, waiting, new = a_run(), a_run(), a_run()
-    await accepted(db, first, executor_id="a")
+    await accepted(db, first, worker_id="a")
     await accepted(db, waiting, multitask="enqueue")
-    notices = db.notices()
+    notices = db.notifications()
     assert (await anext(notices)).kind == "connected"
-    assert (await accepted(db, new, multitask=multitask, executor_id="b")).status is RunStatus.PENDING
+    assert (await accepted(db, new, multitask=multitask, worker_id="b")).run.status is RunStatus.PENDING
     told = {(notice := await anext(notices)).kind: set(notice.run_ids) for _ in range(2)}
     assert told == {"cancel": {first.run_id, waiting.run_id}, "queue": set()}
     # Nobody executes the one that waited, so it is handed out to be ended.
     (ending,) = await db.claim_runs("c", runnables=[("agent", "web")], limits=Limits(total=0), most=10)
     assert (ending.run_id, ending.cancelling) == (waiting.run_id, how)
-    await accepted(db, a_run(), multitask="interrupt", executor_id="b")
-    taken = await db.take_run(first.run_id, executor_id="a", segment=0)
+    await accepted(db, a_run(), multitask="interrupt", worker_id="b")
+    taken = await db.take_run(first.run_id, worker_id="a", segment=0)
     assert taken.cancelling == how
     await notices.aclose()
 
@@ -94,11 +95,12 @@ async def test_a_run_that_is_rolled_back_leaves_nothing(db):
     await finished(db, before)
     session = await db.get_session("chat", owner="alice")
     run, new = a_run(), a_run()
-    await accepted(db, run, executor_id="a")
-    await accepted(db, new, multitask="rollback", executor_id="b")
-    await accepted(db, a_run(parent_run_id=run.run_id, run_id="nested"))
-    await finished(db, run, status=RunStatus.CANCELLED, put={"lost": 1}, executor_id="a")
-    assert [run.run_id for run in await db.list_runs("chat", owner="alice")] == [before.run_id, new.run_id]
+    await accepted(db, run, worker_id="a")
+    await accepted(db, new, multitask="rollback", worker_id="b")
+    await accepted(db, a_run(parent_run_id=run.run_id, run_id="nested"), worker_id="a")
+    await finished(db, run, status=RunStatus.CANCELLED, put={"lost": 1}, worker_id="a")
+    left = await db.list_runs("chat", owner="alice", nested=True)
+    assert [run.run_id for run in left] == [before.run_id, new.run_id]
     after = await db.get_session("chat", owner="alice")
     assert (after.session_state, after.metrics) == (session.session_state, session.metrics)
     assert await claimed(db, "b") == [new.run_id]
@@ -106,9 +108,9 @@ async def test_a_run_that_is_rolled_back_leaves_nothing(db):
 
 async def test_a_run_that_completed_before_it_was_rolled_back_stays(db):
     run = a_run()
-    await accepted(db, run, executor_id="a")
-    await accepted(db, a_run(), multitask="rollback", executor_id="b")
-    await finished(db, run, put={"kept": 1}, executor_id="a")
+    await accepted(db, run, worker_id="a")
+    await accepted(db, a_run(), multitask="rollback", worker_id="b")
+    await finished(db, run, put={"kept": 1}, worker_id="a")
     assert (await db.get_run(run.run_id, owner="alice")).status is RunStatus.COMPLETED
 
 
@@ -116,12 +118,12 @@ async def test_nested_and_ended_and_other_sessions_runs_are_in_nobodys_way(db):
     await a_finished_run(db)
     paused = a_run()
     await accepted(db, paused)
+    await accepted(db, a_run(parent_run_id=paused.run_id))
     await finished(db, paused, status=RunStatus.PAUSED)
-    await accepted(db, a_run(parent_run_id="above"))
     await accepted(db, a_run("other"))
     for policy in ("enqueue", "interrupt", "rollback", "reject"):
         run = a_run()
-        assert (await accepted(db, run, multitask=policy)).status is RunStatus.RUNNING
+        assert (await accepted(db, run, multitask=policy)).run.status is RunStatus.RUNNING
         await finished(db, run)
 
 
@@ -167,7 +169,7 @@ async def test_the_same_request_again_is_the_same_run(pair):
         calls = [accepted(pair[place % 2], run, **asked) for place, run in enumerate(runs)]
         outcomes = await asyncio.gather(*calls)
         assert sorted(got.is_new for got in outcomes) == [False] * 5 + [True]
-        assert len({(got.run_id, got.status) for got in outcomes}) == 1
+        assert len({(got.run.run_id, got.run.status) for got in outcomes}) == 1
     assert (await pair[0].list_sessions(SessionQuery(), owner="alice")).total == ROUNDS
 
 
@@ -179,7 +181,7 @@ async def test_another_request_with_a_known_key_conflicts_and_changes_nothing(db
     with pytest.raises(IdempotencyConflictError):
         await accepted(db, a_run("new"), **asked | {"fingerprint": "other"})
     assert await db.get_session("new", owner=ANYONE) is None
-    assert (await accepted(db, a_run(), **asked)).status is RunStatus.COMPLETED
+    assert (await accepted(db, a_run(), **asked)).run.status is RunStatus.COMPLETED
 
 
 async def test_a_key_belongs_to_one_user_and_one_runnable(db):
@@ -194,9 +196,9 @@ async def test_a_key_belongs_to_one_user_and_one_runnable(db):
     for run in others:
         assert (await accepted(db, run, owner=run.user_id or ANYONE, **asked)).is_new
     nobodys = a_run("six", user_id=None)
-    assert (await accepted(db, nobodys, owner=ANYONE, **asked)).run_id == others[-1].run_id
+    assert (await accepted(db, nobodys, owner=ANYONE, **asked)).run.run_id == others[-1].run_id
     hers = await accepted(db, a_run("one", user_id="admin"), owner=ANYONE, **asked)
-    assert hers.run_id == first.run_id
+    assert hers.run.run_id == first.run.run_id
 
 
 async def test_history_ends_before_the_run_that_is_named(db):
@@ -207,11 +209,9 @@ async def test_history_ends_before_the_run_that_is_named(db):
         ids.append((await finished(db, run)).run_id)
     for before, texts in ((ids[2], ["one", "two"]), (ids[0], []), (None, ["one", "two", "three"])):
         run = a_run()
-        got = await accepted(db, run, history_runs=9, history_before=before, executor_id="x")
+        got = await accepted(db, run, history_runs=9, history_before=before, worker_id="x")
         assert [message.content for message in got.history] == texts
-        opened = await db.open_run(
-            run.run_id, executor_id="x", session_defaults={}, history_runs=9, memories=False
-        )
+        opened = await db.open_run(run.run_id, worker_id="x", reads=RunReads(history_runs=9))
         assert opened.history == got.history
 
 

@@ -64,7 +64,7 @@ async def test_asking_again_changes_nothing(db):
     await asked(db, tool_name="send")
     decided = await db.resolve_approval("run:call", status="approved", resolved_by="admin", owner=ANYONE)
     await db.create_approvals([an_approval(tool_name="other")], owner="alice")
-    assert await db.approvals_of("run", owner="alice") == [decided]
+    assert await db.approvals_of(["run"], owner="alice") == [decided]
     assert decided.tool_name == "send"
 
 
@@ -74,7 +74,7 @@ async def test_an_approval_is_seen_decided_and_deleted_by_its_owner_only(db, own
     assert (await db.get_approval("run:call", owner=owner) is not None) == sees
     assert (await db.list_approvals(ApprovalQuery(), owner=owner)).total == sees
     assert await db.count_approvals(owner=owner) == sees
-    assert len(await db.approvals_of("run", owner=owner)) == sees
+    assert len(await db.approvals_of(["run"], owner=owner)) == sees
     decided = await db.resolve_approval("run:call", status="rejected", resolved_by="admin", owner=owner)
     assert (decided is not None) == sees
     assert (await db.get_approval("run:call", owner=ANYONE)).status == ("rejected" if sees else "pending")
@@ -152,7 +152,7 @@ async def test_one_whose_run_has_ended_is_cancelled(db, status):
     soon = int(time()) + 1000
     await db.create_approvals([an_approval(), an_approval(call="soon", expires_at=soon)], owner="alice")
     await finished(db, run, status=status)
-    for found in await db.approvals_of("run", owner="alice"):
+    for found in await db.approvals_of(["run"], owner="alice"):
         assert (found.status, found.run_status) == ("cancelled", status)
         with pytest.raises(ConflictError, match="already 'cancelled'"):
             await db.resolve_approval(found.id, status="approved", resolved_by="admin", owner=ANYONE)
@@ -170,7 +170,7 @@ async def test_what_came_first_stays_so(db, database):
     with administering(database) as connection:  # a minute goes by
         connection.execute("UPDATE ai.agentos_approvals SET expires_at = expires_at - 60")
         connection.execute("UPDATE ai.agentos_runs SET updated_at = updated_at - interval '1 minute'")
-    found = {row.tool_call_id: row.status for row in await db.approvals_of("run", owner="alice")}
+    found = {row.tool_call_id: row.status for row in await db.approvals_of(["run"], owner="alice")}
     assert found == {"first": "expired", "then": "cancelled", "never": "cancelled"}
 
 

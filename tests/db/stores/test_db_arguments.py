@@ -16,9 +16,9 @@ from tests.db.made import a_run, accepted, finished
         (RunStatus.CANCELLED, False),
     ],
 )
-async def test_arguments_go_when_the_run_is_over(db, database, status, is_kept):
+async def test_the_request_goes_when_the_run_is_over(db, database, status, is_kept):
     run = a_run()
-    await accepted(db, run, arguments={"dependencies": {"key": "a secret"}})
+    await accepted(db, run, dependencies={"key": "a secret"})
     await finished(db, run, status=status)
     with administering(database) as connection:
         (kept,) = connection.execute(

@@ -6,7 +6,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from agentos.db.base import LoggedEvent
+from agentos.db.contracts.events import LoggedEvent
 from agentos.db.contracts.workers import Assignment, Limits
 from agentos.errors import RunLostError
 from agentos.run.owner import ANYONE
@@ -24,8 +24,8 @@ async def queued(db, **fields):
     return run.run_id
 
 
-async def claimed(db, *, executor_id="worker", runnables=EVERY, most=100, **limits):
-    runs = await db.claim_runs(executor_id, runnables=runnables, limits=Limits(**limits), most=most)
+async def claimed(db, *, worker_id="worker", runnables=EVERY, most=100, **limits):
+    runs = await db.claim_runs(worker_id, runnables=runnables, limits=Limits(**limits), most=most)
     return [run.run_id for run in runs]
 
 
@@ -49,12 +49,12 @@ async def test_an_assignment_says_what_the_run_is(db):
 
 async def test_a_run_that_waits_at_a_process_is_that_ones(db):
     running, waiting = a_run(), a_run()
-    await accepted(db, running, executor_id="a")
-    await accepted(db, waiting, multitask="enqueue", executor_id="a")
-    assert await claimed(db, executor_id="a", runnables=[]) == []
-    await finished(db, running, executor_id="a")
-    assert await claimed(db, executor_id="b") == []
-    assert await claimed(db, executor_id="a", runnables=[]) == [waiting.run_id]
+    await accepted(db, running, worker_id="a")
+    await accepted(db, waiting, multitask="enqueue", worker_id="a")
+    assert await claimed(db, worker_id="a", runnables=[]) == []
+    await finished(db, running, worker_id="a")
+    assert await claimed(db, worker_id="b") == []
+    assert await claimed(db, worker_id="a", runnables=[]) == [waiting.run_id]
 
 
 @pytest.mark.parametrize(
@@ -93,10 +93,10 @@ async def test_whom_a_limit_holds_back_holds_nobody_else_back(db):
 async def test_limits_count_what_runs_anywhere_and_nothing_else(db):
     await accepted(db, a_run())
     ids = [await queued(db) for _ in range(3)]
-    assert await claimed(db, executor_id="a", total=1) == [ids[0]]
-    assert await claimed(db, executor_id="b", total=1) == []
-    await finished(db, await db.get_run(ids[0], owner="alice"), executor_id="a")
-    assert await claimed(db, executor_id="b", total=1) == [ids[1]]
+    assert await claimed(db, worker_id="a", total=1) == [ids[0]]
+    assert await claimed(db, worker_id="b", total=1) == []
+    await finished(db, await db.get_run(ids[0], owner="alice"), worker_id="a")
+    assert await claimed(db, worker_id="b", total=1) == [ids[1]]
 
 
 async def test_processes_that_claim_at_once_stay_within_the_limits(pair):
@@ -104,7 +104,7 @@ async def test_processes_that_claim_at_once_stay_within_the_limits(pair):
     taken = []
     for _ in range(20):
         calls = [
-            claimed(db, executor_id=f"e{place}", total=4, per_user=2, most=2)
+            claimed(db, worker_id=f"e{place}", total=4, per_user=2, most=2)
             for place, db in enumerate(pair * 3)
         ]
         found = await asyncio.gather(*calls)
@@ -115,7 +115,7 @@ async def test_processes_that_claim_at_once_stay_within_the_limits(pair):
         users = [run.user_id for _, run in runs]
         assert all(users.count(user) <= 2 for user in users)
         for executor, run in runs:
-            await finished(pair[0], run, executor_id=executor)
+            await finished(pair[0], run, worker_id=executor)
     assert sorted(taken) == sorted(ids)
 
 
@@ -126,7 +126,7 @@ async def test_runs_with_a_policy_start_in_the_order_of_their_session(db):
     free = await queued(db, session_id="chat")
     assert await claimed(db) == [turns[0].run_id, free]
     assert await claimed(db) == []
-    await finished(db, turns[0], status=RunStatus.ERROR, executor_id="worker")
+    await finished(db, turns[0], status=RunStatus.ERROR, worker_id="worker")
     assert await claimed(db) == [turns[1].run_id]
 
 
@@ -135,13 +135,13 @@ async def test_an_executor_that_is_silent_or_gone_loses_its_runs_and_one_that_li
     for name in ("new", "alive", "silent", "gone"):
         await db.beat(name)
         runs[name] = a_run()
-        await accepted(db, runs[name], executor_id=name, durable=True)
+        await accepted(db, runs[name], worker_id=name, durable=True)
     await accepted(db, a_run("free"))
     waiting = a_run(status=RunStatus.PENDING)
-    await accepted(db, waiting, executor_id="silent")
+    await accepted(db, waiting, worker_id="silent")
     ended = a_run()
-    await accepted(db, ended, executor_id="silent")
-    await finished(db, ended, executor_id="silent")
+    await accepted(db, ended, worker_id="silent")
+    await finished(db, ended, worker_id="silent")
     await queued(db)
     assert await db.adopt_runs("new", dead_after=60, runnables=WEB, held=[]) == []
     with psycopg.connect(database.replace("+psycopg", ""), autocommit=True) as connection:
@@ -157,7 +157,7 @@ async def test_an_executor_that_is_silent_or_gone_loses_its_runs_and_one_that_li
     assert (await db.get_run(waiting.run_id, owner="alice")).status is RunStatus.RUNNING
     for name, taken in (("alive", True), ("silent", False), ("gone", False)):
         run_id = runs[name].run_id
-        assert bool(await db.append_events({run_id: [LINE]}, owner=ANYONE, executor_id=name)) == taken
+        assert bool(await db.append_events({run_id: [LINE]}, owner=ANYONE, worker_id=name)) == taken
 
 
 async def test_an_orphan_is_adopted_by_exactly_one(pair):
@@ -166,7 +166,7 @@ async def test_an_orphan_is_adopted_by_exactly_one(pair):
     for _ in range(20):
         orphans = [a_run(uuid4().hex) for _ in range(3)]
         for run in orphans:
-            await accepted(pair[0], run, executor_id="dead")
+            await accepted(pair[0], run, worker_id="dead")
         calls = [
             db.adopt_runs(f"e{place % 2}", dead_after=60, runnables=WEB, held=[])
             for place, db in enumerate(pair * 3)
@@ -178,7 +178,7 @@ async def test_an_orphan_is_adopted_by_exactly_one(pair):
 async def test_an_executor_that_beats_again_in_time_keeps_its_runs(db, database):
     run = a_run()
     await db.beat("slow")
-    await accepted(db, run, executor_id="slow")
+    await accepted(db, run, worker_id="slow")
     with psycopg.connect(database.replace("+psycopg", ""), autocommit=True) as other:
         other.execute("UPDATE ai.agentos_executors SET beat_at = now() - interval '2 min'")
     with psycopg.connect(database.replace("+psycopg", "")) as beating:
@@ -187,21 +187,21 @@ async def test_an_executor_that_beats_again_in_time_keeps_its_runs(db, database)
         while beating.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() == (0,):
             await asyncio.sleep(0)
     assert await adoption == []
-    await finished(db, run, executor_id="slow")
+    await finished(db, run, worker_id="slow")
 
 
-@pytest.mark.parametrize(("executor_id", "may"), [("mine", True), ("other", False), (None, False)])
-async def test_only_its_executor_adds_to_a_run_and_ends_it(db, executor_id, may):
+@pytest.mark.parametrize(("worker_id", "may"), [("mine", True), ("other", False), (None, False)])
+async def test_only_its_executor_adds_to_a_run_and_ends_it(db, worker_id, may):
     run = a_run()
-    await accepted(db, run, executor_id="mine")
-    taken = await db.append_events({run.run_id: [LINE]}, owner="alice", executor_id=executor_id)
+    await accepted(db, run, worker_id="mine")
+    taken = await db.append_events({run.run_id: [LINE]}, owner="alice", worker_id=worker_id)
     assert taken == ({run.run_id} if may else set())
     if may:
-        await finished(db, run, executor_id=executor_id, put={"k": 1})
-        await finished(db, run, executor_id=executor_id, put={"k": 2})
+        await finished(db, run, worker_id=worker_id, put={"k": 1})
+        await finished(db, run, worker_id=worker_id, put={"k": 2})
     else:
         with pytest.raises(RunLostError):
-            await finished(db, run, executor_id=executor_id, put={"k": 1})
+            await finished(db, run, worker_id=worker_id, put={"k": 1})
     session = await db.get_session("chat", owner="alice")
     assert session.session_state == ({"k": 1} if may else {})
     assert len(await db.read_events(run.run_id, after=0, owner="alice")) == may
@@ -209,10 +209,10 @@ async def test_only_its_executor_adds_to_a_run_and_ends_it(db, executor_id, may)
 
 async def test_taking_over_waits_for_lines_that_are_being_written(db, database):
     run = a_run()
-    await accepted(db, run, executor_id="old")
+    await accepted(db, run, worker_id="old")
     with psycopg.connect(database.replace("+psycopg", "")) as writing:
         writing.execute("SELECT FROM ai.agentos_runs FOR SHARE")
-        taking = asyncio.create_task(db.take_run(run.run_id, executor_id="new", segment=0))
+        taking = asyncio.create_task(db.take_run(run.run_id, worker_id="new", segment=0))
         while writing.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() == (0,):
             await asyncio.sleep(0)
         assert not taking.done()
@@ -225,9 +225,9 @@ async def test_taking_over_waits_for_lines_that_are_being_written(db, database):
 )
 async def test_a_run_is_taken_while_it_runs_in_the_segment_that_was_meant(db, status, segment, may):
     run = a_run()
-    await accepted(db, run, executor_id="old", durable=True)
+    await accepted(db, run, worker_id="old", durable=True)
     if status is not RunStatus.RUNNING:
-        await finished(db, run, status=status, executor_id="old")
-    taken = await db.take_run(run.run_id, executor_id="new", segment=segment)
+        await finished(db, run, status=status, worker_id="old")
+    taken = await db.take_run(run.run_id, worker_id="new", segment=segment)
     assert taken == (Assignment(run.run_id, "agent", "web", 0, durable=True) if may else None)
-    assert await db.take_run("a\0", executor_id="new", segment=segment) is None
+    assert await db.take_run("a\0", worker_id="new", segment=segment) is None

@@ -1,6 +1,6 @@
 import pytest
 
-from agentos.db.base import LoggedEvent
+from agentos.db.contracts.events import LoggedEvent
 from agentos.run.owner import ANYONE
 from tests.db.made import UNSTORABLE, a_run, accepted
 

@@ -1,6 +1,6 @@
 import pytest
 
-from agentos.db.base import MemoryQuery, MemoryStats
+from agentos.db.contracts.memories import MemoryQuery, MemoryStats
 from agentos.errors import ConflictError, InvalidInputError
 from agentos.run.owner import ANYONE
 from tests.db.made import NOON, UNSTORABLE, a_memory

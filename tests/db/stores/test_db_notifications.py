@@ -5,8 +5,8 @@ import asyncio
 import psycopg
 import pytest
 
-from agentos.db.base import LoggedEvent
-from agentos.db.contracts.workers import Limits, Notice
+from agentos.db.contracts.events import LoggedEvent, Notification
+from agentos.db.contracts.workers import Limits
 from agentos.db.embedded import EmbeddedPostgres
 from agentos.db.postgres import PostgresDb
 from agentos.run.owner import ANYONE
@@ -22,8 +22,8 @@ def administering(url):
 
 
 async def listening(db):
-    notices = db.notices()
-    assert await anext(notices) == Notice("connected")
+    notices = db.notifications()
+    assert await anext(notices) == Notification("connected")
     return notices
 
 
@@ -39,7 +39,7 @@ async def test_another_process_hears_of_events_once_a_batch_and_after_they_are_t
     news = await there.read_news({run.run_id: 0 for run in runs}, owner=ANYONE)
     assert news == {run.run_id: [LINE] for run in runs}
     await finished(here, runs[0], events=[LoggedEvent(2, "end", "{}")])
-    assert await anext(notices) == Notice("events", (runs[0].run_id,))
+    assert await anext(notices) == Notification("events", (runs[0].run_id,))
     assert (await there.get_run(runs[0].run_id, owner="alice")).status is RunStatus.COMPLETED
     await notices.aclose()
 
@@ -50,7 +50,7 @@ async def test_a_plain_run_that_nobody_waits_for_tells_nobody(db):
     await accepted(db, run)
     await finished(db, run)
     await db.leave("x")
-    assert await anext(notices) == Notice("queue")
+    assert await anext(notices) == Notification("queue")
     await notices.aclose()
 
 
@@ -62,8 +62,8 @@ async def test_the_end_of_a_run_that_is_waited_for_is_told(db, background):
     if not background:
         await accepted(db, a_run(), multitask="enqueue")
     notices = await listening(db)
-    await finished(db, run, executor_id="x")
-    assert await anext(notices) == Notice("queue")
+    await finished(db, run, worker_id="x")
+    assert await anext(notices) == Notification("queue")
     await notices.aclose()
 
 
@@ -85,9 +85,9 @@ async def test_whoever_loses_the_connection_gets_another_and_is_told_so(db, data
     for _ in range(2):
         with administering(database) as admin:
             admin.execute(f"SELECT pg_terminate_backend(pid, 10000) FROM ({LISTENERS}) AS l")
-        assert await anext(notices) == Notice("connected")
+        assert await anext(notices) == Notification("connected")
         await db.leave("x")
-        assert await anext(notices) == Notice("queue")
+        assert await anext(notices) == Notification("queue")
     await notices.aclose()
 
 
@@ -98,7 +98,7 @@ async def test_listening_outlives_a_server_that_restarts(shared_folder):
         notices = await listening(db)
     again = asyncio.create_task(anext(notices))
     with EmbeddedPostgres(shared_folder, fsync=False, port=port):
-        assert await again == Notice("connected")
+        assert await again == Notification("connected")
         await notices.aclose()
         await db.close()
 
@@ -109,7 +109,7 @@ async def test_what_others_tell_on_the_channel_is_ignored(db, database):
         for payload in ("", "x", "[]", "1", '{"odd": []}', "{}", '{"queue": 1}', '{"a": [], "b": []}'):
             admin.execute("SELECT pg_notify('ai.agentos_runs', %s)", [payload])
     await db.leave("x")
-    assert await anext(notices) == Notice("queue")
+    assert await anext(notices) == Notification("queue")
     await notices.aclose()
 
 
@@ -126,10 +126,10 @@ async def test_two_sets_of_tables_do_not_hear_each_other(database):
     run = a_run()
     await accepted(one, run)
     await one.append_events({run.run_id: [LINE]}, owner=ANYONE)
-    assert await anext(notices) == Notice("events", (run.run_id,))
+    assert await anext(notices) == Notification("events", (run.run_id,))
     theirs = await listening(two)
     await two.leave("x")
-    assert await anext(theirs) == Notice("queue")
+    assert await anext(theirs) == Notification("queue")
     for generator in (notices, theirs):
         await generator.aclose()
     for db in (one, two):

@@ -6,8 +6,8 @@ from hashlib import sha256
 
 import pytest
 
-from agentos.db.base import SessionQuery
 from agentos.db.contracts.retention import Pruned
+from agentos.db.contracts.sessions import SessionQuery
 from agentos.db.postgres import PostgresDb
 from agentos.db.schema.table_names import TableNames
 from agentos.db.schema.tables import Tables

@@ -4,7 +4,9 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from agentos.db.base import LoggedEvent, RunRequest, SessionQuery, StateChange
+from agentos.db.contracts.events import LoggedEvent
+from agentos.db.contracts.runs import StateChange
+from agentos.db.contracts.sessions import SessionQuery
 from agentos.db.postgres import PostgresDb
 from agentos.errors import NotFoundError
 from agentos.run.messages import Message, Metrics, ToolExecution
@@ -204,8 +206,7 @@ async def test_accepting_and_finishing_are_one_round_trip_each(db, database):
         for _ in range(3):
             before = wire.round_trips
             run = a_run()
-            request = RunRequest(run=run, history_runs=3, memories=True, session_state={"a": 1})
-            await there.accept_run(request, owner="alice")
+            await accepted(there, run, history_runs=3, memories=True, session_state={"a": 1})
             assert wire.round_trips - before == 1
             await there.append_events({run.run_id: [LoggedEvent(1, "e", "{}")]}, owner="alice")
             assert wire.round_trips - before == 2
@@ -213,14 +214,8 @@ async def test_accepting_and_finishing_are_one_round_trip_each(db, database):
             assert wire.round_trips - before == 3
             await there.list_sessions(SessionQuery(), owner="alice")
             assert wire.round_trips - before == 4
-            ruled = RunRequest(
-                run=a_run(),
-                background=True,
-                multitask="interrupt",
-                queue_limit=9,
-                idempotency_key=run.run_id,
-            )
-            await there.accept_run(ruled, owner="alice")
+            rules = {"background": True, "multitask": "interrupt", "queue_limit": 9}
+            await accepted(there, a_run(), idempotency_key=run.run_id, **rules)
             assert wire.round_trips - before == 5
         await there.close()
 

@@ -4,7 +4,8 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from agentos.db.base import LoggedEvent, SessionChange, SessionQuery
+from agentos.db.contracts.events import LoggedEvent
+from agentos.db.contracts.sessions import SessionChange, SessionQuery
 from agentos.db.postgres import PostgresDb
 from agentos.errors import ConflictError, InvalidInputError
 from agentos.run.messages import Metrics

@@ -5,7 +5,8 @@ from contextlib import aclosing
 
 import pytest
 
-from agentos.db.base import LoggedEvent, SessionChange
+from agentos.db.contracts.events import LoggedEvent
+from agentos.db.contracts.sessions import SessionChange
 from agentos.errors import ConflictError, InvalidInputError, NotFoundError
 from agentos.run.messages import Metrics, ToolExecution
 from agentos.run.owner import ANYONE
@@ -23,9 +24,14 @@ async def a_conversation(db, *, user_id="alice"):
         owner=user_id,
     )
     call = ToolExecution(tool_call_id="c", tool_name="ask", child_run_id="two")
-    for run_id, fields in {"one": {"tools": [call]}, "two": {"parent_run_id": "one"}}.items():
-        run = await a_finished_run(db, "chat", user_id=user_id, run_id=run_id, metrics=Metrics(), **fields)
-        events = [LoggedEvent(seq, "RunContent", EVENT % (run_id, seq - 1)) for seq in (1, 2, 5)]
+    fields = {"user_id": user_id, "metrics": Metrics()}
+    one = a_run("chat", run_id="one", tools=[call], **fields)
+    two = a_run("chat", run_id="two", parent_run_id="one", root_run_id="one", depth=1, **fields)
+    for run in (one, two):
+        await accepted(db, run)
+    for run in (two, one):
+        await finished(db, run)
+        events = [LoggedEvent(seq, "RunContent", EVENT % (run.run_id, seq - 1)) for seq in (1, 2, 5)]
         await db.append_events({run.run_id: events}, owner=user_id)
     await accepted(db, a_run("chat", user_id=user_id, run_id="live"))
 
@@ -45,7 +51,7 @@ async def imported(db, lines, **asked):
 async def everything(db, session_id, *, owner=ANYONE):
     """What there is to see of a session, but for the time of its change."""
     session = await db.get_session(session_id, owner=owner)
-    runs = [run for run in await db.list_runs(session_id, owner=owner) if run.status.is_final]
+    runs = [run for run in await db.list_runs(session_id, owner=owner, nested=True) if run.status.is_final]
     events = [await db.read_events(run.run_id, after=0, owner=owner) for run in runs]
     return session.model_copy(update={"updated_at": session.created_at}), runs, events
 
@@ -79,7 +85,7 @@ async def test_with_new_ids_it_is_a_copy_that_refers_to_itself(db):
     assert await everything(db, "chat") == before
     session, (one, two), (events, _) = await everything(db, done.session_id)
     assert len({"chat", "one", "two", session.session_id, one.run_id, two.run_id}) == 6
-    assert two.parent_run_id == one.run_id
+    assert (two.parent_run_id, two.root_run_id, two.depth) == (one.run_id, one.run_id, 1)
     assert one.tools[0].child_run_id == two.run_id
     assert [event.seq for event in events] == [1, 2, 5]
     wire = json.loads(events[2].text)
@@ -223,8 +229,8 @@ async def three_runs(db):
 async def test_a_fork_is_the_session_with_its_runs_under_other_ids(db):
     await three_runs(db)
     before = await everything(db, "chat")
-    await accepted(db, a_run("chat", run_id="nested", parent_run_id="r3"))
     await accepted(db, a_run("chat", run_id="live"))
+    await accepted(db, a_run("chat", run_id="nested", parent_run_id="live"))
     fork = await db.fork_session("chat", new_session_id="fork", owner="alice")
     source = before[0]
     assert (

@@ -11,7 +11,7 @@ from agentos.errors import ConfigurationError
 from agentos.os import AgentOS
 from agentos.os.http import sse
 from agentos.run.owner import ANYONE
-from agentos.runner.service import Runs
+from agentos.runner.service import RunService
 from tests.os.apps import agent, frames, serving
 
 RUNS = "/agents/web/runs"
@@ -106,7 +106,7 @@ async def test_a_follower_outlives_an_outage(database, db):
     port = await door.open(slam=True)
     far = PostgresDb(through(database, port))
     web = agent(db=far)
-    source = Runs([web], [far]).source_of(web, run)
+    source = RunService([web], [far]).source_of(web, run)
     followed = asyncio.create_task(collected(sse.frames(source)))
     await door.tried.wait()
     await door.shut()

@@ -7,11 +7,12 @@ from uuid import uuid4
 
 import psycopg
 
-from agentos.run.owner import ANYONE
-from agentos.run.records import RunOutput
+from agentos.run.records import RunInput, RunOutput
+from agentos.run.request import RunRequest
 from agentos.run.runnable import RunContext
 from agentos.runner.durable.engine import Engine
 from agentos.runner.durable.steps import RecordedSteps
+from agentos.runner.execution.steps import inline
 
 Body = Callable[[RecordedSteps, RunContext], Awaitable[object]]
 
@@ -46,14 +47,15 @@ class Segments:
 
 def context_of(run_id: str) -> RunContext:
     run = RunOutput(run_id=run_id, kind="agent", runnable_id="a", session_id="s")
-    context = RunContext(run=run, owner=ANYONE, steps=lambda name, source: source())
+    request = RunRequest(input=RunInput(input_content=""), anyone=True)
+    context = RunContext(run=run, request=request, steps=inline)
     context.session_state = {"kept": True}
     return context
 
 
 @asynccontextmanager
 async def engine(url: str, execute: Callable[[str, int], Awaitable[None]]) -> AsyncIterator[Engine]:
-    launched = await Engine.launch(url, executor_id=uuid4().hex, execute=execute)
+    launched = await Engine.launch(url, worker_id=uuid4().hex, execute=execute)
     try:
         yield launched
     finally:

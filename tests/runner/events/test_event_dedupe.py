@@ -17,7 +17,7 @@ from agentos.run.events import (
     ToolCallStarted,
 )
 from agentos.run.messages import ToolExecution
-from agentos.runner.events.dedupe import Replay
+from agentos.runner.events.dedupe import Dedupe
 
 CALL = ToolExecution(tool_call_id="c", tool_name="t")
 
@@ -55,7 +55,7 @@ pieces = st.lists(st.text("abc", min_size=1, max_size=3), max_size=4)
 def test_wherever_it_was_cut_the_whole_is_what_an_unbroken_run_says(turns, cuts) -> None:
     whole = stamped(run(*turns))
     cut = cuts.draw(st.integers(0, len(whole) - 1))
-    replay = Replay(whole[:cut])
+    replay = Dedupe(whole[:cut])
     news = [part for event in run(*turns) for part in replay.news(event)]
     assert spelled(whole[:cut] + news) == spelled(whole)
 
@@ -64,7 +64,7 @@ def test_wherever_it_was_cut_the_whole_is_what_an_unbroken_run_says(turns, cuts)
 def test_recorded_turns_that_come_back_in_one_piece_add_only_what_is_missing(turns, cuts) -> None:
     whole = stamped(run(*turns))
     cut = cuts.draw(st.integers(0, len(whole) - 1))
-    replay = Replay(whole[:cut])
+    replay = Dedupe(whole[:cut])
     again = run(*(["".join(each)] if any(each) else [] for each in turns))
     news = [part for event in again for part in replay.news(event)]
     assert spelled(whole[:cut] + news) == spelled(whole)
@@ -73,7 +73,7 @@ def test_recorded_turns_that_come_back_in_one_piece_add_only_what_is_missing(tur
 @given(first=st.text("ab", min_size=1), second=st.text("ab"))
 def test_a_model_that_says_something_else_takes_back_what_it_said(first: str, second: str) -> None:
     logged = stamped([RunStarted(), ModelRequestStarted(), *(RunContent(content=each) for each in first)])
-    replay = Replay(logged)
+    replay = Dedupe(logged)
     news = [part for event in run(list(second)) for part in replay.news(event)]
     void = [event.discarded_from for event in news if isinstance(event, RunContinued)]
     assert void == ([] if second.startswith(first) else [3])
@@ -84,9 +84,9 @@ def test_a_model_that_says_something_else_takes_back_what_it_said(first: str, se
 
 def test_a_second_death_during_the_taking_back_is_survived() -> None:
     logged = [RunStarted(), ModelRequestStarted(), RunContent(content="old")]
-    first = Replay(stamped(logged))
+    first = Dedupe(stamped(logged))
     news = [part for event in run(["new"])[:-2] for part in first.news(event)]
-    second = Replay(stamped(logged + news))
+    second = Dedupe(stamped(logged + news))
     assert [part.event for event in run(["new"]) for part in second.news(event)] == [
         "ModelRequestCompleted",
         "RunCompleted",

@@ -7,7 +7,7 @@ import pytest
 from agentos.run.owner import ANYONE
 from agentos.run.records import RunStatus
 from agentos.runner.events import reader
-from agentos.runner.events.reader import Tails
+from agentos.runner.events.reader import LogReader
 from tests.db.made import a_run, accepted
 
 
@@ -27,7 +27,7 @@ class Payloads:
 
 async def test_who_waits_for_a_run_reads_no_more_of_it_than_its_status(db, monkeypatch):
     monkeypatch.setattr(reader, "LOOK_SECONDS", 0.01)
-    run, tails, payloads = a_run(status=RunStatus.PENDING), Tails(db), Payloads(db, monkeypatch)
+    run, tails, payloads = a_run(status=RunStatus.PENDING), LogReader(db), Payloads(db, monkeypatch)
     await accepted(db, run, background=True)
     looks, looked = asyncio.Semaphore(0), db.run_status
 

@@ -10,11 +10,12 @@ from agentos.db.postgres import PostgresDb
 from agentos.run.events import RunContent
 from agentos.run.owner import ANYONE
 from agentos.run.records import RunInput, RunStatus
-from agentos.runner.accept import Place, RunArguments, accept
+from agentos.run.request import RunRequest
+from agentos.runner.accept import Place, accept
 from agentos.runner.execution import execute
 from agentos.runner.execution.live_runs import LiveRuns
 from agentos.runner.settings import RunSettings
-from agentos.runner.worker.worker import Executor
+from agentos.runner.worker.worker import Worker
 from tests.runner.script import Script
 
 
@@ -51,19 +52,19 @@ def away(database):
 
 
 def executing(db, script):
-    return Executor(db, {("agent", "script"): script}, LiveRuns())
+    return Worker(db, {("agent", "script"): script}, LiveRuns())
 
 
-async def begun(executor, script, **fields):
-    arguments = RunArguments(input=RunInput(input_content="hi"), **fields)
-    job = await accept(script, arguments, owner=ANYONE, place=Place(executor.id))
-    return await executor.start(script, job, log=True)
+async def begun(worker, script, **fields):
+    arguments = RunRequest(input=RunInput(input_content="hi"), anyone=True, **fields)
+    job = await accept(script, arguments, place=Place(worker.id))
+    return await worker.start(script, job, log=True)
 
 
-async def unsettled(executor, script, database):
+async def unsettled(worker, script, database):
     """A run that ended while the database was away."""
     gate = script.play
-    live = await begun(executor, script)
+    live = await begun(worker, script)
     await gate.reached.wait()
     with away(database):
         gate.release.set()
@@ -74,26 +75,26 @@ async def unsettled(executor, script, database):
 
 async def test_an_outcome_that_is_stored_late_ends_the_log_too(hasty, database):
     script = Script(Gated(), RunSettings(db=hasty))
-    executor = executing(hasty, script)
-    run = await unsettled(executor, script, database)
-    assert executor.held == [run.run_id]
-    await executor.settle()
+    worker = executing(hasty, script)
+    run = await unsettled(worker, script, database)
+    assert worker.held == [run.run_id]
+    await worker.settle()
     stored = await hasty.get_run(run.run_id, owner=ANYONE)
     assert (stored.status, stored.error_type) == (RunStatus.ERROR, "database_unavailable")
     lines = await hasty.read_events(run.run_id, after=0, owner=ANYONE)
     assert [line.seq for line in lines] == [1, 2, 3, 4]
     assert [line.name for line in lines] == ["RunStarted", "RunContent", "RunContent", "RunError"]
-    assert executor.held == []
-    await executor.close()
+    assert worker.held == []
+    await worker.close()
 
 
 async def test_an_outcome_that_comes_too_late_holds_no_other_up(hasty, database):
     scripts = [Script(Gated(), RunSettings(db=hasty)) for _ in range(2)]
-    executor = executing(hasty, scripts[0])
-    lost, kept = [await unsettled(executor, script, database) for script in scripts]
+    worker = executing(hasty, scripts[0])
+    lost, kept = [await unsettled(worker, script, database) for script in scripts]
     with psycopg.connect(database.replace("+psycopg", "")) as connection:
         connection.execute("UPDATE ai.agentos_runs SET executor_id = 'new' WHERE run_id = %s", [lost.run_id])
-    await executor.settle()
+    await worker.settle()
     assert (await hasty.get_run(lost.run_id, owner=ANYONE)).status is RunStatus.RUNNING
     assert (await hasty.get_run(kept.run_id, owner=ANYONE)).status is RunStatus.ERROR
-    await executor.close()
+    await worker.close()

@@ -6,8 +6,8 @@ from agentos.db.postgres import PostgresDb
 from agentos.run.events import RunContent
 from agentos.run.owner import ANYONE
 from agentos.run.records import RunInput, RunStatus
-from agentos.runner.accept import RunArguments
-from agentos.runner.service import Runs
+from agentos.run.request import RunRequest
+from agentos.runner.service import RunService
 from agentos.runner.settings import RunSettings
 from tests.db.connection.test_db_outages import waiting
 from tests.runner.script import Script
@@ -20,7 +20,7 @@ async def hello(context):
 
 
 def ask(**fields):
-    return RunArguments(input=RunInput(input_content="hi"), **fields)
+    return RunRequest(input=RunInput(input_content="hi"), anyone=True, **fields)
 
 
 async def ended(runs, script, started):
@@ -30,11 +30,11 @@ async def ended(runs, script, started):
 
 async def test_what_was_stopped_may_be_started_again(db):
     script = Script(hello, RunSettings(db=db, durable=True))
-    runs = Runs([script], [db])
+    runs = RunService([script], [db])
     for _ in range(2):
         async with runs.running(grace=5):
             for background in (False, True):
-                started = await runs.start(script, ask(background=background), owner=ANYONE)
+                started = await runs.start(script, ask(background=background))
                 assert (await ended(runs, script, started)).status is RunStatus.COMPLETED
 
 
@@ -44,19 +44,19 @@ async def test_a_database_without_durable_runs_needs_no_engine(db, empty_databas
         Script(hello, RunSettings(db=db, durable=True)),
         Script(hello, RunSettings(db=other), id="b"),
     )
-    runs = Runs([durable, plain], [db, other])
+    runs = RunService([durable, plain], [db, other])
     async with runs.running(grace=5):
         for script in (durable, plain):
-            started = await runs.start(script, ask(), owner=ANYONE)
+            started = await runs.start(script, ask())
             assert (await ended(runs, script, started)).status is RunStatus.COMPLETED
     await other.close()
 
 
 async def test_what_was_claimed_is_begun_before_the_process_ends(db):
     script = Script(hello, RunSettings(db=db))
-    runs = Runs([script], [db])
+    runs = RunService([script], [db])
     async with runs.running(grace=20):
-        started = [await runs.start(script, ask(background=True), owner=ANYONE) for _ in range(20)]
+        started = [await runs.start(script, ask(background=True)) for _ in range(20)]
         while all(run.status is RunStatus.PENDING for run in await stored(db, started)):
             pass
     assert {run.status for run in await stored(db, started)} <= {RunStatus.PENDING, RunStatus.COMPLETED}
@@ -68,13 +68,13 @@ async def stored(db, started):
 
 async def test_a_run_that_is_stored_is_not_handed_over(db, database):
     script = Script(Gated(), RunSettings(db=db))
-    runs = Runs([script], [db])
+    runs = RunService([script], [db])
     async with runs.running(grace=20):
-        live = (await runs.start(script, ask(), owner=ANYONE)).live
+        live = (await runs.start(script, ask())).live
         await script.play.reached.wait()
         with away(database):
             script.play.release.set()
             await waiting(database, 1)
             live.hand_over()
         assert (await live.finished()).status is RunStatus.COMPLETED
-        assert not live.job.is_handed_over
+        assert not live.execution.is_handed_over

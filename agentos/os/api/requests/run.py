@@ -10,10 +10,10 @@ from pydantic import Field, field_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
-from agentos.db.contracts.runs import Multitask
 from agentos.os.api.requests.body import Body
 from agentos.os.http.field_types import Id, JsonObject, Text
 from agentos.run.media import File, Image
+from agentos.run.request import Multitask
 
 MAX_MEDIA = 100
 """Pictures, and documents, that one message may carry."""

@@ -6,8 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 
-from agentos.db.base import Db, Page
+from agentos.db.base import Db
 from agentos.db.contracts.approvals import Approval, ApprovalQuery
+from agentos.db.contracts.pages import Page
 from agentos.errors import NotFoundError
 from agentos.os.api.schemas.approvals import (
     ApprovalCountResponse,

@@ -12,11 +12,12 @@ from agentos.os.api.schemas.runs import AcceptedRun, RunRecord
 from agentos.os.deps import acting_for, owner_of, server_of
 from agentos.os.http.problems import ProblemRoute, responses
 from agentos.os.principal import access_of
-from agentos.run.owner import Owner
+from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import RunOutput
-from agentos.runner.accept import RunArguments
+from agentos.run.request import RunRequest
 from agentos.runner.branches import Branch, branched
-from agentos.runner.service import Continuation, Started
+from agentos.runner.resume import Continuation
+from agentos.runner.service import Started
 
 
 class Cancelled(BaseModel):
@@ -120,20 +121,22 @@ class ContinueRoutes(KindRoutes):
         user_id: str | None,
     ) -> Started:
         access = access_of(request.scope)
-        asked, origins = branched(run, branch)
-        arguments = RunArguments(
+        asked, source = branched(run, branch)
+        new = RunRequest(
             input=asked,
             session_id=run.session_id,
             user_id=user_id,
+            anyone=owner is ANYONE,
             stream=body.stream,
             session_state=access.session_state({}),
             dependencies=access.dependencies(body.dependencies or {}),
             metadata=run.metadata or {},
             background=body.background,
-            origins=origins,
-            asked_by=access.principal.user_id,
+            source=source,
+            replaces=run.run_id if branch.replaces else None,
+            begun_by=access.principal.user_id,
         )
-        return await server_of(request).runs.start(self.runnable(request), arguments, owner=owner)
+        return await server_of(request).runs.start(self.runnable(request), new)
 
     async def _continued(
         self, request: Request, run: RunOutput, body: ContinueBody, *, owner: Owner

@@ -17,7 +17,7 @@ from agentos.os.deps import owner_of, server_of
 from agentos.os.http.sse import answer_names, frames
 from agentos.os.principal import access_of
 from agentos.os.registry import Served
-from agentos.run.events import Kind
+from agentos.run.kinds import Kind
 from agentos.run.records import RunOutput
 from agentos.run.text import json_of
 from agentos.run.wire import run_output

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from fastapi import APIRouter, HTTPException, Query, Request
 
-from agentos.db.base import MemoryQuery
+from agentos.db.contracts.memories import MemoryQuery
 from agentos.errors import NotFoundError
 from agentos.os.api.schemas.memories import (
     DeleteMemories,

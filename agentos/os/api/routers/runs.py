@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from asyncio import to_thread
-from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, HTTPException, Query, Request
@@ -19,8 +18,9 @@ from agentos.os.deps import acting_for, owner_of, server_of
 from agentos.os.http.field_types import MAX_ID, Id
 from agentos.os.http.problems import ProblemRoute, responses
 from agentos.os.principal import Access, access_of
+from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import RunInput, RunStatus
-from agentos.runner.accept import RunArguments
+from agentos.run.request import RunRequest
 
 Seq = Annotated[int, Query(ge=0, le=MAX_SEQ)]
 _NUMBER: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": MAX_SEQ}
@@ -85,11 +85,11 @@ class RunRoutes(KindRoutes):
         owner, user_id = acting_for(access, body.user_id)
         if idempotency_key is not None and runnable.db is None:
             raise HTTPException(400, f"An Idempotency-Key needs a database: give the {self.kind} one")
-        arguments = _arguments(body, access, user_id)
+        asked = _request(body, access, owner, user_id)
         if idempotency_key is not None:
-            seen = await to_thread(body.fingerprint, arguments.session_id, user_id)
-            arguments = replace(arguments, idempotency_key=idempotency_key, fingerprint=seen)
-        started = await server.runs.start(runnable, arguments, owner=owner)
+            seen = await to_thread(body.fingerprint, asked.session_id, user_id)
+            asked = asked.model_copy(update={"idempotency_key": idempotency_key, "fingerprint": seen})
+        started = await server.runs.start(runnable, asked)
         return await self.answer(
             request,
             started,
@@ -146,13 +146,14 @@ class RunRoutes(KindRoutes):
         return self.follow(request, run, after=seen, every_event=stream_events)
 
 
-def _arguments(body: RunBody, access: Access, user_id: str | None) -> RunArguments:
-    return RunArguments(
+def _request(body: RunBody, access: Access, owner: Owner, user_id: str | None) -> RunRequest:
+    return RunRequest(
         input=RunInput(
             input_content=body.message, images=body.images or None, files=body.input_files or None
         ),
         session_id=access.session(body.session_id),
         user_id=user_id,
+        anyone=owner is ANYONE,
         stream=body.stream,
         session_state=access.session_state(body.session_state),
         dependencies=access.dependencies(body.dependencies),
@@ -161,5 +162,5 @@ def _arguments(body: RunBody, access: Access, user_id: str | None) -> RunArgumen
         history=body.add_history_to_context,
         background=body.background,
         multitask=body.multitask,
-        asked_by=access.principal.user_id,
+        begun_by=access.principal.user_id,
     )

@@ -8,7 +8,8 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Query, Request
 
-from agentos.db.base import Db, SessionChange, SessionQuery
+from agentos.db.base import Db
+from agentos.db.contracts.sessions import SessionChange, SessionQuery
 from agentos.errors import NotFoundError
 from agentos.os.api.schemas.pages import Paginated, Stopwatch, paginated
 from agentos.os.api.schemas.runs import messages
@@ -22,9 +23,10 @@ from agentos.os.api.schemas.sessions import (
     UpdateSession,
 )
 from agentos.os.deps import Reader, SessionId, SessionsDb, Type, Writer, acting_for, find_session, owner_of
+from agentos.os.http.field_types import RegisteredKind
 from agentos.os.http.problems import ProblemRoute, responses
 from agentos.os.principal import access_of
-from agentos.run.events import Kind
+from agentos.run.kinds import Kind
 from agentos.run.owner import Owner
 from agentos.run.records import Session
 
@@ -63,7 +65,7 @@ async def list_sessions(
 async def create_session(
     request: Request,
     db: SessionsDb,
-    type: Kind = "agent",  # noqa: A002 - the wire's word
+    type: RegisteredKind = "agent",  # noqa: A002 - the wire's word
     body: CreateSession | None = None,
 ) -> SessionDetail:
     """An empty session; 409 if the id is taken."""

@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 
 from agentos.db.contracts.approvals import Approval, ApprovalStatus, ApprovalType, PauseType, Resolution
 from agentos.os.api.schemas.pages import PageQuery
-from agentos.os.http.field_types import Id, JsonObject
-from agentos.run.events import Kind
+from agentos.os.http.field_types import Id, JsonObject, RegisteredKind
+from agentos.run.kinds import Kind
 from agentos.run.records import RunStatus
 
 
@@ -19,7 +19,7 @@ class ApprovalsQuery(PageQuery):
 
     limit: int = Field(default=100, ge=1, le=1000)
     status: ApprovalStatus | None = None
-    source_type: Kind | None = None
+    source_type: RegisteredKind | None = None
     approval_type: ApprovalType | None = None
     pause_type: PauseType | None = None
     agent_id: str | None = None

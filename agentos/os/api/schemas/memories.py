@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field, field_validator
 
-from agentos.db.base import MemorySort, MemoryStats
+from agentos.db.contracts.memories import MemorySort, MemoryStats
 from agentos.os.api.schemas.pages import PageQuery, SortOrder, Utc
 from agentos.os.http.field_types import Id, Text
 from agentos.run.records import Memory

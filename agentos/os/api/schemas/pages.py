@@ -9,7 +9,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from agentos.db.base import Page
+from agentos.db.contracts.pages import Page
 
 T = TypeVar("T")
 R = TypeVar("R")

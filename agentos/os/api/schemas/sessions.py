@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, Field, model_validator
 
-from agentos.db.base import SessionSort
+from agentos.db.contracts.sessions import SessionSort
 from agentos.os.api.schemas.pages import PageQuery, SortOrder, Utc
-from agentos.os.http.field_types import Id, JsonObject, Text
-from agentos.run.events import Kind
+from agentos.os.http.field_types import Id, JsonObject, RegisteredKind, Text
+from agentos.run.kinds import Kind
 from agentos.run.records import Session
 
 MAX_NAME = 1000
@@ -21,7 +21,7 @@ MAX_DELETED = 1000
 class SessionsQuery(PageQuery):
     """Which sessions to list."""
 
-    type: Kind | None = None
+    type: RegisteredKind | None = None
     component_id: str | None = None
     """An agent's, team's or workflow's id."""
     user_id: str | None = None
@@ -131,7 +131,7 @@ class DeleteSessions(BaseModel):
     """Which sessions to delete, and of which type each is."""
 
     session_ids: list[str] = Field(min_length=1, max_length=MAX_DELETED)
-    session_types: list[Literal["agent", "team", "workflow"]] = Field(min_length=1, max_length=MAX_DELETED)
+    session_types: list[RegisteredKind] = Field(min_length=1, max_length=MAX_DELETED)
 
     @model_validator(mode="after")
     def _same_length(self) -> DeleteSessions:

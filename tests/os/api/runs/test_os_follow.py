@@ -143,7 +143,7 @@ async def placed(client, run_id):
 async def test_silence_is_broken_by_a_comment(app, gated):
     async with serving(app) as client, standing(client, gated) as (run_id, _):
         live = app.state.agentos.runs.live.get(run_id)
-        shown = sse.frames(live.journal.follow_batches, after=3, keep_alive=0.001)
+        shown = sse.frames(live.buffer.follow_batches, after=3, keep_alive=0.001)
         assert [await anext(shown), await anext(shown)] == [sse.KEEP_ALIVE] * 2
         gated.gate.set()
         rest = b"".join([piece async for piece in shown]).decode()

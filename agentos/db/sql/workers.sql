@@ -1,27 +1,27 @@
-"""Giving runs to executors: those that wait, and those whose executor is gone.
+-- Giving runs to workers: those that wait, and those whose worker is gone. The locks that go with `claim_runs` and
+-- `adopt_runs` make them exact: one process decides at a time, and sees what the others have decided. Nested runs
+-- are executed by whoever executes their root; none of this looks at them.
 
-The locks that go with the statements make them exact: one process decides at a time, and sees what the others
-have decided.
-"""
+-- name: beat
+-- Says that the worker lives; those of its runs that somebody wants to end.
+WITH beat AS (
+    INSERT INTO $executors (executor_id) VALUES (:worker_id)
+    ON CONFLICT (executor_id) DO UPDATE SET beat_at = now()
+)
+SELECT run_id FROM $runs
+WHERE executor_id = :worker_id AND status = 'RUNNING' AND cancelling IS NOT NULL
 
-from __future__ import annotations
+-- name: leave
+-- Forgets the worker.
+WITH gone AS (DELETE FROM $executors WHERE executor_id = :worker_id) SELECT $queue
 
-from collections.abc import Sequence
-from typing import Any, Final
-
-from sqlalchemy import Double, Integer, RowMapping, TextClause
-
-from agentos.db.contracts.workers import Assignment
-from agentos.db.schema.columns import PAYLOAD, TEXTS
-from agentos.db.schema.tables import Tables
-
-# Who has no more room is left out first. Of those that are left each is counted as if all before it started,
-# so some are held back by others that don't start either: the first one always starts, and asking again
-# finds the rest.
-_CLAIM: Final = """
+-- name: claim_runs
+-- Takes runs that may start now, oldest first. Who has no more room is left out first. Of those that are left
+-- each is counted as if all before it started, so some are held back by others that don't start either: the
+-- first one always starts, and asking again finds the rest.
 WITH busy AS (
     SELECT kind, runnable_id, coalesce(user_id, '') AS user_id FROM $runs
-    WHERE status = 'RUNNING' AND background
+    WHERE status = 'RUNNING' AND background AND parent_run_id IS NULL
 ), in_all AS (
     SELECT count(*) AS n FROM busy
 ), in_runnables AS (
@@ -38,8 +38,9 @@ WITH busy AS (
         r.background AND r.cancelling IS NULL AS is_limited
     FROM $runs AS r
     WHERE r.status = 'PENDING'
+        AND r.parent_run_id IS NULL
         AND (
-            r.executor_id = :executor_id
+            r.executor_id = :worker_id
             OR r.executor_id IS NULL AND (r.kind, r.runnable_id) IN (
                 SELECT kind, id FROM json_to_recordset(:runnables) AS runnable (kind text, id text)
             )
@@ -47,7 +48,6 @@ WITH busy AS (
         AND (
             r.cancelling IS NOT NULL
             OR r.multitask IS NULL
-            OR r.parent_run_id IS NOT NULL
             OR NOT EXISTS (
                 SELECT FROM $runs AS earlier
                 WHERE earlier.session_id = r.session_id
@@ -93,28 +93,29 @@ WITH busy AS (
     SELECT run_id FROM $runs AS r JOIN chosen USING (run_id) ORDER BY run_id FOR NO KEY UPDATE OF r
 )
 UPDATE $runs AS r
-SET status = 'RUNNING', executor_id = :executor_id, updated_at = now()
+SET status = 'RUNNING', executor_id = :worker_id, updated_at = now()
 FROM held
 WHERE r.run_id = held.run_id
     AND r.status = 'PENDING'
-    AND (r.executor_id IS NULL OR r.executor_id = :executor_id)
+    AND (r.executor_id IS NULL OR r.executor_id = :worker_id)
 RETURNING r.run_id, r.kind, r.runnable_id, r.segment, r.durable, r.cancelling, r.position
-"""
 
-# An executor whose row is there again by now, because it has just beaten, keeps its runs. The time is that at
-# which the lock was had. A durable run that waited for its turn waits on, for whoever comes first.
-_ADOPT: Final = """
+-- name: adopt_runs
+-- Takes over the runs of dead workers. A worker whose row is there again by now, because it has just beaten,
+-- keeps its runs. The time is that at which the lock was had. A durable run that waited for its turn waits on,
+-- for whoever comes first.
 WITH dead AS (
     DELETE FROM $executors
-    WHERE executor_id <> :executor_id
+    WHERE executor_id <> :worker_id
         AND beat_at < statement_timestamp() - make_interval(secs => :dead_after)
     RETURNING executor_id
 ), orphan AS (
     SELECT r.run_id FROM $runs AS r
     WHERE r.status IN ('PENDING', 'RUNNING')
+        AND r.parent_run_id IS NULL
         AND r.executor_id IS NOT NULL
         AND CASE
-            WHEN r.executor_id = :executor_id
+            WHEN r.executor_id = :worker_id
             THEN r.status = 'RUNNING'
                 AND r.run_id <> ALL (:held)
                 AND r.updated_at < statement_timestamp() - make_interval(secs => 3 * :dead_after)
@@ -135,7 +136,7 @@ WITH dead AS (
     SET
         status = CASE WHEN r.durable AND r.cancelling IS NULL THEN r.status ELSE 'RUNNING' END,
         executor_id = CASE
-            WHEN r.durable AND r.cancelling IS NULL AND r.status = 'PENDING' THEN NULL ELSE :executor_id
+            WHEN r.durable AND r.cancelling IS NULL AND r.status = 'PENDING' THEN NULL ELSE :worker_id
         END,
         updated_at = now()
     FROM orphan
@@ -145,32 +146,10 @@ WITH dead AS (
 SELECT run_id, kind, runnable_id, segment, durable, cancelling, position
 FROM changed
 WHERE status = 'RUNNING'
-"""
 
-_TAKE: Final = """
+-- name: take_run
+-- Makes a RUNNING run this worker's, whoever had it.
 UPDATE $runs
-SET executor_id = :executor_id, updated_at = now()
+SET executor_id = :worker_id, updated_at = now()
 WHERE run_id = :run_id AND status = 'RUNNING' AND segment = :segment
 RETURNING run_id, kind, runnable_id, segment, durable, cancelling, position
-"""
-
-
-class Claiming:
-    """The statements; their rows are for `assignments`."""
-
-    def __init__(self, tables: Tables) -> None:
-        self.claim: TextClause = tables.sql(
-            _CLAIM, runnables=PAYLOAD, total=Integer, per_runnable=Integer, per_user=Integer, most=Integer
-        )
-        self.adopt: TextClause = tables.sql(_ADOPT, runnables=PAYLOAD, held=TEXTS, dead_after=Double)
-        self.take: TextClause = tables.sql(_TAKE, segment=Integer)
-
-
-def assignments(rows: Sequence[RowMapping]) -> list[Assignment]:
-    """What rows say, the run that was accepted first before the others."""
-    names = ("run_id", "kind", "runnable_id", "segment", "durable", "cancelling")
-
-    def position(row: RowMapping) -> Any:
-        return row["position"]
-
-    return [Assignment(**{name: row[name] for name in names}) for row in sorted(rows, key=position)]

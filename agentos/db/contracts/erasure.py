@@ -1,0 +1,38 @@
+"""Proof that a user's data is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from agentos.db.contracts.audit import AuditRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """That everything of a user's is deleted: proof without naming them."""
+
+    receipt_id: str
+    time: datetime
+    user_hash: str
+    """`user_hash` of the user's id."""
+    counts: Mapping[str, int]
+    """How many rows of each table have gone."""
+
+
+def user_hash(user_id: str) -> str:
+    """SHA-256, in hex, of the id in UTF-8."""
+    return sha256(user_id.encode(errors="surrogatepass")).hexdigest()
+
+
+def record_of(receipt: Receipt, *, principal: str | None = None) -> AuditRecord:
+    """What the audit says of it; `principal` is the user who wanted it."""
+    return AuditRecord(
+        time=receipt.time,
+        decision="allowed",
+        reason="user_deleted",
+        resource_id=f"{receipt.user_hash}/{receipt.receipt_id}",
+        principal=principal,
+    )

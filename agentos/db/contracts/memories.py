@@ -1,0 +1,34 @@
+"""Which memories to list, and how many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+MemorySort = Literal["created_at", "updated_at", "memory"]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryQuery:
+    """Which memories to list. All of `topics` must be there; `search` is a part of the text."""
+
+    user_id: str | None = None
+    agent_id: str | None = None
+    team_id: str | None = None
+    topics: Sequence[str] = ()
+    search: str | None = None
+    limit: int = 20
+    page: int = 1
+    sort_by: MemorySort = "updated_at"
+    descending: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryStats:
+    """How much is remembered about one user."""
+
+    user_id: str
+    total_memories: int
+    last_memory_updated_at: datetime | None

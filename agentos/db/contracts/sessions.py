@@ -1,0 +1,37 @@
+"""Which sessions to list, and what to change in one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from agentos.run.kinds import Kind
+from agentos.run.records import Json
+
+SessionSort = Literal["created_at", "updated_at", "session_name"]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionQuery:
+    """Which sessions to list. `user_id` narrows further; it never widens what `owner` may see."""
+
+    kind: Kind | None = None
+    runnable_id: str | None = None
+    user_id: str | None = None
+    session_id: str | None = None
+    session_name: str | None = None
+    """A case-insensitive part of an explicitly given name."""
+    limit: int = 20
+    page: int = 1
+    sort_by: SessionSort = "created_at"
+    descending: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SessionChange:
+    """What to set on a session; None leaves a field alone, everything given replaces the old value."""
+
+    session_name: str | None = None
+    session_state: Json | None = None
+    metadata: Json | None = None
+    summary: Json | None = None

@@ -1,0 +1,33 @@
+-- Deleting everything that belongs to a user. A session is locked before its runs, as everywhere.
+
+-- name: lock_sessions_of_user
+SELECT session_id FROM $sessions WHERE user_id = :user_id FOR UPDATE
+
+-- name: lock_runs_of_user
+-- Their runs; those that are live, and the workflows that DBOS may have of durable ones.
+SELECT run_id, status IN ('PENDING', 'RUNNING') AS is_live, ARRAY(
+    SELECT run_id || ':' || number FROM generate_series(0, segment) AS number WHERE durable
+) AS workflows
+FROM $runs
+WHERE session_id = ANY (:session_ids) OR user_id = :user_id
+FOR UPDATE
+
+-- name: erase
+-- Deletes what hangs on others first, so that everything is counted.
+WITH events AS (
+    DELETE FROM $events WHERE run_id = ANY (:run_ids) RETURNING 1
+), approvals AS (
+    DELETE FROM $approvals WHERE run_id = ANY (:run_ids) OR user_id = :user_id RETURNING 1
+), runs AS (
+    DELETE FROM $runs WHERE run_id = ANY (:run_ids) RETURNING 1
+), sessions AS (
+    DELETE FROM $sessions WHERE session_id = ANY (:session_ids) RETURNING 1
+), memories AS (
+    DELETE FROM $memories WHERE user_id = :user_id RETURNING 1
+)
+SELECT
+    (SELECT count(*) FROM events) AS events,
+    (SELECT count(*) FROM approvals) AS approvals,
+    (SELECT count(*) FROM runs) AS runs,
+    (SELECT count(*) FROM sessions) AS sessions,
+    (SELECT count(*) FROM memories) AS memories

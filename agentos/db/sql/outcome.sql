@@ -1,0 +1,173 @@
+-- Storing what a segment of a run came to.
+
+-- name: finish_run
+-- Stores the outcome, or the pause, with the last lines of the log, and adds it to the session: state and sums
+-- are changed where they are, so runs that end at the same time don't lose each other's.
+-- The session is locked before the run, as when a session is deleted: the other way round, finishing and
+-- deleting could wait for each other. What was done to either meanwhile is seen once it is locked: a run that is
+-- to be cancelled doesn't pause, somebody has to end it. The request, which may hold keys to other services, is
+-- of no use to a run that has ended. What is left of its nested runs ends with it.
+WITH held AS (
+    SELECT session_id FROM $sessions WHERE session_id = :session_id FOR NO KEY UPDATE
+), found AS (
+    SELECT r.run_id, r.status, r.executor_id, r.cancelling, r.awaited, r.background, r.parent_run_id
+    FROM $runs AS r JOIN held USING (session_id)
+    WHERE r.run_id = :run_id AND (:anyone OR r.user_id = :owner)
+    FOR NO KEY UPDATE OF r
+), mine AS (
+    SELECT *, coalesce(cancelling = 'rollback', false) AND :status = 'CANCELLED' AS is_undone
+    FROM found
+    WHERE status IN ('PENDING', 'RUNNING') AND executor_id IS NOT DISTINCT FROM :worker_id
+), undone AS (
+    DELETE FROM $runs AS r
+    USING mine
+    WHERE mine.is_undone
+        AND r.session_id = :session_id
+        AND (r.run_id = mine.run_id OR r.root_run_id = mine.run_id)
+), run AS (
+    UPDATE $runs AS r
+    SET
+        status = CASE WHEN :status = 'PAUSED' AND mine.cancelling <> '' THEN 'PENDING' ELSE :status END,
+        input = :input,
+        messages = :messages,
+        details = :details,
+        executor_id = CASE WHEN :status = 'PAUSED' THEN NULL ELSE r.executor_id END,
+        arguments = CASE WHEN :status = 'PAUSED' THEN r.arguments END,
+        updated_at = now()
+    FROM mine
+    WHERE r.run_id = mine.run_id AND NOT mine.is_undone
+    RETURNING r.run_id, r.session_id, r.parent_run_id
+), nested AS (
+    UPDATE $runs AS r
+    SET
+        status = CASE WHEN :status = 'CANCELLED' THEN 'CANCELLED' ELSE 'ERROR' END,
+        arguments = NULL,
+        updated_at = now()
+    FROM run
+    WHERE r.session_id = run.session_id
+        AND r.root_run_id = run.run_id
+        AND r.status IN ('PENDING', 'RUNNING', 'PAUSED')
+        AND :status <> 'PAUSED'
+), replaced AS (
+    UPDATE $runs AS r
+    SET status = 'REGENERATED', updated_at = now()
+    FROM run
+    WHERE r.run_id = :replaces
+        AND r.session_id = run.session_id
+        AND r.status = 'COMPLETED'
+        AND :status = 'COMPLETED'
+), logged AS (
+    INSERT INTO $events (run_id, seq, name, text)
+    SELECT run_id, seq, name, text
+    FROM run JOIN json_to_recordset(:lines) AS line (run_id text, seq integer, name text, text text)
+        USING (run_id)
+    ON CONFLICT DO NOTHING
+), session AS (
+    UPDATE $sessions AS s
+    SET session_state = CASE
+            WHEN :put = '{}' AND :removed = '{}' THEN s.session_state
+            ELSE (s.session_state - :removed) || :put
+        END,
+        metrics = :first || s.metrics || (
+            SELECT jsonb_object_agg(key, value::numeric + coalesce((s.metrics ->> key)::numeric, 0))
+            FROM jsonb_each_text(:more)
+        ),
+        updated_at = now()
+    FROM run
+    WHERE s.session_id = run.session_id AND run.parent_run_id IS NULL
+), news AS (
+    SELECT 'events' AS kind, run_id FROM mine WHERE :is_logged
+)
+SELECT
+    EXISTS (SELECT FROM mine) AS is_stored,
+    CASE status
+        WHEN 'PAUSED' THEN :status = 'PAUSED'
+        ELSE status NOT IN ('PENDING', 'RUNNING') AND executor_id IS NOT DISTINCT FROM :worker_id
+    END AS is_over,
+    $told,
+    (SELECT $queue FROM mine WHERE awaited OR background OR cancelling <> '') AS queue
+FROM found
+
+-- name: open_run
+-- The worker's own run with all it needs to execute its present segment. The defaults go under the stored
+-- state, as when a run is accepted; a state that has them all isn't rewritten.
+WITH run AS (
+    SELECT * FROM $runs WHERE run_id = :run_id AND executor_id = :worker_id AND status = 'RUNNING'
+), place AS (
+    SELECT session_id, coalesce(history_before, position) AS before FROM run
+), changed AS (
+    UPDATE $sessions AS s
+    SET session_state = :defaults || s.session_state
+    FROM run
+    WHERE s.session_id = run.session_id AND NOT s.session_state ?& :default_keys
+    RETURNING s.session_state
+), session AS (
+    SELECT s.user_id, coalesce((SELECT session_state FROM changed), s.session_state) AS current_state
+    FROM $sessions AS s JOIN run USING (session_id)
+)
+SELECT
+    run.*,
+    current_state,
+    coalesce((SELECT max(seq) FROM $events AS e WHERE e.run_id = run.run_id), 0) AS last_seq,
+    $history,
+    $memories_read
+FROM run, session
+
+-- name: reopen_run
+-- Continues a PAUSED run. Whoever has read it before somebody else continued it knows fewer messages. Runs that
+-- wait for their turn may have been accepted during the pause, so it counts as awaited. `changes` are put over
+-- the stored request; what they leave alone keeps its order.
+WITH found AS (
+    SELECT run_id, status, json_array_length(messages) AS messages FROM $runs
+    WHERE run_id = :run_id AND (:anyone OR user_id = :owner)
+    FOR NO KEY UPDATE
+), run AS (
+    UPDATE $runs AS r
+    SET
+        status = CASE WHEN :worker_id IS NULL THEN 'PENDING' ELSE 'RUNNING' END,
+        executor_id = :worker_id,
+        segment = r.segment + 1,
+        background = r.background OR :worker_id IS NULL,
+        awaited = true,
+        durable = r.durable AND :recorded,
+        details = :details,
+        arguments = (
+            SELECT json_object_agg(key, value)
+            FROM (
+                SELECT * FROM json_each(r.arguments) WHERE key <> ALL (:changed)
+                UNION ALL
+                SELECT * FROM json_each(:changes)
+            ) AS request
+        ),
+        updated_at = now()
+    FROM found
+    WHERE r.run_id = found.run_id AND found.status = 'PAUSED' AND found.messages = :messages
+    RETURNING r.status, r.segment
+)
+SELECT segment, (SELECT $queue FROM run WHERE status = 'PENDING') AS queue
+FROM found LEFT JOIN run ON true
+
+-- name: cancel_run
+-- Asks for a run to end. One that a script executes has no worker: nobody can reach the script, or tell whether
+-- it lives, so it counts as waiting.
+WITH found AS (
+    SELECT
+        run_id,
+        CASE WHEN status = 'RUNNING' AND executor_id IS NULL THEN 'PENDING' ELSE status END AS status
+    FROM $runs
+    WHERE run_id = :run_id AND (:anyone OR user_id = :owner)
+    FOR NO KEY UPDATE
+), changed AS (
+    UPDATE $runs AS r
+    SET
+        status = 'RUNNING',
+        executor_id = CASE WHEN found.status = 'RUNNING' THEN r.executor_id ELSE :worker_id END,
+        cancelling = coalesce(r.cancelling, :how),
+        updated_at = now()
+    FROM found
+    WHERE r.run_id = found.run_id AND found.status IN ('PENDING', 'RUNNING', 'PAUSED')
+), news AS (
+    SELECT 'cancel' AS kind, run_id FROM found WHERE status = 'RUNNING'
+)
+SELECT status, $told
+FROM found

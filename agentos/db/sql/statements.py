@@ -1,0 +1,54 @@
+"""Reads the statements beside this module, and puts the tables' configured names into them.
+
+A file holds statements, each under a line `-- name: …`, and pieces that several of them share, each under a
+line `-- fragment: …`. In a statement `$piece` stands for a fragment and `$runs` for a table; a fragment names
+tables only. The lines of comment that follow are for readers, and aren't sent to Postgres.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from string import Template
+from typing import Any, Final, Literal
+
+from sqlalchemy import TextClause, bindparam, text
+
+from agentos.db.schema.tables import Tables
+
+Sort = Literal["name", "fragment"]
+
+_HEAD: Final = re.compile(r"^-- (name|fragment): (\w+)$", re.MULTILINE)
+_COMMENT: Final = re.compile(r"^--.*\n", re.MULTILINE)
+
+
+def statement(tables: Tables, name: str, **types: Any) -> TextClause:
+    """A statement; `types` are those of the parameters that Postgres can't guess or Python can't convert."""
+    found = text(assembled(tables, name, escape=r"\:"))
+    return found.bindparams(*(bindparam(parameter, type_=type_) for parameter, type_ in types.items()))
+
+
+def assembled(tables: Tables, name: str, *, escape: str = ":") -> str:
+    """The SQL of a statement; `escape` is written for a colon in a table's name."""
+    names = {table: quoted.replace(":", escape) for table, quoted in tables.quoted().items()}
+    template = Template(_read()["name"][name]).safe_substitute(_read()["fragment"])
+    return Template(template).substitute(names)
+
+
+@cache
+def _read() -> Mapping[Sort, Mapping[str, str]]:
+    """All statements and all fragments, by name."""
+    found: dict[Sort, dict[str, str]] = {"name": {}, "fragment": {}}
+    for file in sorted(Path(__file__).parent.glob("*.sql")):
+        for sort, name, body in _parts(file.read_text()):
+            assert name not in found[sort], f"two statements are called {name}"
+            found[sort][name] = body
+    return found
+
+
+def _parts(source: str) -> Iterator[tuple[Sort, str, str]]:
+    _, *parts = _HEAD.split(source)
+    for sort, name, body in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+        yield "name" if sort == "name" else "fragment", name, _COMMENT.sub("", body).strip()

@@ -1,0 +1,231 @@
+"""Accepting runs: one statement finds or makes the session, writes the row and reads what the run needs."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Boolean, RowMapping, Text
+from sqlalchemy.exc import IntegrityError
+
+from agentos.db.connection.engine import Engine
+from agentos.db.contracts.runs import OpenedRun, Placement, RunReads
+from agentos.db.contracts.workers import Cancelling
+from agentos.db.encoding import check_ids, id_or_none
+from agentos.db.rows import opened, reading, run_of, run_row
+from agentos.db.schema.columns import OBJECT, PAYLOAD, TEXTS, Content
+from agentos.db.schema.tables import Tables
+from agentos.db.sql.statements import assembled
+from agentos.db.stores.store import Store, check_owner
+from agentos.errors import (
+    ConflictError,
+    IdempotencyConflictError,
+    NotFoundError,
+    QueueFullError,
+    RunLostError,
+    SessionBusyError,
+)
+from agentos.run.owner import Owner
+from agentos.run.records import RunOutput, RunStatus
+from agentos.run.request import Multitask, RunRequest
+
+MAX_TITLE: Final = 80
+"""Characters of the first message that make a session's title."""
+
+_CANCELLING: Final[dict[Multitask | None, Cancelling]] = {"interrupt": "cancel", "rollback": "rollback"}
+_OVER: Final = [status.value for status in RunStatus if status.is_final]
+_ROW: Final[dict[str, Any]] = {
+    "input": PAYLOAD,
+    "messages": PAYLOAD,
+    "details": PAYLOAD,
+    "worker_id": Text,
+    "durable": Boolean,
+    "created_at": BigInteger,
+    "history_runs": BigInteger,
+    "memories": BigInteger,
+}
+_ACCEPTANCE: Final[dict[str, Any]] = {
+    **_ROW,
+    "request": PAYLOAD,
+    "title": Content(),
+    "defaults": OBJECT,
+    "default_keys": TEXTS,
+    "state": OBJECT,
+    "background": Boolean,
+    "multitask": Text,
+    "idempotency_key": Text,
+    "fingerprint": Text,
+}
+_RULES: Final[dict[str, Any]] = {
+    "cancelling": Text,
+    "queue_limit": BigInteger,
+    "user_queue_limit": BigInteger,
+    "history_before": Text,
+}
+
+
+class AcceptanceStore(Store):
+    """Runs that are to begin."""
+
+    def __init__(self, engine: Engine, tables: Tables) -> None:
+        super().__init__(engine, tables)
+        self._accept_run = self._statement("accept_run", **_ACCEPTANCE)
+        self._admit_run = self._statement("admit_run", **_ACCEPTANCE, **_RULES)
+        self._open_child = self._statement("open_child", **_ROW, over=TEXTS)
+        self._queue_length = assembled(tables, "queue_length")
+
+    async def accept_run(
+        self,
+        run: RunOutput,
+        request: RunRequest,
+        *,
+        owner: Owner,
+        reads: RunReads | None = None,
+        placement: Placement | None = None,
+    ) -> OpenedRun:
+        """Finds or makes the session and commits the run's row, PENDING or RUNNING, in one round trip.
+
+        A run that has to wait for its turn in the session comes back PENDING. NotFoundError("Session") if the
+        session is another user's, or another runnable's. ConflictError if the run's id is taken, by
+        whomever; SessionBusyError, QueueFullError and IdempotencyConflictError as the request says.
+        """
+        placement = placement or Placement()
+        check_owner(owner, run.user_id)
+        check_ids(
+            run_id=run.run_id,
+            session_id=run.session_id,
+            runnable_id=run.runnable_id,
+            user_id=run.user_id,
+            idempotency_key=request.idempotency_key,
+        )
+        has_rules = _has_rules(run, request, placement)
+        wanted = _wanted(run, request, reads or RunReads(), placement)
+        try:
+            if has_rules:
+                row = await self._admitted(run, request, wanted, placement, owner=owner)
+            else:
+                rows = await self._reach(owner).execute(self._accept_run, wanted)
+                row = rows[0] if rows else None
+        except IntegrityError as error:
+            raise ConflictError("There is a run with this run_id already.") from error
+        if has_rules and row is not None and row["refusal"]:
+            return _known(run, request, row)
+        if row is None or row["status"] is None:
+            raise NotFoundError("Session")
+        changes = {"status": RunStatus(row["status"]), "user_id": row["user_id"]}
+        accepted = run.model_copy(update=changes)
+        state = row["session_state"]
+        return opened(accepted, request, row, durable=placement.durable, session_state=state)
+
+    async def open_child(
+        self,
+        run: RunOutput,
+        request: RunRequest,
+        *,
+        owner: Owner,
+        worker_id: str | None,
+        durable: bool,
+        reads: RunReads | None = None,
+    ) -> OpenedRun:
+        """Begins a nested run, or takes up again the one that has its id: PAUSED or RUNNING, it is RUNNING
+        then.
+
+        One that has ended comes back as it is. RunLostError unless `parent_run_id` names a run that executes
+        at this worker.
+        """
+        check_ids(run_id=run.run_id, runnable_id=run.runnable_id, parent_run_id=run.parent_run_id)
+        wanted = run_row(run) | reading(reads or RunReads()) | {"worker_id": worker_id, "durable": durable}
+        wanted["over"] = _OVER
+        rows = await self._reach(owner).execute(self._open_child, wanted)
+        if not rows:
+            raise RunLostError("The parent of this run doesn't execute here any more.")
+        row = rows[0]
+        found, segment, is_new = run_of(row), row["segment"], row["is_new"]
+        return opened(found, request, row, durable=durable, segment=segment, is_new=is_new)
+
+    async def _admitted(
+        self,
+        run: RunOutput,
+        request: RunRequest,
+        wanted: dict[str, Any],
+        placement: Placement,
+        *,
+        owner: Owner,
+    ) -> RowMapping:
+        is_queued = _is_queued(request, placement)
+        source = request.source
+        wanted |= {
+            "cancelling": _CANCELLING.get(placement.multitask),
+            "queue_limit": placement.queue_limit if is_queued else None,
+            "user_queue_limit": placement.user_queue_limit if is_queued else None,
+            "history_before": source and id_or_none(source.run_id),
+        }
+        locks: list[tuple[str, ...]] = []
+        if placement.multitask is not None:
+            locks.append(("session", run.session_id))
+        if is_queued:
+            locks.append(("queue",))
+        if request.idempotency_key is not None:
+            locks.append(("key", run.kind, run.runnable_id, request.idempotency_key))
+        (row,) = await self._reach(owner).execute(
+            self._admit_run,
+            wanted,
+            locks=[self._lock(*parts) for parts in locks],
+            look=self._queue_length if is_queued else "",
+        )
+        return row
+
+
+def _has_rules(run: RunOutput, request: RunRequest, placement: Placement) -> bool:
+    """Whether accepting it takes more than writing it down."""
+    return bool(
+        run.status is RunStatus.PENDING
+        or placement.multitask
+        or request.background
+        or request.idempotency_key is not None
+        or request.source is not None
+    )
+
+
+def _is_queued(request: RunRequest, placement: Placement) -> bool:
+    return request.background and placement.queue_limit is not None
+
+
+def _wanted(run: RunOutput, request: RunRequest, reads: RunReads, placement: Placement) -> dict[str, Any]:
+    return {
+        **run_row(run),
+        **reading(reads),
+        "title": _title(run),
+        "state": request.session_state,
+        "worker_id": placement.worker_id,
+        "durable": placement.durable,
+        "request": request.stored(),
+        "background": request.background,
+        "multitask": placement.multitask,
+        "idempotency_key": request.idempotency_key,
+        "fingerprint": request.fingerprint,
+    }
+
+
+def _known(run: RunOutput, request: RunRequest, row: RowMapping) -> OpenedRun:
+    """The run that a repeated request began; or the error that says why a new one isn't accepted."""
+    match row["refusal"]:
+        case "known" if row["is_same"]:
+            found = {
+                "run_id": row["known_run_id"],
+                "status": RunStatus(row["known_status"]),
+                "user_id": row["known_user_id"],
+            }
+            return OpenedRun(run=run.model_copy(update=found), request=request, is_new=False)
+        case "known":
+            raise IdempotencyConflictError("This idempotency key was sent before, with another request.")
+        case "busy":
+            raise SessionBusyError("Another run of this session hasn't ended yet.")
+        case "full":
+            raise QueueFullError("Too many runs wait for their turn. Try again later.")
+        case _:
+            raise QueueFullError("Too many of your runs wait for their turn. Try again later.")
+
+
+def _title(run: RunOutput) -> str | None:
+    beginning = run.input.input_content[: 10 * MAX_TITLE] if run.input else ""
+    return " ".join(beginning.split())[:MAX_TITLE] or None

@@ -1,0 +1,176 @@
+"""Nested runs: each a part of the run around it, with a row and an origin of its own.
+
+A nested run executes inside its parent's step, in the same process. Its row is its record: whatever happens
+to the process, the parent that asks for it again under the same name finds what it came to, or where it
+stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from time import perf_counter
+from typing import TYPE_CHECKING
+from uuid import NAMESPACE_OID, uuid5
+
+from agentos.db.contracts.runs import OpenedRun, StateChange
+from agentos.errors import DatabaseUnavailableError
+from agentos.run.events import RunCompleted
+from agentos.run.messages import Metrics
+from agentos.run.records import RunInput, RunOutput, RunStatus
+from agentos.run.requirement import RunRequirement
+from agentos.run.runnable import RunContext, Runnable
+from agentos.runner.approvals import asked
+from agentos.runner.events.buffer import Buffer
+from agentos.runner.execution.drive import cancelled, drive, origin_of
+from agentos.runner.execution.steps import within
+from agentos.runner.settings import Configured, RunSettings
+from agentos.tasks import patiently, to_the_end
+
+if TYPE_CHECKING:
+    from agentos.db.base import Db
+    from agentos.runner.execution.execution import Execution
+
+STORE_PAUSES = (0.2, 1.0, 3.0)
+"""Seconds between the tries to store a nested run's outcome."""
+
+
+class ChildRuns:
+    """`run.runnable.Children` of one execution: all runs below its root."""
+
+    def __init__(self, execution: Execution, buffer: Buffer, db: Db | None) -> None:
+        self._execution = execution
+        self._buffer = buffer
+        self._db = db
+        self._begun: set[str] = set()
+
+    async def __call__(
+        self, parent: RunContext, runnable: Runnable, given: RunInput, *, name: str
+    ) -> RunOutput:
+        """See `RunContext.child`."""
+        settings = runnable.settings if isinstance(runnable, Configured) else RunSettings()
+        run = _new(parent, runnable, given, name)
+        if run.run_id in self._begun:
+            raise ValueError(f"Two nested runs of one run are called {name!r}; each needs a name of its own.")
+        self._begun.add(run.run_id)
+        opened = await self._open(parent, run, settings)
+        if not opened.run.status.is_final:
+            await self._executed(_context(parent, opened, settings, name), runnable)
+        _adopt(parent.run, opened.run)
+        return opened.run
+
+    async def _open(self, parent: RunContext, run: RunOutput, settings: RunSettings) -> OpenedRun:
+        assert run.input is not None, "a nested run is made with its input"
+        request = parent.request.nested(run.input, run.run_id)
+        if self._db is None:
+            found = next((each for each in parent.run.children if each.run_id == run.run_id), run)
+            return OpenedRun(run=found, request=request)
+        return await self._db.open_child(
+            run,
+            request,
+            owner=parent.owner,
+            worker_id=self._execution.worker_id,
+            durable=self._execution.durable,
+            reads=settings.reads(),
+        )
+
+    async def _executed(self, context: RunContext, runnable: Runnable) -> None:
+        """Runs it to its end, or its pause, and stores that before its final event is recorded."""
+        run, began = context.run, perf_counter()
+        run.status = RunStatus.RUNNING
+        spent = (run.metrics.duration if run.metrics else None) or 0
+        try:
+            final = await drive(runnable, context, self._buffer, origin=origin_of(run))
+        except asyncio.CancelledError:
+            if not self._execution.is_handed_over:
+                final = cancelled(run)
+                with suppress(DatabaseUnavailableError):  # the end of its root ends its row too
+                    await to_the_end(self._store(context))
+                self._buffer.record(final.model_copy(update={"origin": origin_of(run)}))
+            raise
+        seconds = spent + perf_counter() - began
+        run.metrics = (run.metrics or Metrics()).model_copy(update={"duration": seconds})
+        if isinstance(final, RunCompleted):
+            final.metrics = run.metrics
+        final.origin = origin_of(run)
+        await patiently(lambda: self._store(context), on=DatabaseUnavailableError, pauses=STORE_PAUSES)
+        self._buffer.record(final)
+
+    async def _store(self, context: RunContext) -> None:
+        """The session's state and sums are stored with the root."""
+        if self._db is None:
+            return
+        run = context.run
+        if run.is_paused and (wanted := asked(run)):
+            await self._db.create_approvals(wanted, owner=context.owner)
+        worker_id = self._execution.worker_id
+        await self._db.finish_run(run, StateChange(), owner=context.owner, worker_id=worker_id)
+
+
+def _new(parent: RunContext, runnable: Runnable, given: RunInput, name: str) -> RunOutput:
+    above = parent.run
+    return RunOutput(
+        run_id=str(uuid5(NAMESPACE_OID, f"{above.run_id}/{name}")),
+        kind=runnable.kind,
+        runnable_id=runnable.id,
+        runnable_name=runnable.name,
+        session_id=above.session_id,
+        parent_run_id=above.run_id,
+        root_run_id=above.root_run_id or above.run_id,
+        depth=(above.depth or 0) + 1,
+        user_id=above.user_id,
+        status=RunStatus.RUNNING,
+        input=given,
+    )
+
+
+def _context(parent: RunContext, opened: OpenedRun, settings: RunSettings, name: str) -> RunContext:
+    """What the nested runnable gets: its own settings, and of its parent what the tree has in common."""
+    run, request = opened.run, opened.request
+    _decide(parent.run, run)
+    return RunContext(
+        run=run,
+        request=request,
+        steps=within(parent.steps, name),
+        children=parent.children,
+        session_state=parent.session_state,
+        dependencies={**settings.dependencies, **request.dependencies},
+        metadata={**settings.metadata, **request.metadata},
+        history=opened.history,
+        memories=opened.memories,
+        output_schema=settings.output_schema,
+        spending=parent.spending,
+    )
+
+
+def _decide(parent: RunOutput, run: RunOutput) -> None:
+    """Gives a nested run that was paused what was decided about it, and about those below it."""
+    decided = {(each.member_run_id, each.id): each for each in parent.child_requirements.get(run.run_id, ())}
+    own = {call: each.tool_execution for (member, call), each in decided.items() if member == run.run_id}
+    run.tools = [own.get(tool.tool_call_id, tool) if tool.is_waiting else tool for tool in run.tools]
+    run.child_requirements = {
+        child: [decided.get((each.member_run_id, each.id), each) for each in requirements]
+        for child, requirements in run.child_requirements.items()
+    }
+
+
+def _adopt(parent: RunOutput, run: RunOutput) -> None:
+    """Makes what a nested run waits for, and what it cost, its parent's too."""
+    waiting = {run.run_id: [_requirement(run, each) for each in run.requirements]}
+    others = {child: each for child, each in parent.child_requirements.items() if child != run.run_id}
+    parent.child_requirements = others | {child: each for child, each in waiting.items() if each}
+    parent.children = [*(each for each in parent.children if each.run_id != run.run_id), run]
+    now, counted = run.metrics or Metrics(), parent.child_metrics.get(run.run_id, Metrics())
+    parent.metrics = (parent.metrics or Metrics()).growing(counted, now)
+    parent.child_metrics = {**parent.child_metrics, run.run_id: now}
+
+
+def _requirement(run: RunOutput, requirement: RunRequirement) -> RunRequirement:
+    if requirement.member_run_id is not None:
+        return requirement
+    names = {
+        "member_run_id": run.run_id,
+        "member_agent_id": run.runnable_id,
+        "member_agent_name": run.runnable_name,
+    }
+    return requirement.model_copy(update=names)

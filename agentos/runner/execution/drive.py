@@ -1,0 +1,105 @@
+"""From a runnable's events to the one final event of its run, which is the same for root and nested runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import aclosing
+from typing import Protocol
+from uuid import uuid4
+
+from agentos.errors import AgentOSError, RunLostError
+from agentos.run.budget import BudgetExceededError
+from agentos.run.events import Origin, RunCancelled, RunCompleted, RunError, RunEvent, RunPaused
+from agentos.run.records import RunOutput, RunStatus
+from agentos.run.runnable import RunContext, Runnable
+
+logger = logging.getLogger("agentos.runner")
+
+_INTERNAL = "The run failed inside the server. The server's log has the reason under this error_id."
+
+
+class Recorder(Protocol):
+    """Where a run's events go."""
+
+    @property
+    def error(self) -> Exception | None:
+        """Why no more events can be recorded, if so."""
+        ...
+
+    def record(self, event: RunEvent) -> None:
+        """Takes an event; raises `error` if there is one."""
+        ...
+
+
+async def drive(
+    runnable: Runnable, context: RunContext, events: Recorder, *, origin: Origin | None = None
+) -> RunEvent:
+    """Runs the runnable until it returns or fails; the final event, and the run's status with it.
+
+    `origin` is stamped on its events; without one they are those of the root run. Cancellation, a run that
+    was lost and a log that can't be written are raised: they end the whole tree.
+    """
+    run, limit = context.run, asyncio.timeout(None if origin else context.spending.left_seconds)
+    try:
+        async with limit, aclosing(runnable.events(context)) as source:
+            async for event in source:
+                event.origin = event.origin or origin
+                events.record(event)
+    except RunLostError:
+        raise
+    except Exception as error:
+        if error is events.error:
+            raise
+        if isinstance(error, TimeoutError) and limit.expired():
+            return failed(run, BudgetExceededError("The run has used up its budget of seconds."))
+        return failed(run, error)
+    return _ended(run)
+
+
+def origin_of(run: RunOutput) -> Origin:
+    """What is stamped on the run's own events."""
+    return Origin(
+        kind=run.kind,
+        id=run.runnable_id,
+        name=run.runnable_name,
+        run_id=run.run_id,
+        session_id=run.session_id,
+        parent_run_id=run.parent_run_id,
+        nested_depth=run.depth or 0,
+    )
+
+
+def failed(run: RunOutput, error: Exception) -> RunError:
+    """Ends the run as ERROR. The text of a foreign exception goes to the server's log only."""
+    error_id = uuid4().hex
+    if isinstance(error, AgentOSError):
+        logger.warning("Run %s failed (%s): %s, error_id %s", run.run_id, error.code, error, error_id)
+        text, code = str(error), error.code
+    else:
+        logger.error("Run %s failed, error_id %s", run.run_id, error_id, exc_info=error)
+        text, code = _INTERNAL, "internal_error"
+    run.status, run.content, run.content_type, run.error_type = RunStatus.ERROR, text, "str", code
+    return RunError(content=text, error_type=code, error_id=error_id)
+
+
+def cancelled(run: RunOutput) -> RunCancelled:
+    """Ends the run as CANCELLED, with what it has said so far."""
+    run.status = RunStatus.CANCELLED
+    return RunCancelled(content=run.content)
+
+
+def _ended(run: RunOutput) -> RunEvent:
+    """The runnable has returned: it has finished, or calls wait for a person."""
+    if requirements := run.requirements:
+        run.status = RunStatus.PAUSED
+        own = [tool for tool in run.tools if tool.is_waiting]
+        return RunPaused(content=run.content, tools=own, requirements=requirements)
+    run.status = RunStatus.COMPLETED
+    return RunCompleted(
+        content=run.content,
+        content_type=run.content_type,
+        reasoning_content=run.reasoning_content,
+        model_provider_data=run.model_provider_data,
+        metrics=run.metrics,
+    )

@@ -1,0 +1,63 @@
+"""What `run` and `continue_run` take, in Python, beside their input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+from agentos.run.media import File, Image
+from agentos.run.records import RunInput
+from agentos.run.request import OutputSchema, RunRequest
+from agentos.run.requirement import RunRequirement
+
+Input = str | BaseModel | Mapping[str, Any] | Sequence[Any]
+"""Text, or data that is shown to the model as JSON."""
+
+
+class RunOptions(TypedDict, total=False):
+    """What one run may set besides its input. In process, a `user_id` is also whose rows it may touch."""
+
+    user_id: str | None
+    session_id: str | None
+    run_id: str | None
+    session_state: Mapping[str, Any]
+    dependencies: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    output_schema: OutputSchema | None
+    images: Sequence[Image]
+    files: Sequence[File]
+    add_history_to_context: bool | None
+
+
+class ContinueOptions(TypedDict, total=False):
+    """Which run to continue, where it isn't given itself, and with which decisions, where it hasn't them."""
+
+    run_id: str | None
+    requirements: Sequence[RunRequirement] | None
+    session_id: str | None
+    user_id: str | None
+
+
+def text_of(value: Input) -> str:
+    """The input as a model is shown it."""
+    return value if isinstance(value, str) else to_json(value).decode()
+
+
+def request_of(value: Input, options: RunOptions, *, stream: bool) -> RunRequest:
+    """A run of this process: its user's, or without one anyone's."""
+    given: dict[str, Any] = {name: each for name, each in options.items() if name not in _OTHERWISE}
+    images, files = list(options.get("images", ())), list(options.get("files", ()))
+    return RunRequest(
+        input=RunInput(input_content=text_of(value), images=images or None, files=files or None),
+        stream=stream,
+        anyone=not options.get("user_id"),
+        history=options.get("add_history_to_context"),
+        **given,
+    )
+
+
+_OTHERWISE = {"images", "files", "add_history_to_context"}
+"""The options that aren't called as the request's fields are."""

@@ -1,0 +1,100 @@
+"""The runs that are a worker's, each in one state.
+
+ANNOUNCED   somebody wants it cancelled, but it isn't ours yet: forgotten after a while
+GIVEN       ours in the database, waiting to be begun here
+BEGINNING   being opened, or waiting for the engine of durable runs to call for it
+EXECUTING   a live task
+UNSETTLED   over, but the database couldn't take its outcome yet
+
+                ┌───────── the database was away ────────┐
+                ▼                                        │
+(none) ──────► GIVEN ──────────────────────────────► BEGINNING ──► EXECUTING ──► (none)
+   │                                                     ▲            │ ▲
+   └─── accepted here, or called for by the engine ──────┘            ▼ │ settled
+ANNOUNCED is overtaken by any of them                              UNSETTLED ──► (none)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from time import monotonic
+
+from agentos.db.contracts.workers import Assignment
+from agentos.runner.execution.execution import Execution
+from agentos.runner.execution.live_runs import LiveRun
+
+ANNOUNCED_SECONDS = 30.0
+"""How long a wish to cancel is remembered for a run that isn't ours yet."""
+
+
+class RunState(Enum):
+    """Where a run is at its worker."""
+
+    ANNOUNCED = auto()
+    GIVEN = auto()
+    BEGINNING = auto()
+    EXECUTING = auto()
+    UNSETTLED = auto()
+
+
+@dataclass(slots=True)
+class HeldRun:
+    """One run and what its state needs to know."""
+
+    state: RunState
+    since: float
+    assignment: Assignment | None = None
+    """GIVEN: what storage said of it."""
+    is_orphan: bool = False
+    """GIVEN: its process died."""
+    execution: Execution | None = None
+    """BEGINNING: what it works with, if it was accepted here. UNSETTLED: what has the outcome."""
+    launched: asyncio.Future[LiveRun] | None = None
+    """BEGINNING: who accepted it waits for this."""
+    is_unwanted: bool = False
+    """Somebody wants it cancelled: it is as soon as it executes."""
+
+
+class HeldRuns:
+    """By run id; a run is in one state at a time."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, HeldRun] = {}
+
+    def put(self, run_id: str, state: RunState) -> HeldRun:
+        """Moves the run into a state; that somebody wants it cancelled is known in the next one too."""
+        before = self._runs.get(run_id)
+        is_unwanted = before is not None and before.is_unwanted and not _is_stale(before)
+        held = self._runs[run_id] = HeldRun(state, monotonic(), is_unwanted=is_unwanted)
+        return held
+
+    def get(self, run_id: str, state: RunState) -> HeldRun | None:
+        """The run, if it is in that state."""
+        held = self._runs.get(run_id)
+        return held if held is not None and held.state is state else None
+
+    def drop(self, run_id: str, held: HeldRun) -> None:
+        """Forgets the run, unless it has moved on meanwhile."""
+        if self._runs.get(run_id) is held:
+            del self._runs[run_id]
+
+    def cancel(self, run_id: str) -> None:
+        """Remembers that somebody wants it cancelled, be it ours or not yet."""
+        self._runs = {each: held for each, held in self._runs.items() if not _is_stale(held)}
+        held = self._runs.get(run_id) or self.put(run_id, RunState.ANNOUNCED)
+        held.is_unwanted = True
+
+    def count(self, *states: RunState) -> int:
+        """How many are in one of the states."""
+        return sum(held.state in states for held in self._runs.values())
+
+    def among(self, *states: RunState) -> Iterator[tuple[str, HeldRun]]:
+        """Those in one of the states."""
+        return ((run_id, held) for run_id, held in list(self._runs.items()) if held.state in states)
+
+
+def _is_stale(held: HeldRun) -> bool:
+    return held.state is RunState.ANNOUNCED and monotonic() - held.since > ANNOUNCED_SECONDS
