@@ -81,14 +81,14 @@ def test_uv_that_is_missing_is_installed_once(machine: Machine):
         assert machine.run("demo", "--port", "1").returncode == 0
     logged = machine.log.read_text()
     assert logged.count("-m pip install") == 1
-    assert logged.count("uv sync --frozen --no-dev --all-extras --inexact\n") == 2
+    assert logged.count("uv sync --frozen --no-dev --extra demo --inexact\n") == 2
     assert logged.count("agentos demo --port 1\n") == 2
 
 
 def test_the_demo_environment_stands_beside_the_developers(machine: Machine):
     machine.put(machine.programs / "uv", LOG + 'echo "$UV_PROJECT_ENVIRONMENT" >> "$LOG"\n')
     done = machine.run("demo_setup.sh", UV_PROJECT_ENVIRONMENT="/elsewhere")
-    assert machine.log.read_text().endswith("uv sync --frozen --no-dev --all-extras\n.venvs/demo\n")
+    assert machine.log.read_text().endswith("uv sync --frozen --no-dev --extra ddgs\n.venvs/demo\n")
     assert "/a\\ checkout/.venvs/demo/bin/activate" in done.stdout
 
 
