@@ -125,7 +125,7 @@ def test_ci_fails_if_either_script_fails(machine: Machine, broken: str):
 
 
 def test_every_script_says_in_its_second_line_what_it_does():
-    scripts = [file for file in ROOT.glob("scripts/[!_]*") if file.suffix != ".py"]
+    scripts = [file for file in ROOT.glob("scripts/[!_]*") if file.is_file() and file.suffix != ".py"]
     assert len(scripts) >= 6
     for script in (*scripts, ROOT / ".ci/run"):
         first, second = script.read_text().splitlines()[:2]
