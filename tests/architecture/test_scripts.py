@@ -114,6 +114,48 @@ def test_a_machine_whose_python_is_too_old_says_so(machine: Machine):
     assert "needs Python 3.11 or newer" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("answered", "status", "said"),
+    [
+        (0, 0, ""),
+        (1, 1, "Found 1 known vulnerability\n- GHSA-1\n"),
+        (
+            2,
+            0,
+            "The locked packages weren't checked for known vulnerabilities: Found 1 known vulnerability\n",
+        ),
+    ],
+)
+def test_a_known_vulnerability_fails_and_a_database_that_is_away_does_not(
+    machine: Machine, answered: int, status: int, said: str
+):
+    audit = 'if [ "$1" = audit ]; then printf "Found 1 known vulnerability\\n- GHSA-1\\n"; exit {}; fi\n'
+    machine.put(machine.programs / "uv", LOG + audit.format(answered))
+    done = machine.run("vulnerabilities")
+    assert (done.returncode, done.stderr, done.stdout) == (status, said, "")
+    assert "uv audit --frozen" in machine.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["1.0.0", "2.0.0"], "Usage: "),
+        (["--upload"], "Usage: "),
+        (["--tag"], "--tag needs a VERSION"),
+        (["--out", "full"], "full isn't empty"),
+    ],
+)
+def test_a_release_that_is_asked_for_wrongly_builds_nothing(
+    machine: Machine, arguments: list[str], said: str
+):
+    machine.put(machine.programs / "ls").symlink_to(str(shutil.which("ls")))
+    machine.put(machine.checkout / "full/file", "")
+    done = machine.run("release", *arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith(said)
+    assert machine.log.read_text() == ""
+
+
 @pytest.mark.parametrize("broken", ["check", "test"])
 def test_ci_fails_if_either_script_fails(machine: Machine, broken: str):
     shutil.copytree(ROOT / ".ci", machine.checkout / ".ci")
