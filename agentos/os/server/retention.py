@@ -1,4 +1,4 @@
-"""Keeping house behind the requests' backs: what is old goes, and approvals run out, on a schedule."""
+"""Background maintenance: deletes old data and expires approvals on a schedule."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from datetime import timedelta
 from typing import Final
 
 from agentos.db.base import Db
-from agentos.errors import ConfigurationError
+from agentos.errors import AgentOSError, ConfigurationError
+from agentos.tasks import background
 
 logger = logging.getLogger("agentos.housekeeping")
 
@@ -37,26 +38,20 @@ class Retention:
 
 @asynccontextmanager
 async def kept(db: Db, retention: Retention | None) -> AsyncGenerator[None]:
-    """Looks after `db` while inside: at once, and then in intervals.
+    """Deletes what is old from `db` while inside: at once, and then on the schedule.
 
-    Without a `retention` only approvals run out, once in an hour. A database that is away is logged, and
-    tried again at the next time.
+    Without a `retention` only approvals expire, once an hour.
     """
-    keeping = asyncio.create_task(_keep_on(db, retention or Retention()))
-    try:
+    wanted = retention or Retention()
+
+    async def housekeeping() -> None:
+        while True:
+            await _keep(db, wanted)
+            await asyncio.sleep(wanted.every.total_seconds())
+
+    pause = wanted.every.total_seconds()
+    async with background(housekeeping, logger=logger, expected=AgentOSError, pause=pause):
         yield
-    finally:
-        keeping.cancel()
-        await asyncio.wait([keeping])
-
-
-async def _keep_on(db: Db, retention: Retention) -> None:
-    while True:
-        try:
-            await _keep(db, retention)
-        except Exception as error:  # noqa: BLE001 - whatever it is may pass, and the server goes on
-            logger.warning("Housekeeping failed, and is tried again later (%s)", type(error).__name__)
-        await asyncio.sleep(retention.every.total_seconds())
 
 
 async def _keep(db: Db, retention: Retention) -> None:
