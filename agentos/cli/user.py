@@ -11,7 +11,7 @@ import typer
 from agentos.cli.database import SchemaName, Url, on
 
 if TYPE_CHECKING:
-    from agentos.db.contracts.erasure import Receipt
+    from agentos.db.contracts.deletion import Receipt
 
 app = typer.Typer(no_args_is_help=True, help="What belongs to one user.")
 
@@ -34,7 +34,7 @@ def delete(
     It happens at once or not at all, and not while runs of theirs are live. The receipt, which the audit
     gets too, names the user only by the SHA-256 of their id. What the audit says of them stays.
     """
-    from agentos.db.contracts.erasure import record_of
+    from agentos.db.contracts.deletion import record_of
     from agentos.os.audit import chain
 
     if not yes:

@@ -16,12 +16,10 @@ from agentos.db.schema.upgrade import Schema
 from agentos.db.stores.acceptance import AcceptanceStore
 from agentos.db.stores.approvals import ApprovalStore
 from agentos.db.stores.audit import AuditStore
-from agentos.db.stores.erasure import ErasureStore
+from agentos.db.stores.deletion import DeletionStore
 from agentos.db.stores.events import EventStore
-from agentos.db.stores.forks import ForkStore
 from agentos.db.stores.memories import MemoryStore
 from agentos.db.stores.notifications import NotificationStore
-from agentos.db.stores.retention import RetentionStore
 from agentos.db.stores.runs import RunStore
 from agentos.db.stores.service_accounts import ServiceAccountStore
 from agentos.db.stores.sessions import SessionStore
@@ -41,9 +39,7 @@ class PostgresDb(
     ServiceAccountStore,
     AuditStore,
     ApprovalStore,
-    RetentionStore,
-    ErasureStore,
-    ForkStore,
+    DeletionStore,
     TransferStore,
 ):
     """The database at `db_url`, as in `postgresql+psycopg://user:password@host:5432/database`.

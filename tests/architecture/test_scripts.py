@@ -81,14 +81,14 @@ def test_uv_that_is_missing_is_installed_once(machine: Machine):
         assert machine.run("demo", "--port", "1").returncode == 0
     logged = machine.log.read_text()
     assert logged.count("-m pip install") == 1
-    assert logged.count("uv sync --frozen --no-dev --all-extras --inexact\n") == 2
+    assert logged.count("uv sync --frozen --no-dev --extra demo --inexact\n") == 2
     assert logged.count("agentos demo --port 1\n") == 2
 
 
 def test_the_demo_environment_stands_beside_the_developers(machine: Machine):
     machine.put(machine.programs / "uv", LOG + 'echo "$UV_PROJECT_ENVIRONMENT" >> "$LOG"\n')
     done = machine.run("demo_setup.sh", UV_PROJECT_ENVIRONMENT="/elsewhere")
-    assert machine.log.read_text().endswith("uv sync --frozen --no-dev --all-extras\n.venvs/demo\n")
+    assert machine.log.read_text().endswith("uv sync --frozen --no-dev --extra ddgs\n.venvs/demo\n")
     assert "/a\\ checkout/.venvs/demo/bin/activate" in done.stdout
 
 
@@ -114,6 +114,48 @@ def test_a_machine_whose_python_is_too_old_says_so(machine: Machine):
     assert "needs Python 3.11 or newer" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("answered", "status", "said"),
+    [
+        (0, 0, ""),
+        (1, 1, "Found 1 known vulnerability\n- GHSA-1\n"),
+        (
+            2,
+            0,
+            "The locked packages weren't checked for known vulnerabilities: Found 1 known vulnerability\n",
+        ),
+    ],
+)
+def test_a_known_vulnerability_fails_and_a_database_that_is_away_does_not(
+    machine: Machine, answered: int, status: int, said: str
+):
+    audit = 'if [ "$1" = audit ]; then printf "Found 1 known vulnerability\\n- GHSA-1\\n"; exit {}; fi\n'
+    machine.put(machine.programs / "uv", LOG + audit.format(answered))
+    done = machine.run("vulnerabilities")
+    assert (done.returncode, done.stderr, done.stdout) == (status, said, "")
+    assert "uv audit --frozen" in machine.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["1.0.0", "2.0.0"], "Usage: "),
+        (["--upload"], "Usage: "),
+        (["--tag"], "--tag needs a VERSION"),
+        (["--out", "full"], "full isn't empty"),
+    ],
+)
+def test_a_release_that_is_asked_for_wrongly_builds_nothing(
+    machine: Machine, arguments: list[str], said: str
+):
+    machine.put(machine.programs / "ls").symlink_to(str(shutil.which("ls")))
+    machine.put(machine.checkout / "full/file", "")
+    done = machine.run("release", *arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith(said)
+    assert machine.log.read_text() == ""
+
+
 @pytest.mark.parametrize("broken", ["check", "test"])
 def test_ci_fails_if_either_script_fails(machine: Machine, broken: str):
     shutil.copytree(ROOT / ".ci", machine.checkout / ".ci")
@@ -125,7 +167,7 @@ def test_ci_fails_if_either_script_fails(machine: Machine, broken: str):
 
 
 def test_every_script_says_in_its_second_line_what_it_does():
-    scripts = [file for file in ROOT.glob("scripts/[!_]*") if file.suffix != ".py"]
+    scripts = [file for file in ROOT.glob("scripts/[!_]*") if file.is_file() and file.suffix != ".py"]
     assert len(scripts) >= 6
     for script in (*scripts, ROOT / ".ci/run"):
         first, second = script.read_text().splitlines()[:2]

@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import NullPool, create_engine, make_url, text
 
 import agentos
 from agentos.db.postgres import PostgresDb
@@ -174,7 +174,7 @@ def visitor(empty_database):
     role = f"visitor_{empty_database.rpartition('_')[2]}"
     with connected(empty_database) as connection:
         connection.execute(text(f"CREATE ROLE {role} LOGIN PASSWORD 'v'"))
-    yield empty_database.replace("ai:ai@", f"{role}:v@")
+    yield make_url(empty_database).set(username=role, password="v").render_as_string(hide_password=False)
     with connected(empty_database) as connection:
         connection.execute(text(f"GRANT {role} TO CURRENT_USER"))
         connection.execute(text(f"DROP OWNED BY {role}"))

@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import pytest
+from sqlalchemy import make_url
 
 from agentos.db.postgres import PostgresDb
 from agentos.errors import ConfigurationError, DatabaseUnavailableError
@@ -69,7 +70,8 @@ def test_importing_the_protocol_imports_no_sql():
 
 
 async def test_a_wrong_password_and_no_server_are_the_same_and_say_nothing(database, caplog):
-    for url in (database.replace("ai:ai@", "ai:hunter2@"), "postgresql://ai:hunter2@127.0.0.1:1/ai"):
+    wrong = make_url(database).set(password="hunter2").render_as_string(hide_password=False)
+    for url in (wrong, "postgresql://ai:hunter2@127.0.0.1:1/ai"):
         db = PostgresDb(url)
         for call in (db.start(), db.get_session("s", owner="alice")):
             with pytest.raises(DatabaseUnavailableError) as failure:

@@ -1,24 +1,21 @@
 """What DBOS has recorded of durable runs doesn't outlive them."""
 
 import pytest
-from dbos._migration import ensure_dbos_schema, run_dbos_migrations
-from sqlalchemy import NullPool, create_engine
+from dbos import DBOS
 
-from agentos.db.contracts.retention import Pruned
+from agentos.db.contracts.deletion import Pruned
 from agentos.errors import ConfigurationError
 from tests.conftest import a_database, administering
 from tests.db.aged import DAY, a_conversation, age, left
 
-DBOS = ("workflow_input", "workflow_output", "operation_outputs", "workflow_status")
+TABLES = ("workflow_input", "workflow_output", "operation_outputs", "workflow_status")
 
 
 @pytest.fixture(scope="module")
 def with_dbos(server_url, template):
     """The name of a database that has DBOS's own tables too."""
     with a_database(server_url, template) as url:
-        engine = create_engine(url, poolclass=NullPool)
-        ensure_dbos_schema(engine, "dbos")
-        run_dbos_migrations(engine, "dbos", use_listen_notify=False)
+        DBOS.migrate(url)
         yield url.rpartition("/")[2]
 
 
@@ -39,7 +36,7 @@ def recorded(database):
                 " VALUES (%s, %s, %s, (extract(epoch from now()) - %s * 86400) * 1000)",
                 [workflow_id, status, version, days],
             )
-            for table in DBOS[:2]:
+            for table in TABLES[:2]:
                 connection.execute(f"INSERT INTO dbos.{table} (workflow_uuid) VALUES (%s)", [workflow_id])
             connection.execute(
                 "INSERT INTO dbos.operation_outputs (workflow_uuid, function_id) VALUES (%s, 1)",
@@ -51,7 +48,7 @@ def recorded(database):
 
 def recorded_of(database) -> list[set[str]]:
     with administering(database) as connection:
-        found = (connection.execute(f"SELECT workflow_uuid FROM dbos.{table}").fetchall() for table in DBOS)
+        found = (connection.execute(f"SELECT workflow_uuid FROM dbos.{table}").fetchall() for table in TABLES)
         return [{row[0] for row in rows} for rows in found]
 
 

@@ -1,24 +1,28 @@
-"""Deleting what is old: sessions that nobody continues, event logs of runs that have ended.
+"""Deleting what is old, and everything of a user.
 
-In batches, so that nothing is locked for long; processes that prune at once take turns. What somebody else
-holds is left for the next time.
+Old are sessions that nobody continues and event logs of runs that have ended. They go in batches, so that
+nothing is locked for long; processes that prune at once take turns. What somebody else holds is left for the
+next time.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
+from uuid import uuid4
 
 from sqlalchemy import BigInteger, Interval, RowMapping, Text, text
 
 from agentos.db.connection.engine import Engine
 from agentos.db.connection.transaction import Transaction
-from agentos.db.contracts.retention import Pruned
+from agentos.db.contracts.deletion import Pruned, Receipt, user_hash
+from agentos.db.encoding import check_ids
+from agentos.db.schema.columns import TEXTS
 from agentos.db.schema.tables import Tables
 from agentos.db.schema.upgrade import lock_key
 from agentos.db.stores import dbos_rows
 from agentos.db.stores.store import Store
-from agentos.errors import InvalidInputError
+from agentos.errors import ConflictError, InvalidInputError
 from agentos.run.owner import ANYONE
 
 BATCH: Final = 200
@@ -27,8 +31,8 @@ BATCH: Final = 200
 _TURN: Final = text("SELECT pg_advisory_xact_lock(:key)")
 
 
-class RetentionStore(Store):
-    """Housekeeping: the server's own call, on everybody's rows."""
+class DeletionStore(Store):
+    """Housekeeping and the deletion of users: the operator's own calls, on everybody's rows."""
 
     def __init__(self, engine: Engine, tables: Tables) -> None:
         super().__init__(engine, tables)
@@ -38,6 +42,9 @@ class RetentionStore(Store):
         self._prune_sessions = self._statement("prune_sessions", **types)
         self._count_logs = self._statement("count_logs", age=Interval, **log_types)
         self._prune_logs = self._statement("prune_logs", **log_types)
+        self._lock_sessions = self._statement("lock_sessions_of_user")
+        self._lock_runs = self._statement("lock_runs_of_user", session_ids=TEXTS)
+        self._erase = self._statement("erase", session_ids=TEXTS, run_ids=TEXTS)
         self._turn = lock_key(f"prune {tables.names.schema}.{tables.names.sessions}")
 
     async def prune(
@@ -67,6 +74,28 @@ class RetentionStore(Store):
         if events_older_than is not None:
             pruned += Pruned(events=await self._logs(events_older_than))
         return pruned + Pruned(workflows=await self._workflows(min(ages)))
+
+    async def delete_user(self, user_id: str) -> Receipt:
+        """Deletes everything that belongs to a user, at once or not at all. What they do meanwhile stays.
+
+        ConflictError while runs of theirs are live: cancel them first. What the audit says of the user stays.
+        """
+        check_ids(user_id=user_id)
+        async with self._engine.transaction(ANYONE) as transaction:
+            sessions = await transaction.execute(self._lock_sessions, {"user_id": user_id})
+            session_ids = [row["session_id"] for row in sessions]
+            theirs = {"user_id": user_id, "session_ids": session_ids}
+            runs = await transaction.execute(self._lock_runs, theirs)
+            live = sum(row["is_live"] for row in runs)
+            if live:
+                raise ConflictError(f"{live} of the user's runs are live: cancel them first, or wait.")
+            theirs["run_ids"] = [row["run_id"] for row in runs]
+            counts: dict[str, int] = dict((await transaction.execute(self._erase, theirs))[0])
+            workflow_ids = [workflow_id for row in runs for workflow_id in row["workflows"]]
+            counts["workflows"] = await dbos_rows.forget(transaction, workflow_ids)
+        return Receipt(
+            receipt_id=uuid4().hex, time=datetime.now(UTC), user_hash=user_hash(user_id), counts=counts
+        )
 
     async def _sessions(self, age: timedelta) -> Pruned:
         pruned = Pruned()

@@ -1,4 +1,4 @@
-"""Proof that a user's data is gone."""
+"""What deleting has done: how much that was old is gone, and the proof that a user's data is."""
 
 from __future__ import annotations
 
@@ -8,6 +8,26 @@ from datetime import datetime
 from hashlib import sha256
 
 from agentos.db.contracts.audit import AuditRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """How many rows were deleted, or would be; `workflows` are the records of durable runs."""
+
+    sessions: int = 0
+    runs: int = 0
+    events: int = 0
+    approvals: int = 0
+    workflows: int = 0
+
+    def __add__(self, other: Pruned) -> Pruned:
+        return Pruned(
+            self.sessions + other.sessions,
+            self.runs + other.runs,
+            self.events + other.events,
+            self.approvals + other.approvals,
+            self.workflows + other.workflows,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ from hashlib import sha256
 
 import pytest
 
-from agentos.db.contracts.retention import Pruned
+from agentos.db.contracts.deletion import Pruned
 from agentos.db.contracts.sessions import SessionQuery
 from agentos.db.postgres import PostgresDb
 from agentos.db.schema.table_names import TableNames
 from agentos.db.schema.tables import Tables
-from agentos.db.stores import retention
+from agentos.db.stores import deletion
 from agentos.errors import ConflictError, InvalidInputError
 from agentos.run.records import RunStatus
 from tests.conftest import administering
@@ -80,7 +80,7 @@ async def test_a_dry_run_counts_each_row_once(db, database):
 
 
 async def test_more_than_a_batch_goes_too_whoever_else_prunes(db, database, monkeypatch):
-    monkeypatch.setattr(retention, "BATCH", 2)
+    monkeypatch.setattr(deletion, "BATCH", 2)
     for number in range(7):
         await a_conversation(db, f"s{number}")
         age(database, f"s{number}", 3 if number else 0)

@@ -1,0 +1,1 @@
+"""The steps of `scripts/release` that need more than a shell."""

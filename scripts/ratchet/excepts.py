@@ -1,0 +1,41 @@
+"""Handlers that swallow everything.
+
+`ALLOWED` counts those that must be: the run's boundary and background loops.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from scripts.ratchet.checkout import Checkout, Finding
+
+ALLOWED = {
+    "agentos/os/audit/log.py": 1,  # a background loop, which must not end before the server does
+    "agentos/tasks.py": 1,  # a background loop, which must not end before its owner
+    "agentos/runner/execution/execute.py": 2,  # the run's boundary: executing, and storing its outcome
+    "agentos/runner/events/writer.py": 1,  # the log's failure is that of every run that writes to it
+    "agentos/runner/execution/drive.py": 1,  # a runnable's code: its failure is that of its run
+    "agentos/tools/tool.py": 1,  # the call of a user's function: its failure is an answer to the model
+}
+"""How many handlers for everything a file holds."""
+
+
+def find(checkout: Checkout) -> Iterator[Finding]:
+    """Handlers beyond the figure, and figures that are higher than they need to be."""
+    for file in checkout.python:
+        broad = [node for node in file.nodes if isinstance(node, ast.ExceptHandler) and _swallows(node)]
+        allowed = ALLOWED.get(file.name, 0)
+        for handler in broad[allowed:]:
+            yield Finding(file.name, handler.lineno, "catches everything: name what you can answer")
+        if len(broad) < allowed:
+            yield Finding(file.name, 1, f"catches everything {len(broad)} times: lower its figure in ALLOWED")
+
+
+def _swallows(handler: ast.ExceptHandler) -> bool:
+    """Whether it catches every exception, and doesn't end by raising the same one again as clean-ups do."""
+    caught = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    names = {node.id for node in caught if isinstance(node, ast.Name)}
+    broad = handler.type is None or bool(names & {"Exception", "BaseException"})
+    last = handler.body[-1]
+    return broad and not (isinstance(last, ast.Raise) and last.exc is None)
