@@ -102,12 +102,17 @@ class CallersConnection(AsyncConnection[Any]):
                     await self._recover()
                     raise
             except CancelledError:
-                await self.close()
+                await self._abandon()
                 raise
             return result
 
     async def close(self) -> None:
-        """As psycopg's."""
+        """As psycopg's: doesn't wait for a statement that is under way."""
+        await super().close()
+        if not self._turns.locked():
+            await self._abandon()
+
+    async def _abandon(self) -> None:
         await super().close()
         with suppress(Error):  # that the connection is closed
             await self._leave()
@@ -139,7 +144,7 @@ class CallersConnection(AsyncConnection[Any]):
                 await self._leave()
             await AsyncCursor(self).execute("DEALLOCATE ALL")
         except Error:
-            await self.close()
+            await self._abandon()
 
 
 class CallersCursor(AsyncCursor[Any]):

@@ -169,6 +169,23 @@ async def test_a_caller_whose_statement_never_left_is_forgotten(database):
         assert await row(connection, WHO) == (ROLE, "", "")
 
 
+async def test_closing_waits_for_no_statement(database):
+    connection = await connected(database)
+    running = asyncio.create_task(row(connection, "SELECT pg_sleep(60)"))
+    asleep = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'"
+    with administering(database) as admin:
+        while not admin.execute(asleep, [connection.info.backend_pid]).fetchone():
+            await asyncio.sleep(0)
+        pid = connection.info.backend_pid
+        async with asyncio.timeout(10):
+            await connection.close()
+        running.cancel()
+        with suppress(asyncio.CancelledError, psycopg.Error):
+            await running
+        assert connection.closed
+        admin.execute("SELECT pg_terminate_backend(%s)", [pid])
+
+
 @pytest.mark.parametrize("ticks", range(8))
 @pytest.mark.parametrize(
     ("statement", "parameter"),
@@ -187,5 +204,5 @@ async def test_a_cancelled_statement_ends_with_its_connection(database, statemen
             await running
         assert connection.closed or ticks == 0, "nothing was sent before the first tick"
     with administering(database) as admin:
-        while admin.execute("SELECT FROM pg_stat_activity WHERE pid = %s", [pid]).fetchone():
+        while admin.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [pid]).fetchone():
             await asyncio.sleep(0)
