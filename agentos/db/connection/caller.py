@@ -102,17 +102,12 @@ class CallersConnection(AsyncConnection[Any]):
                     await self._recover()
                     raise
             except CancelledError:
-                await self._abandon()
+                await self.close()
                 raise
             return result
 
     async def close(self) -> None:
-        """As psycopg's: doesn't wait for a statement that is under way."""
-        await super().close()
-        if not self._turns.locked():
-            await self._abandon()
-
-    async def _abandon(self) -> None:
+        """As psycopg's."""
         await super().close()
         with suppress(Error):  # that the connection is closed
             await self._leave()
@@ -144,7 +139,7 @@ class CallersConnection(AsyncConnection[Any]):
                 await self._leave()
             await AsyncCursor(self).execute("DEALLOCATE ALL")
         except Error:
-            await self._abandon()
+            await self.close()
 
 
 class CallersCursor(AsyncCursor[Any]):
