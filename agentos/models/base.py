@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from agentos.run.messages import Message, Metrics, ToolCall
 
@@ -60,6 +60,7 @@ class ModelResponse:
     """What the same adapter wants to find on this assistant message in the next turn. JSON-ready."""
 
 
+@runtime_checkable
 class Model(Protocol):
     """An adapter to one provider's API."""
 

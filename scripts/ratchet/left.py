@@ -17,8 +17,6 @@ LEFT: Final[dict[str, dict[str, str]]] = {
         "agentos/cli/serve.py": _FACE,
         "agentos/cli/user.py": _FACE,
         "agentos/cli/worker.py": _FACE,
-        "agentos/db/connection/errors.py": _HOME,
-        "agentos/models/catalog.py": _HOME,
         "agentos/os/api/requests/uploads.py": _HOME,
         "agentos/os/api/routers/audit.py": _FACE,
         "agentos/os/api/routers/authz.py": _FACE,
@@ -30,13 +28,9 @@ LEFT: Final[dict[str, dict[str, str]]] = {
         "agentos/os/tokens/keys/file.py": _HOME,
     },
     "private": {
-        "agentos/db/connection/caller.py": "psycopg's pipelines, until its public `pipeline()` is used",
         "agentos/os/http/lookup.py": "Starlette's `get_route_path`, until a public door is found",
         "agentos/runner/durable/host.py": "DBOS's database, until steps go by its public interface",
     },
-    "undeclared": {
-        "agentos/models/openai/client.py": "httpx2, until the answer is read by the SDK's public door",
-        "agentos/models/openai/failures.py": "httpx2, until the answer is read by the SDK's public door",
-    },
+    "undeclared": {},
 }
 """By rule, the files that it passes over, and why."""

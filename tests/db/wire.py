@@ -1,4 +1,4 @@
-"""A proxy in front of Postgres that counts how often the client makes the server's answer necessary."""
+"""A proxy in front of Postgres that notes what the client sends, and how often it must be answered."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ STARTUP = (80877103, 80877104, 80877102)
 
 
 class Wire:
-    """`url` leads to the same database; `round_trips` are the Sync and Query messages sent so far."""
+    """`url` leads to the same database; `sent` has the type of each message that came after the login."""
 
     def __init__(self, url: str) -> None:
         self._target = make_url(url)
         self.url = url
-        self.round_trips = 0
+        self.sent = b""
         self._pipes: set[asyncio.Task[None]] = set()
+
+    @property
+    def round_trips(self) -> int:
+        """Sync and Query messages: what the server answers."""
+        return self.sent.count(b"S") + self.sent.count(b"Q")
 
     async def serve(self) -> asyncio.Server:
         server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
@@ -50,7 +55,7 @@ class Wire:
             while True:
                 head = await client.readexactly(5)
                 body = await client.readexactly(int.from_bytes(head[1:]) - 4)
-                self.round_trips += head[:1] in (b"S", b"Q")
+                self.sent += head[:1]
                 upward.write(head + body)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass

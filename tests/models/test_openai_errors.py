@@ -8,7 +8,8 @@ import pytest
 
 from agentos.errors import ConfigurationError, ModelError
 from agentos.models.openai import OpenAIChat
-from tests.fakes.openai_script import Reply, Request, Script, error_reply
+from tests.fakes import openai_payloads as payloads
+from tests.fakes.openai_script import Reply, Request, Script, error_reply, stream_reply
 from tests.fakes.openai_server import FakeOpenAI
 from tests.models.conftest import KEY
 from tests.models.requests import answer, asking
@@ -111,6 +112,22 @@ async def test_a_server_that_hangs_times_out(make, openai_model, stream):
     with pytest.raises(ModelError) as caught:
         await answer(model, "hang", stream=stream)
     assert caught.value.code == "model_timeout"
+
+
+async def test_a_connection_left_open_behind_the_last_event_is_not_waited_for(chat, replies, server):
+    replies(stream_reply(payloads.chat_stream(payloads.chat_chunks("Done.")), ending="open"))
+    async with asyncio.timeout(5):
+        assert (await answer(chat, "hello")).content == "Done."
+    await server.all_closed()
+
+
+@pytest.mark.parametrize("error", [{"code": "server_error", "message": "overloaded"}, "overloaded"])
+async def test_an_error_in_place_of_an_event_is_told_to_a_log(chat, replies, error):
+    replies(stream_reply([payloads.sse({"error": error})]))
+    failure = await failing(chat, stream=True)
+    assert failure.code == ("model_error" if isinstance(error, str) else "model_unavailable")
+    assert "overloaded" not in str(failure)
+    assert "overloaded" in str(failure.__cause__), "a log may show the cause"
 
 
 async def test_cancelling_a_turn_is_not_an_error_of_the_model(openai_model, server):

@@ -2,94 +2,144 @@
 
 Row-level security (`agentos.db.schema.row_security`) goes by it. The settings end with their transaction, so
 nothing is left behind for the connection's next user, nor for another client of a pooler in between. Such a
-pooler must know prepared statements, as PgBouncer has since 1.21 (`max_prepared_statements`).
-
-It goes below psycopg's public interface, into how its cursors and pipelines share the work: see `_Trip`.
+pooler must know prepared statements and `DEALLOCATE ALL`, as PgBouncer has since 1.22
+(`max_prepared_statements`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from asyncio import CancelledError, Lock
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
-from psycopg import AsyncConnection, AsyncCursor, AsyncPipeline, OperationalError
-from psycopg.abc import Params, PQGen, QueryNoTemplate
-from psycopg.generators import send
-from psycopg.pq import ConnStatus
+from psycopg import AsyncConnection, AsyncCursor, AsyncPipeline, Error
+from psycopg.abc import Params, Query, QueryNoTemplate
 from sqlalchemy.ext.asyncio import AsyncConnection as SqlAlchemyConnection
 
 from agentos.db.encoding import id_or_none
 from agentos.run.owner import ANYONE, Owner
 
-_SPEAK: Final = b"agentos_caller"
-_LOCK: Final = b"agentos_lock"
-"""The names of statements that each connection prepares."""
-# All statements of a pipeline are one transaction. A setting of the role's own, made by an administrator for
-# the login, is left alone.
-_SETTINGS: Final = b"""
+# A setting of the role's own, made by an administrator for the login, is left alone.
+_SETTINGS: Final = """
 SELECT
-    set_config('role', coalesce(nullif($1, ''), current_setting('role')), true),
-    set_config('agentos.owner', $2, true),
-    set_config('agentos.anyone', $3, true)
+    set_config('role', coalesce(nullif(%s, ''), current_setting('role')), true),
+    set_config('agentos.owner', %s, true),
+    set_config('agentos.anyone', %s, true)
 """
-_LOCKS: Final = b"SELECT pg_advisory_xact_lock(key) FROM unnest($1::bigint[]) AS key"
+_LOCKS: Final = "SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key"
+_EVERYBODY: Final = ("", "on")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose a transaction is, and what it does before its statement."""
+
+    owner: Owner | None = None
+    """None sees only the rows that have no owner."""
+    locks: Sequence[int] = ()
+    """Advisory locks to take before anything is looked at."""
+    look: str = ""
+    """A statement without parameters that sees everybody's rows."""
+
+    @property
+    def settings(self) -> tuple[str, str]:
+        """The values of `agentos.owner` and `agentos.anyone`."""
+        if self.owner is ANYONE:
+            return _EVERYBODY
+        user_id = id_or_none(self.owner) if self.owner else None
+        return user_id or "", ""
+
+
+NOBODY: Final = Caller()
 
 
 class CallersConnection(AsyncConnection[Any]):
-    """A connection in autocommit mode, each of whose statements is a transaction of one caller."""
+    """A connection in autocommit mode, each of whose statements is a transaction of one caller.
+
+    It stays in psycopg's pipeline mode from its first statement on. What is executed up to a `sync` is one
+    transaction there, and one round trip.
+    """
 
     role = ""
     """Whom transactions act as; "" is the role that has logged in."""
-    owner: Owner | None = None
-    """Whose transaction the next statement is; after it, nobody's again."""
-    locks: Sequence[int] = ()
-    """The advisory locks that the next transaction takes before its statement looks at anything."""
-    look: bytes = b""
-    """What the next transaction finds out first, among everybody's rows."""
 
-    def beforehand(self) -> list[Callable[[], None]]:
-        """What is sent ahead of the next transaction's statement; good for one."""
-        locks, self.locks = sorted(set(self.locks)), ()
-        look, self.look = self.look, b""
-        commands: list[Callable[[], None]] = []
-        if locks:
-            keys = "{" + ",".join(map(str, locks)) + "}"
-            commands.append(partial(self.pgconn.send_query_prepared, _LOCK, [keys.encode()]))
-        if look:
-            everybody = [self.role.encode(), b"", b"on"]
-            commands.append(partial(self.pgconn.send_query_prepared, _SPEAK, everybody))
-            commands.append(partial(self.pgconn.send_query_params, look, None))
-        commands.append(partial(self.pgconn.send_query_prepared, _SPEAK, self.settings()))
-        return commands
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._caller = NOBODY
+        self._turns = Lock()
+        self._preface = AsyncCursor(self)
+        self._mode = AsyncExitStack()
+        self._entered: AsyncPipeline | None = None
 
-    def settings(self) -> list[bytes]:
-        """What the next transaction begins with; good for one."""
-        owner, self.owner = self.owner, None
-        if owner is ANYONE:
-            return [self.role.encode(), b"", b"on"]
-        user_id = id_or_none(owner) if owner else None
-        return [self.role.encode(), (user_id or "").encode(self.info.encoding), b""]
-
-    def as_caller(self, statement: PQGen[None]) -> PQGen[None]:
-        """What `statement` sends, after the settings: one transaction, one round trip."""
-        trip = self._pipeline = _Trip(self)
-        self.pgconn.enter_pipeline_mode()
+    @contextmanager
+    def acting_for(self, caller: Caller) -> Generator[None]:
+        """Inside, statements are `caller`'s; before and after, nobody's."""
+        self._caller = caller
         try:
-            for command in self.beforehand():
-                trip.enqueue(command)
-            yield from statement
-            yield from trip.make()
+            yield
         finally:
-            self._pipeline = None
-            self._leave_pipeline()
+            self._caller = NOBODY
 
-    def _leave_pipeline(self) -> None:
-        if self.pgconn.status == ConnStatus.OK:
+    async def transact(self, execute: Callable[[], Awaitable[T]]) -> T:
+        """Sends what `execute` sends behind the caller's settings, and returns once it is committed.
+
+        An error leaves a sound connection or a closed one, a cancellation a closed one.
+        """
+        caller = self._caller
+        async with self._turns:
             try:
-                self.pgconn.exit_pipeline_mode()
-            except OperationalError:  # answers are outstanding: nobody must get those of another
-                self.pgconn.finish()
+                try:
+                    pipeline = self._entered or await self._enter()
+                    await self._introduce(caller)
+                    result = await execute()
+                    await pipeline.sync()
+                except Exception:
+                    await self._recover()
+                    raise
+            except CancelledError:
+                await self.close()
+                raise
+            return result
+
+    async def close(self) -> None:
+        """As psycopg's."""
+        await super().close()
+        with suppress(Error):  # that the connection is closed
+            await self._leave()
+
+    async def _introduce(self, caller: Caller) -> None:
+        execute = self._preface.execute
+        if caller.locks:
+            await execute(_LOCKS, [sorted(set(caller.locks))], prepare=True)
+        if caller.look:
+            await execute(_SETTINGS, (self.role, *_EVERYBODY), prepare=True)
+            await execute(caller.look.encode())
+        await execute(_SETTINGS, (self.role, *caller.settings), prepare=True)
+
+    async def _enter(self) -> AsyncPipeline:
+        self._entered = await self._mode.enter_async_context(self.pipeline())
+        return self._entered
+
+    async def _leave(self) -> None:
+        self._entered = None
+        await self._mode.aclose()
+
+    async def _recover(self) -> None:
+        """Takes and drops the answers that are outstanding, and has both sides forget prepared statements.
+
+        psycopg takes a statement for prepared even if the pipeline failed before it.
+        """
+        try:
+            with suppress(Error):  # those of the statements behind the one that failed
+                await self._leave()
+            await AsyncCursor(self).execute("DEALLOCATE ALL")
+        except Error:
+            await self.close()
 
 
 class CallersCursor(AsyncCursor[Any]):
@@ -104,36 +154,21 @@ class CallersCursor(AsyncCursor[Any]):
         binary: bool | None = None,
     ) -> Self:
         """As psycopg's, once Postgres knows the caller."""
-        connection = self.connection
-        assert isinstance(connection, CallersConnection)
-        statement = self._execute_gen(query, params, prepare=prepare, binary=binary)
-        async with connection.lock:
-            await connection.wait(connection.as_caller(statement))
-        return self
+        execute = partial(super().execute, query, params, prepare=prepare, binary=binary)
+        return await _connection(self).transact(execute)
+
+    async def executemany(
+        self, query: Query, params_seq: Iterable[Params], *, returning: bool = False
+    ) -> None:
+        """As psycopg's, once Postgres knows the caller; all of it is one transaction."""
+        execute = partial(super().executemany, query, params_seq, returning=returning)
+        await _connection(self).transact(execute)
 
 
-class _Trip(AsyncPipeline):
-    """A pipeline that sends all it was given at once.
-
-    psycopg's own sends command by command and waits in between, which on a busy machine costs as much as a
-    statement does.
-    """
-
-    def enqueue(self, command: Callable[[], None]) -> None:
-        """Adds a command whose result nobody wants."""
-        self.command_queue.append(command)
-        self.result_queue.append(None)
-
-    def make(self) -> PQGen[None]:
-        """Sends everything and takes the results; raises the first error there is among them."""
-        self._enqueue_sync()
-        while self.command_queue:
-            self.command_queue.popleft()()
-        yield from send(self.pgconn)
-        yield from self._fetch_gen(flush=False)
-
-    def _communicate_gen(self) -> PQGen[None]:
-        yield from ()
+def _connection(cursor: CallersCursor) -> CallersConnection:
+    connection = cursor.connection
+    assert isinstance(connection, CallersConnection)
+    return connection
 
 
 def of(connection: SqlAlchemyConnection) -> CallersConnection:
@@ -147,10 +182,8 @@ def of(connection: SqlAlchemyConnection) -> CallersConnection:
 
 async def connect(*arguments: Any, role: str, **options: Any) -> CallersConnection:
     """As psycopg's; transactions act as `role`."""
-    connection = await CallersConnection.connect(*arguments, cursor_factory=CallersCursor, **options)
+    connection = await CallersConnection.connect(
+        *arguments, autocommit=True, cursor_factory=CallersCursor, **options
+    )
     connection.role = role
-    async with connection.pipeline() as pipeline:
-        for name, statement in ((_SPEAK, _SETTINGS), (_LOCK, _LOCKS)):
-            pipeline.command_queue.append(partial(connection.pgconn.send_prepare, name, statement))
-            pipeline.result_queue.append(None)
     return connection

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from selectors import EVENT_READ, DefaultSelector
-from typing import Any
+from typing import Any, TypeVar
 
 from psycopg import AsyncConnection
 from sqlalchemy import ColumnElement, Executable, RowMapping, Table, event, true
@@ -16,12 +16,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from agentos.db import encoding
 from agentos.db.connection import caller
+from agentos.db.connection.errors import answering
 from agentos.db.connection.transaction import Isolation, Transaction, Transactions
-from agentos.db.connection.url import answering, connect_args, made
+from agentos.db.connection.url import connect_args
 from agentos.db.filters import same
 from agentos.db.schema.upgrade import Schema, lock_key
 from agentos.event_loop import PerLoop
 from agentos.run.owner import ANYONE, Owner
+
+C = TypeVar("C", bound=AsyncConnection[Any])
 
 
 class Engine:
@@ -74,10 +77,9 @@ class Engine:
         await self.ready()
         with answering(self._url):
             async with asyncio.timeout(self._query_timeout), self._engines.get().connect() as connection:
-                callers = caller.of(connection)
-                callers.owner, callers.look = owner, look.encode()
-                callers.locks = [lock_key(name) for name in locks]
-                return (await connection.execute(statement, parameters)).mappings().all()
+                whose = caller.Caller(owner, locks=[lock_key(name) for name in locks], look=look)
+                with caller.of(connection).acting_for(whose):
+                    return (await connection.execute(statement, parameters)).mappings().all()
 
     @asynccontextmanager
     async def transaction(
@@ -95,7 +97,7 @@ class Engine:
         """A connection besides the pool's, in autocommit mode and nobody's: to listen with."""
         arguments, options = self._url.get_dialect()().create_connect_args(self._url)
         settings = {**options, **connect_args(self._url)}
-        return await made(AsyncConnection.connect(*arguments, **settings, autocommit=True))
+        return await _made(AsyncConnection.connect(*arguments, **settings, autocommit=True))
 
     async def close(self) -> None:
         """Closes the running loop's connections."""
@@ -103,7 +105,7 @@ class Engine:
         if engine is not None:
             await engine.dispose()
         for connection in self._opened.pop() or ():  # the pool forgets one whose caller left as it was new
-            connection.pgconn.finish()
+            await connection.close()
 
     def _connect(self) -> AsyncEngine:
         engine = create_async_engine(
@@ -124,7 +126,7 @@ class Engine:
         return engine
 
     async def _open(self, *arguments: Any, **options: Any) -> caller.CallersConnection:
-        connection = await made(caller.connect(*arguments, role=self._schema.role, **options))
+        connection = await _made(caller.connect(*arguments, role=self._schema.role, **options))
         opened = self._opened.get()
         opened.difference_update([each for each in opened if each.closed])
         opened.add(connection)
@@ -161,12 +163,28 @@ class Reach:
         return await self._engine.execute(statement, everything, owner=self._owner, locks=locks, look=look)
 
 
+async def _made(connecting: Coroutine[Any, Any, C]) -> C:
+    """The connection, once it is made. If nobody waits for it any more it is made all the same, and closed.
+
+    One that is left half made keeps Postgres waiting for its login, for a minute, and whoever drops a
+    database with it.
+    """
+    task = asyncio.create_task(connecting)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if not task.cancelled() and task.exception() is None:
+            await task.result().close()
+        raise
+
+
 def _refuse_dead(connection: Any, *_: object) -> None:
     """Replaces a connection that the server has closed while it lay in the pool.
 
     Such a socket is readable, a healthy idle one isn't: that costs no round trip.
     """
     with DefaultSelector() as selector:
-        selector.register(connection.driver_connection.pgconn.socket, EVENT_READ)
+        selector.register(connection.driver_connection, EVENT_READ)
         if selector.select(timeout=0):
             raise DisconnectionError

@@ -13,13 +13,12 @@ from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 
-from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import Connection, Engine, NullPool, column, create_engine, func, select, table, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.schema import CreateSchema
 
-from agentos.db.connection.url import answering, connect_args
+from agentos.db.connection.errors import answering, permitted
+from agentos.db.connection.url import connect_args
 from agentos.db.schema import row_security
 from agentos.db.schema.table_names import TableNames
 from agentos.db.schema.tables import Tables
@@ -102,16 +101,12 @@ class Schema:
 
     @contextmanager
     def _permitted(self) -> Generator[None]:
-        try:
-            with answering(self._url):
-                yield
-        except ProgrammingError as error:
-            if not isinstance(error.orig, InsufficientPrivilege):
-                raise
-            raise ConfigurationError(
-                f"The role in db_url may not use or change the tables in db_schema={self._names.schema!r}: "
-                "grant it that, or run `agentos db upgrade` with a role that may."
-            ) from error
+        remedy = (
+            f"The role in db_url may not use or change the tables in db_schema={self._names.schema!r}: "
+            "grant it that, or run `agentos db upgrade` with a role that may."
+        )
+        with permitted(remedy), answering(self._url):
+            yield
 
     def _upgrade(self, connection: Connection) -> None:
         from alembic.command import upgrade

@@ -1,25 +1,32 @@
 """The official client: loaded late, made once per event loop, spoken to in JSON.
 
-Requests go through its documented door for any path (`post`), which brings its connections, retries and
-Retry-After, and leaves reading the answer to us: half the time of its typed methods, and checked.
+Requests go through its documented method for any path (`post`), which brings connections, retries and
+Retry-After. Its answer is read raw, whole or event by event, at half the cost of the typed methods.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+from pydantic import JsonValue
+from pydantic_core import from_json
 
 from agentos.errors import ConfigurationError, ModelError
-from agentos.models.openai.codec import given
+from agentos.models.openai.codec import EventStream, given
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
+    from httpx2 import Request, Response
     from openai import AsyncOpenAI
+
+_LEFTOVER_SECONDS: Final = 0.1
+"""How long the end of a body is waited for behind the last event: only then is its connection used again."""
 
 
 class Settings(Protocol):
@@ -32,12 +39,6 @@ class Settings(Protocol):
     max_retries: int | None
     extra_headers: Mapping[str, str] | None
     extra_query: Mapping[str, str] | None
-
-
-class Events(Protocol):
-    """The events of an open stream; leaving the context closes the connection."""
-
-    def __aiter__(self) -> AsyncIterator[object]: ...
 
 
 @cache
@@ -110,9 +111,45 @@ async def fetch(client: AsyncOpenAI, path: str, content: bytes) -> bytes:
     return response.content
 
 
-async def stream(client: AsyncOpenAI, path: str, content: bytes) -> AbstractAsyncContextManager[Events]:
-    """The answer to one request, event by event."""
+@asynccontextmanager
+async def stream(client: AsyncOpenAI, path: str, content: bytes) -> AsyncGenerator[AsyncGenerator[JsonValue]]:
+    """The answer to one request, event by event; leaving the context closes the connection.
+
+    A provider's error in place of an event is raised as the SDK's APIError.
+    """
     from openai import AsyncStream
 
     kind = AsyncStream[object]
-    return await client.post(path, cast_to=object, content=content, stream=True, stream_cls=kind)
+    opened = await client.post(path, cast_to=object, content=content, stream=True, stream_cls=kind)
+    async with opened, aclosing(_events(opened.response)) as events:
+        yield events
+
+
+async def _events(response: Response) -> AsyncGenerator[JsonValue]:
+    received = EventStream()
+    async with aclosing(response.aiter_bytes()) as chunks:
+        async for chunk in chunks:
+            for data in received.feed(chunk):
+                if data.startswith(b"[DONE]"):
+                    await _read_out(chunks)
+                    return
+                event: JsonValue = from_json(data)
+                if isinstance(event, dict) and event.get("error"):
+                    raise _reported(event["error"], response.request)
+                yield event
+
+
+async def _read_out(chunks: AsyncGenerator[bytes]) -> None:
+    import httpx2
+
+    with suppress(TimeoutError, httpx2.HTTPError):
+        async with asyncio.timeout(_LEFTOVER_SECONDS):
+            async for _ in chunks:
+                pass
+
+
+def _reported(error: JsonValue, request: Request) -> Exception:
+    from openai import APIError
+
+    words = error.get("message") if isinstance(error, dict) else error
+    return APIError(f"The provider reports in its stream: {words}", request, body=error)

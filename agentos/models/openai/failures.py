@@ -25,7 +25,7 @@ def translated(model_id: str, secrets: tuple[str, ...]) -> Generator[None]:
 
     try:
         yield
-    except (openai.OpenAIError, httpx2.HTTPError, ValueError) as error:
+    except (openai.OpenAIError, httpx2.HTTPError, OSError, ValueError) as error:
         raise _explain(error, model_id) from (None if _quotes(error, secrets) else error)
 
 
@@ -41,12 +41,12 @@ def _explain(error: Exception, model_id: str) -> ModelError:
     match error:
         case ValidationError():
             return nonsense("its answer has not the shape that the API promises")
-        case ValueError():
-            return nonsense("its answer is not JSON")
         case openai.APITimeoutError() | httpx2.TimeoutException():
             return ModelError("The model's provider did not answer in time.", code="model_timeout")
-        case openai.APIConnectionError() | httpx2.HTTPError():
+        case openai.APIConnectionError() | httpx2.HTTPError() | OSError():  # a TLS connection's is bare
             return broken_off()
+        case ValueError():
+            return nonsense("its answer is not JSON")
         case openai.APIStatusError():
             return _status(error.status_code, error.code, model_id)
         case openai.APIError():

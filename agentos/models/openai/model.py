@@ -114,7 +114,7 @@ class OpenAIModel(ABC):
         with translated(self.id, (client.api_key, *(self.extra_headers or {}).values())):
             if request.stream:
                 content = dump({**body, "stream": True})
-                async with await http.stream(client, self._path, content) as events:
+                async with http.stream(client, self._path, content) as events:
                     async for event in events:
                         delta = answer.piece(event)
                         if delta is not None:

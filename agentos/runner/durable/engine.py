@@ -18,8 +18,8 @@ from typing import TypeVar
 from dbos import DBOS
 from dbos import error as dbos_errors
 
-from agentos.db.connection.errors import permitted
-from agentos.db.connection.url import answering, parse_url
+from agentos.db.connection.errors import answering, permitted
+from agentos.db.connection.url import parse_url
 from agentos.errors import AgentOSError, RunLostError
 from agentos.runner.durable.host import Host
 from agentos.runner.durable.steps import StepRecord, recording
