@@ -14,13 +14,13 @@ from pathlib import Path
 from threading import Lock
 
 from psycopg.errors import InsufficientPrivilege
-from sqlalchemy import Connection, Engine, NullPool, column, create_engine, func, select, table, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.schema import CreateSchema
 
 from agentos.db.connection.url import answering, connect_args
-from agentos.db.schema import row_security
+from agentos.db.schema import row_security, version_table
 from agentos.db.schema.table_names import TableNames
 from agentos.db.schema.tables import Tables
 from agentos.errors import ConfigurationError
@@ -36,10 +36,12 @@ class SchemaStatus:
     current: str | None
     """None: there are no tables yet."""
     head: str
+    version_table: str | None = None
+    """Where `current` is kept."""
 
     @property
     def is_current(self) -> bool:
-        """Whether nothing needs to be done."""
+        """Whether servers can work with the tables."""
         return self.current == self.head
 
 
@@ -65,13 +67,13 @@ class Schema:
             if self.is_ready:
                 return
             status = self.status()
-            if not status.is_current:
-                if not create:
-                    raise ConfigurationError(
-                        f"The tables in db_schema={self._names.schema!r} are at revision {status.current}, "
-                        f"this version of agentos needs {status.head}: run `agentos db upgrade`."
-                    )
+            if create and (not status.is_current or status.version_table != self._names.version_table):
                 self.upgrade()
+            elif not status.is_current:
+                raise ConfigurationError(
+                    f"The tables in db_schema={self._names.schema!r} are at revision {status.current}, "
+                    f"this version of agentos needs {status.head}: run `agentos db upgrade`."
+                )
             role = self._bound_role()
             if role is None and create:
                 self.upgrade()
@@ -119,10 +121,10 @@ class Schema:
 
         schema = self._names.schema
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(schema)})
-        status = self._status(connection)
-        if status.current is not None and status.current not in _revisions():
+        before = self._status(connection)
+        if before.current is not None and before.current not in _revisions():
             raise ConfigurationError(
-                f"The tables in db_schema={schema!r} are at revision {status.current}, which is newer than "
+                f"The tables in db_schema={schema!r} are at revision {before.current}, which is newer than "
                 "this version of agentos: upgrade agentos."
             )
         found = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = :schema"
@@ -132,18 +134,18 @@ class Schema:
         row_security.lift(connection)
         config = Config()
         config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
-        config.attributes.update(connection=connection, names=self._names)
+        place = version_table.settle(connection, self._names)
+        config.attributes.update(connection=connection, names=self._names, version_table=place)
         upgrade(config, "head")
         if row_security.bound_role(connection, self._tables) is None:
             row_security.enforce(connection, self._tables)
 
     def _status(self, connection: Connection) -> SchemaStatus:
         head = _revisions()[-1]
-        versions = table(self._names.version_table, column("version_num"), schema=self._names.schema)
-        name = self._engine.dialect.identifier_preparer.format_table(versions)
-        if connection.scalar(select(func.to_regclass(name))) is None:
+        found = version_table.find(connection, self._names)
+        if found is None:
             return SchemaStatus(current=None, head=head)
-        return SchemaStatus(current=connection.scalar(select(versions.c.version_num)), head=head)
+        return SchemaStatus(current=found.revision, head=head, version_table=found.table)
 
     @cached_property
     def _engine(self) -> Engine:
