@@ -1,9 +1,12 @@
-"""A proxy in front of Postgres that counts how often the client makes the server's answer necessary."""
+"""A proxy in front of Postgres that counts how often the client makes the server's answer necessary.
+
+It can also make the server say something else than it does.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from sqlalchemy.engine import make_url
@@ -15,8 +18,9 @@ STARTUP = (80877103, 80877104, 80877102)
 class Wire:
     """`url` leads to the same database; `round_trips` are the Sync and Query messages sent so far."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, rewrite: Callable[[bytes], bytes]) -> None:
         self._target = make_url(url)
+        self._rewrite = rewrite
         self.url = url
         self.round_trips = 0
         self._pipes: set[asyncio.Task[None]] = set()
@@ -60,7 +64,7 @@ class Wire:
     async def _back(self, upstream, writer) -> None:
         try:
             while chunk := await upstream.read(65536):
-                writer.write(chunk)
+                writer.write(self._rewrite(chunk))
         except ConnectionError:
             pass
         finally:
@@ -68,9 +72,9 @@ class Wire:
 
 
 @asynccontextmanager
-async def counting(url: str) -> AsyncIterator[Wire]:
-    """A `Wire` to the database at `url`."""
-    wire = Wire(url)
+async def counting(url: str, *, rewrite: Callable[[bytes], bytes] = bytes) -> AsyncIterator[Wire]:
+    """A `Wire` to the database at `url`; `rewrite` gives what the server sends another text, as long."""
+    wire = Wire(url, rewrite)
     server = await wire.serve()
     try:
         yield wire

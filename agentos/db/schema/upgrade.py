@@ -12,6 +12,7 @@ from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
+from typing import Final
 
 from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
@@ -24,6 +25,9 @@ from agentos.db.schema import row_security, version_table
 from agentos.db.schema.table_names import TableNames
 from agentos.db.schema.tables import Tables
 from agentos.errors import ConfigurationError
+
+OLDEST_POSTGRES: Final = 15
+"""The oldest major version that agentos works with."""
 
 # Alembic keeps the migration that runs in module globals.
 _alembic = Lock()
@@ -141,6 +145,7 @@ class Schema:
             row_security.enforce(connection, self._tables)
 
     def _status(self, connection: Connection) -> SchemaStatus:
+        require_postgres(int((connection.dialect.server_version_info or [0])[0]))
         head = _revisions()[-1]
         found = version_table.find(connection, self._names)
         if found is None:
@@ -151,6 +156,15 @@ class Schema:
     def _engine(self) -> Engine:
         return create_engine(
             self._url, poolclass=NullPool, connect_args=connect_args(self._url), hide_parameters=True
+        )
+
+
+def require_postgres(version: int) -> None:
+    """ConfigurationError if a server of this major version is too old."""
+    if version < OLDEST_POSTGRES:
+        raise ConfigurationError(
+            f"The server in db_url is Postgres {version}, and agentos needs {OLDEST_POSTGRES} or newer: "
+            "upgrade the server, or name another one."
         )
 
 
