@@ -1,12 +1,15 @@
 """Where each set of tables keeps its revision, and how a set of an earlier release gets there."""
 
-import asyncio
+import json
+import subprocess
+import sys
 
 import psycopg
 import pytest
 
 from agentos.db.postgres import PostgresDb
 from agentos.db.schema.table_names import MAX_NAME, TableNames
+from agentos.db.schema.upgrade import lock_key
 from agentos.errors import ConfigurationError
 from tests.conftest import administering
 
@@ -74,14 +77,23 @@ def former_database(empty_database) -> str:
     return empty_database
 
 
-async def test_a_start_renames_the_table_of_an_earlier_release(former_database):
-    started = [PostgresDb(former_database, **CUSTOM) for _ in range(3)]
-    assert kinds(former_database) == {"agentos_schema_version": "r", FORMER: "r"}
-    assert started[0].schema.status().is_current
-    await asyncio.gather(*(db.start() for db in started))
+def test_processes_that_start_together_rename_the_table_once(former_database):
+    assert PostgresDb(former_database, **CUSTOM).schema.status().version_table == FORMER
+    code = (
+        "import asyncio, json, sys; from agentos.db.postgres import PostgresDb;"
+        "asyncio.run(PostgresDb(sys.argv[1], **json.loads(sys.argv[2])).start())"
+    )
+    command = [sys.executable, "-c", code, former_database, json.dumps(CUSTOM)]
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    with administering(former_database) as connection, connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [lock_key("ai")])
+        processes = [subprocess.Popen(command) for _ in range(3)]
+        while connection.execute(waiting).fetchone() < (3,):
+            assert [process.poll() for process in processes] == [None] * 3
+    assert [process.wait(60) for process in processes] == [0] * 3
     assert kinds(former_database) == {"agentos_schema_version": "r", PRESENT: "r", FORMER: "v"}
-    assert all(db.schema.status().version_table == PRESENT for db in started)
-    assert all(db.schema.status().is_current for db in started)
+    status = PostgresDb(former_database, **CUSTOM).schema.status()
+    assert (status.version_table, status.is_current) == (PRESENT, True)
 
 
 async def test_a_start_that_may_not_create_reads_the_former_name(former_database):
