@@ -35,18 +35,26 @@ TableOptions = Annotated[
 
 @app.command()
 def upgrade(url: Url, schema: SchemaName = "ai", tables: TableOptions = None) -> None:
-    """Creates the tables, or brings them up to date. Several may try at once; all or nothing happens."""
+    """Creates the tables, or brings them up to date. Several may try at once; all or nothing happens.
+
+    Then it builds missing indexes and changes old rows, a batch at a time, while servers go on. If that is
+    interrupted, the next upgrade continues it.
+    """
     found = _schema(url, schema, tables)
     before, after = found.status(), found.upgrade()
-    if before.current == after.current:
+    if before == after:
         typer.echo(f"The tables were up to date: revision {after.current}.")
+    elif before.current == after.current:
+        typer.echo(f"Finished the upgrade to revision {after.current}.")
     else:
         typer.echo(f"Upgraded from {before.current or 'nothing'} to revision {after.current}.")
+    for step in after.deferred:
+        typer.echo(f"Left to another process: {step}.")
 
 
 @app.command()
 def status(url: Url, schema: SchemaName = "ai", tables: TableOptions = None) -> None:
-    """Says whether the tables are up to date; exits with 1 if not."""
+    """Says whether the tables are up to date; exits with 1 if `agentos db upgrade` has something to do."""
     found = _schema(url, schema, tables).status()
     if not found.is_current:
         typer.echo(
@@ -55,6 +63,10 @@ def status(url: Url, schema: SchemaName = "ai", tables: TableOptions = None) -> 
         )
         raise typer.Exit(1)
     typer.echo(f"The tables are up to date: revision {found.current}.")
+    for step in found.deferred:
+        typer.echo(f"Left to do for `agentos db upgrade`, while servers go on: {step}.")
+    if found.deferred:
+        raise typer.Exit(1)
 
 
 @app.command()
