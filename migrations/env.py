@@ -10,7 +10,7 @@ names: TableNames = context.config.attributes["names"]
 
 context.configure(
     connection=connection,
-    version_table=names.version_table,
+    version_table=context.config.attributes.get("version_table", names.version_table),
     version_table_schema=names.schema,
 )
 with context.begin_transaction():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, TYPE_CHECKING, Annotated
@@ -23,28 +23,50 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="The tables in Postgres.")
 
 
+TableOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--table",
+        metavar="PARAMETER=NAME",
+        help="A table's name that PostgresDb is given, like session_table=chats; once for each.",
+    ),
+]
+
+
 @app.command()
-def upgrade(url: Url, schema: SchemaName = "ai") -> None:
-    """Creates the tables, or brings them up to date. Several may try at once; all or nothing happens."""
-    tables = _schema(url, schema)
-    before, after = tables.status(), tables.upgrade()
+def upgrade(url: Url, schema: SchemaName = "ai", tables: TableOptions = None) -> None:
+    """Creates the tables, or brings them up to date. Several may try at once; all or nothing happens.
+
+    Then it builds missing indexes and changes old rows, a batch at a time, while servers go on. If that is
+    interrupted, the next upgrade continues it.
+    """
+    found = _schema(url, schema, tables)
+    before, after = found.status(), found.upgrade()
     if before == after:
         typer.echo(f"The tables were up to date: revision {after.current}.")
+    elif before.current == after.current:
+        typer.echo(f"Finished the upgrade to revision {after.current}.")
     else:
         typer.echo(f"Upgraded from {before.current or 'nothing'} to revision {after.current}.")
+    for step in after.deferred:
+        typer.echo(f"Left to another process: {step}.")
 
 
 @app.command()
-def status(url: Url, schema: SchemaName = "ai") -> None:
-    """Says whether the tables are up to date; exits with 1 if not."""
-    found = _schema(url, schema).status()
-    if found.is_current:
-        typer.echo(f"The tables are up to date: revision {found.current}.")
-        return
-    typer.echo(
-        f"The tables are at {found.current or 'nothing'}, {found.head} is needed: run `agentos db upgrade`."
-    )
-    raise typer.Exit(1)
+def status(url: Url, schema: SchemaName = "ai", tables: TableOptions = None) -> None:
+    """Says whether the tables are up to date; exits with 1 if `agentos db upgrade` has something to do."""
+    found = _schema(url, schema, tables).status()
+    if not found.is_current:
+        typer.echo(
+            f"The tables are at {found.current or 'nothing'}, {found.head} is needed: "
+            "run `agentos db upgrade`."
+        )
+        raise typer.Exit(1)
+    typer.echo(f"The tables are up to date: revision {found.current}.")
+    for step in found.deferred:
+        typer.echo(f"Left to do for `agentos db upgrade`, while servers go on: {step}.")
+    if found.deferred:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -146,7 +168,15 @@ def _written(out: Path | None) -> Generator[Callable[[str], object]]:
         Path(part.name).unlink(missing_ok=True)
 
 
-def _schema(url: str, schema: str) -> Schema:
-    from agentos.db.postgres import PostgresDb
+def _schema(url: str, schema: str, tables: list[str] | None) -> Schema:
+    from agentos.db.connection.url import parse_url
+    from agentos.db.schema.table_names import PARAMETERS, TableNames
+    from agentos.db.schema.upgrade import Schema
 
-    return PostgresDb(url, db_schema=schema).schema
+    names = dict(zip(PARAMETERS, astuple(TableNames(schema)), strict=True))
+    for table in tables or ():
+        parameter, _, name = table.partition("=")
+        if parameter not in PARAMETERS[1:]:
+            raise ConfigurationError(f"--table={table} must begin with one of {', '.join(PARAMETERS[1:])}.")
+        names[parameter] = name
+    return Schema(parse_url(url), TableNames(*names.values()))

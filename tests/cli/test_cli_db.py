@@ -34,3 +34,15 @@ def test_a_database_that_is_away_is_one_sentence_without_the_password():
     assert called.status == 1
     assert called.refusal
     assert "hush" not in called.refusal + called.output
+
+
+def test_tables_with_names_of_their_own_are_named(database: str):
+    named = ("--table=session_table=my chats", "--table=runs_table=my runs")
+    before = agentos("db", "status", "--url", database, *named)
+    upgraded = agentos("db", "upgrade", "--url", database, *named)
+    after = agentos("db", "status", "--url", database, *named)
+    assert [called.status for called in (before, upgraded, after)] == [1, 0, 0]
+    assert "Upgraded from nothing" in upgraded.output
+    for wrong in ("chats", "db_schema=other", "pool_size=3"):
+        refused = agentos("db", "status", "--url", database, f"--table={wrong}")
+        assert refused.refusal.startswith(f"--table={wrong} must begin with one of session_table, ")

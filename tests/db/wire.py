@@ -1,9 +1,12 @@
-"""A proxy in front of Postgres that notes what the client sends, and how often it must be answered."""
+"""A proxy in front of Postgres that notes what the client sends, and how often it must be answered.
+
+It can also make the server say something else than it does.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from sqlalchemy.engine import make_url
@@ -15,8 +18,9 @@ STARTUP = (80877103, 80877104, 80877102)
 class Wire:
     """`url` leads to the same database; `sent` has the type of each message that came after the login."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, rewrite: Callable[[bytes], bytes]) -> None:
         self._target = make_url(url)
+        self._rewrite = rewrite
         self.url = url
         self.sent = b""
         self._pipes: set[asyncio.Task[None]] = set()
@@ -65,7 +69,7 @@ class Wire:
     async def _back(self, upstream, writer) -> None:
         try:
             while chunk := await upstream.read(65536):
-                writer.write(chunk)
+                writer.write(self._rewrite(chunk))
         except ConnectionError:
             pass
         finally:
@@ -73,9 +77,9 @@ class Wire:
 
 
 @asynccontextmanager
-async def counting(url: str) -> AsyncIterator[Wire]:
-    """A `Wire` to the database at `url`."""
-    wire = Wire(url)
+async def counting(url: str, *, rewrite: Callable[[bytes], bytes] = bytes) -> AsyncIterator[Wire]:
+    """A `Wire` to the database at `url`; `rewrite` gives what the server sends another text, as long."""
+    wire = Wire(url, rewrite)
     server = await wire.serve()
     try:
         yield wire

@@ -44,7 +44,7 @@ def old_database(empty_database):
     with create_engine(empty_database, poolclass=NullPool).begin() as connection:
         connection.execute(text("CREATE SCHEMA old"))
         row_security.lift(connection)
-        config.attributes.update(connection=connection, names=NAMES)
+        config.attributes.update(connection=connection, names=NAMES, version_table=NAMES.former_version_table)
         upgrade(config, "0004")
         connection.execute(text(SESSION))
         messages = json.dumps([{"role": "user", "content": "Before"}])
@@ -80,26 +80,3 @@ async def test_upgraded_runs_have_no_other_status_than_before_or_the_new_one(old
         connection.execute(text("UPDATE old.runs SET status = 'REGENERATED' WHERE run_id = 'COMPLETED'"))
         with pytest.raises(IntegrityError):
             connection.execute(text("UPDATE old.runs SET status = 'ODD'"))
-
-
-@pytest.mark.parametrize(
-    ("names", "table"),
-    [
-        (TableNames(), "agentos_schema_version"),
-        (TableNames(schema="other"), "agentos_schema_version"),
-        (TableNames(runs="x"), "agentos_schema_version_49380dd5"),
-        (TableNames(schema="other", runs="x"), "agentos_schema_version_49380dd5"),
-    ],
-)
-def test_the_revision_is_kept_where_the_earlier_release_kept_it(names, table):
-    assert names.version_table == table
-
-
-def test_sets_of_tables_that_differ_in_any_name_keep_their_revisions_apart():
-    sets = [
-        TableNames(),
-        TableNames(runs="x"),
-        TableNames(executors="x"),
-        TableNames(runs="x", executors="y"),
-    ]
-    assert len({names.version_table for names in sets}) == len(sets)

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from hashlib import sha256
 from typing import Final
 
 from agentos.errors import ConfigurationError
 
+PARAMETERS: Final = (
+    "db_schema",
+    "session_table",
+    "runs_table",
+    "event_table",
+    "memory_table",
+    "service_account_table",
+    "audit_table",
+    "executor_table",
+    "approval_table",
+)
+"""What `PostgresDb` calls the names, in their order."""
+
 MAX_NAME = 40
 """Characters in a table's name; Postgres allows 63, and indexes are named after their table."""
 
-_FIRST: Final = 7
-"""How many of the names, with the schema's, a set of tables has had for as long as it may be."""
+_VERSION: Final = "agentos_schema_version"
+_HASHED: Final = 6
+"""How many of the names are always in the hash that the version table used to be called after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +44,16 @@ class TableNames:
     approvals: str = "agentos_approvals"
 
     def __post_init__(self) -> None:
-        names = {
-            "db_schema": self.schema,
-            "session_table": self.sessions,
-            "runs_table": self.runs,
-            "event_table": self.events,
-            "memory_table": self.memories,
-            "service_account_table": self.service_accounts,
-            "audit_table": self.audit,
-            "executor_table": self.executors,
-            "approval_table": self.approvals,
-        }
+        names = dict(zip(PARAMETERS, astuple(self), strict=True))
         for parameter, name in names.items():
             if not name.isascii() or not name.isprintable() or not 0 < len(name) <= MAX_NAME:
                 raise ConfigurationError(f"{parameter}={name!r} must be 1 to {MAX_NAME} ASCII characters.")
-        if len(set(names.values()) - {self.schema}) < len(names) - 1:
-            raise ConfigurationError(f"{', '.join(list(names)[1:])} must differ.")
+        taken = [*astuple(self)[1:], _VERSION, f"{self.sessions}_version"]
+        if len(set(taken)) < len(taken):
+            raise ConfigurationError(
+                f"{', '.join(PARAMETERS[1:])} must differ, and {_VERSION!r} and {taken[-1]!r} are for the "
+                "revision of the tables."
+            )
 
     @property
     def channel(self) -> str:
@@ -55,14 +63,19 @@ class TableNames:
 
     @property
     def version_table(self) -> str:
-        """Where the revision is kept; each set of tables has its own.
+        """Where the revision is kept. Sets with names of their own are told apart by their `sessions`."""
+        given, usual = self._given_and_usual()
+        return _VERSION if given == usual else f"{self.sessions}_version"
 
-        It is called after the tables that the first release had, and after later ones only if they were
-        given a name, so that an upgrade finds it.
-        """
-        if self == TableNames(schema=self.schema):
-            return "agentos_schema_version"
-        given, usual = astuple(self), astuple(TableNames())
-        later = zip(given[_FIRST:], usual[_FIRST:], strict=True)
-        named = [*given[1:_FIRST], *(name for name, default in later if name != default)]
-        return f"agentos_schema_version_{sha256('/'.join(named).encode()).hexdigest()[:8]}"
+    @property
+    def former_version_table(self) -> str:
+        """What it was called up to revision 0006; an upgrade renames it."""
+        given, usual = self._given_and_usual()
+        if given == usual:
+            return _VERSION
+        later = zip(given[_HASHED:], usual[_HASHED:], strict=True)
+        named = [*given[:_HASHED], *(name for name, default in later if name != default)]
+        return f"{_VERSION}_{sha256('/'.join(named).encode()).hexdigest()[:8]}"
+
+    def _given_and_usual(self) -> tuple[list[str], list[str]]:
+        return list(astuple(self)[1:]), [str(field.default) for field in fields(self)[1:]]

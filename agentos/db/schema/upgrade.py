@@ -1,31 +1,41 @@
 """Bringing the tables up to date: Alembic, under a lock that replicas share.
 
-The revisions are in `migrations/`, next to the package in a checkout and inside it in a wheel.
+The revisions are in `migrations/`, next to the package in a checkout and inside it in a wheel. What operators
+and authors of revisions need to know is in `docs/upgrades.md`.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Connection, Engine, NullPool, column, create_engine, func, select, table, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.engine import URL
 from sqlalchemy.schema import CreateSchema
 
 from agentos.db.connection.errors import answering, permitted
 from agentos.db.connection.url import connect_args
-from agentos.db.schema import row_security
+from agentos.db.schema import deferred, row_security, version_table
 from agentos.db.schema.table_names import TableNames
 from agentos.db.schema.tables import Tables
 from agentos.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+OLDEST_POSTGRES: Final = 15
+"""The oldest major version that agentos works with."""
+
 # Alembic keeps the migration that runs in module globals.
 _alembic = Lock()
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +45,28 @@ class SchemaStatus:
     current: str | None
     """None: there are no tables yet."""
     head: str
+    version_table: str | None = None
+    """Where `current` is kept."""
+    deferred: tuple[str, ...] = ()
+    """What `Schema.upgrade` has yet to do with current tables, in words; servers work without it."""
 
     @property
     def is_current(self) -> bool:
-        """Whether nothing needs to be done."""
+        """Whether servers can work with the tables."""
         return self.current == self.head
 
 
 class Schema:
-    """The tables of one `PostgresDb`, to be created and upgraded. It blocks: call it in a thread."""
+    """The tables of one `PostgresDb`, to be created and upgraded. It blocks: call it in a thread.
 
-    def __init__(self, url: URL, names: TableNames) -> None:
+    `migrations` is where the revisions are, if not with the package.
+    """
+
+    def __init__(self, url: URL, names: TableNames, *, migrations: Path | None = None) -> None:
         self._url = url
         self._names = names
         self._tables = Tables(names)
+        self._migrations = migrations or migrations_folder()
         self._lock = Lock()
         self.is_ready = False
         """Whether `ensure` has succeeded."""
@@ -58,22 +76,24 @@ class Schema:
     def ensure(self, *, create: bool) -> None:
         """Makes sure, once, that the tables are up to date; without `create` it only looks.
 
-        ConfigurationError if they aren't and can't be made so.
+        ConfigurationError if they aren't and can't be made so. What is deferred stays to be done.
         """
         with self._lock:
             if self.is_ready:
                 return
-            status = self.status()
-            if not status.is_current:
-                if not create:
-                    raise ConfigurationError(
-                        f"The tables in db_schema={self._names.schema!r} are at revision {status.current}, "
-                        f"this version of agentos needs {status.head}: run `agentos db upgrade`."
-                    )
-                self.upgrade()
+            status = self._look()
+            if create and (not status.is_current or status.version_table != self._names.version_table):
+                self._revise()
+                if left := self.status().deferred:
+                    _logger.warning("Run `agentos db upgrade` to finish the upgrade: %s", ", ".join(left))
+            elif not status.is_current:
+                raise ConfigurationError(
+                    f"The tables in db_schema={self._names.schema!r} are at revision {status.current}, "
+                    f"this version of agentos needs {status.head}: run `agentos db upgrade`."
+                )
             role = self._bound_role()
             if role is None and create:
-                self.upgrade()
+                self._revise()
                 role = self._bound_role()
             if role is None:
                 raise ConfigurationError(
@@ -86,14 +106,31 @@ class Schema:
 
     def status(self) -> SchemaStatus:
         """Looks, and changes nothing."""
+        status = self._look()
+        if not status.is_current:
+            return status
+        with self._permitted(), self._engine.begin() as connection:
+            row_security.lift(connection)
+            return replace(status, deferred=deferred.left(connection, self._tables, self._backfills()))
+
+    def upgrade(self) -> SchemaStatus:
+        """Creates or upgrades the tables, all or nothing, and then does what is deferred.
+
+        Whoever else tries meanwhile waits for the tables, and leaves the rest to the first.
+        """
+        self._revise()
+        key = lock_key(f"upgrade {self._names.schema}")
+        with self._permitted():
+            deferred.finish(self._engine, self._tables, self._backfills(), key=key)
+        return self.status()
+
+    def _look(self) -> SchemaStatus:
         with self._permitted(), self._engine.connect() as connection:
             return self._status(connection)
 
-    def upgrade(self) -> SchemaStatus:
-        """Creates or upgrades the tables, all or nothing; whoever else tries meanwhile waits."""
+    def _revise(self) -> None:
         with _alembic, self._permitted(), self._engine.begin() as connection:
             self._upgrade(connection)
-            return self._status(connection)
 
     def _bound_role(self) -> str | None:
         with self._permitted(), self._engine.connect() as connection:
@@ -110,14 +147,13 @@ class Schema:
 
     def _upgrade(self, connection: Connection) -> None:
         from alembic.command import upgrade
-        from alembic.config import Config
 
         schema = self._names.schema
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(schema)})
-        status = self._status(connection)
-        if status.current is not None and status.current not in _revisions():
+        before = self._status(connection)
+        if before.current is not None and before.current not in _revisions(self._migrations):
             raise ConfigurationError(
-                f"The tables in db_schema={schema!r} are at revision {status.current}, which is newer than "
+                f"The tables in db_schema={schema!r} are at revision {before.current}, which is newer than "
                 "this version of agentos: upgrade agentos."
             )
         found = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = :schema"
@@ -125,20 +161,37 @@ class Schema:
         if connection.execute(text(found), {"schema": schema}).first() is None:
             connection.execute(CreateSchema(schema))
         row_security.lift(connection)
-        config = Config()
-        config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
-        config.attributes.update(connection=connection, names=self._names)
+        config = self._config()
+        place = version_table.settle(connection, self._names)
+        config.attributes.update(connection=connection, names=self._names, version_table=place)
         upgrade(config, "head")
+        if before.current is None:  # new tables are empty, so that nothing need be deferred
+            indexes = deferred.missing_indexes(connection, self._tables)
+            deferred.build(connection, indexes, concurrently=False)
         if row_security.bound_role(connection, self._tables) is None:
             row_security.enforce(connection, self._tables)
 
     def _status(self, connection: Connection) -> SchemaStatus:
-        head = _revisions()[-1]
-        versions = table(self._names.version_table, column("version_num"), schema=self._names.schema)
-        name = self._engine.dialect.identifier_preparer.format_table(versions)
-        if connection.scalar(select(func.to_regclass(name))) is None:
+        require_postgres(int((connection.dialect.server_version_info or [0])[0]))
+        head = _revisions(self._migrations)[-1]
+        found = version_table.find(connection, self._names)
+        if found is None:
             return SchemaStatus(current=None, head=head)
-        return SchemaStatus(current=connection.scalar(select(versions.c.version_num)), head=head)
+        return SchemaStatus(current=found.revision, head=head, version_table=found.table)
+
+    def _backfills(self) -> list[deferred.Backfill]:
+        from alembic.script import ScriptDirectory
+
+        scripts = reversed(list(ScriptDirectory.from_config(self._config()).walk_revisions()))
+        given = [getattr(script.module, "backfills", None) for script in scripts]
+        return [backfill for backfills in given if backfills for backfill in backfills(self._names)]
+
+    def _config(self) -> Config:
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(self._migrations).replace("%", "%%"))
+        return config
 
     @cached_property
     def _engine(self) -> Engine:
@@ -147,10 +200,19 @@ class Schema:
         )
 
 
+def require_postgres(version: int) -> None:
+    """ConfigurationError if a server of this major version is too old."""
+    if version < OLDEST_POSTGRES:
+        raise ConfigurationError(
+            f"The server in db_url is Postgres {version}, and agentos needs {OLDEST_POSTGRES} or newer: "
+            "upgrade the server, or name another one."
+        )
+
+
 @cache
-def _revisions() -> list[str]:
+def _revisions(migrations: Path) -> list[str]:
     """All there are, the newest last: the numbers that the files' names begin with."""
-    files = (migrations_folder() / "versions").glob("[0-9]*.py")
+    files = (migrations / "versions").glob("[0-9]*.py")
     return sorted(file.stem.partition("_")[0] for file in files)
 
 

@@ -1,0 +1,93 @@
+"""The part of an upgrade that would hold up a start: `agentos db upgrade` does it while servers go on.
+
+It builds the indexes that the tables lack, and runs backfills. What is left to do is read from the database
+each time, so that an interrupted upgrade continues where it was. Servers must work before as well as after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from string import Template
+from typing import Final
+
+from sqlalchemy import Connection, Engine, Index, TextClause, func, select, text
+from sqlalchemy.schema import CreateIndex, DropIndex
+
+from agentos.db.schema import row_security
+from agentos.db.schema.tables import Tables
+
+BATCH: Final = 1000
+"""Rows that a backfill changes in one transaction."""
+
+_VALID_INDEXES: Final = text("""
+SELECT relname FROM pg_catalog.pg_class
+JOIN pg_catalog.pg_index ON indexrelid = pg_class.oid
+JOIN pg_catalog.pg_namespace ON pg_namespace.oid = relnamespace
+WHERE nspname = :schema AND indisvalid
+""")
+_LEFT: Final = Template("SELECT 1 FROM $table WHERE $where LIMIT 1")
+_CHANGE: Final = Template("""
+UPDATE $table SET $values
+WHERE ctid = ANY (ARRAY (SELECT ctid FROM $table WHERE $where LIMIT $batch FOR UPDATE))
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """A change to rows of a table that may be big. A revision returns its own from `backfills(names)`."""
+
+    table: str
+    """With its schema, quoted where need be."""
+    where: str
+    """The condition that a row is yet to be changed: false once it has been."""
+    values: str
+    """What is set, as in `depth = 0`."""
+
+    def is_left(self, connection: Connection) -> bool:
+        """Whether there are such rows."""
+        return connection.execute(self._statement(_LEFT)).first() is not None
+
+    def run(self, engine: Engine) -> None:
+        """Changes them all, a batch in each transaction."""
+        change, changed = self._statement(_CHANGE), BATCH
+        while changed:
+            with engine.begin() as connection:
+                row_security.lift(connection)
+                changed = connection.execute(change).rowcount
+
+    def _statement(self, template: Template) -> TextClause:
+        fields = {"table": self.table, "where": self.where, "values": self.values, "batch": BATCH}
+        return text(template.substitute(fields).replace(":", r"\:"))
+
+
+def left(connection: Connection, tables: Tables, backfills: Sequence[Backfill]) -> tuple[str, ...]:
+    """What there is to do, in words; the connection must see everybody's rows."""
+    indexes = [f"index {index.name}" for index in missing_indexes(connection, tables)]
+    return *indexes, *(f"rows of {each.table}" for each in backfills if each.is_left(connection))
+
+
+def finish(engine: Engine, tables: Tables, backfills: Sequence[Backfill], *, key: int) -> None:
+    """Does it, or leaves it to the process that is at it: that one holds the advisory lock `key`."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        # Who waited for the lock inside a statement would be waited for by the index that is being built.
+        if not connection.scalar(select(func.pg_try_advisory_lock(key))):
+            return
+        build(connection, missing_indexes(connection, tables), concurrently=True)
+        for backfill in backfills:
+            backfill.run(engine)
+
+
+def missing_indexes(connection: Connection, tables: Tables) -> list[Index]:
+    """Those that the tables should have; one whose building was interrupted is missing too."""
+    valid = set(connection.scalars(_VALID_INDEXES, {"schema": tables.names.schema}))
+    wanted = [index for table in tables.metadata.sorted_tables for index in table.indexes]
+    return sorted((index for index in wanted if index.name not in valid), key=lambda index: str(index.name))
+
+
+def build(connection: Connection, indexes: Sequence[Index], *, concurrently: bool) -> None:
+    """Builds them; `concurrently`, while rows are written, takes a connection in autocommit mode."""
+    for index in indexes:
+        index.dialect_options["postgresql"]["concurrently"] = concurrently
+        connection.execute(DropIndex(index, if_exists=True))
+        connection.execute(CreateIndex(index))
