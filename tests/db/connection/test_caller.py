@@ -138,7 +138,7 @@ async def test_a_statement_that_cannot_be_sent_leaves_a_sound_connection(databas
 
 async def test_a_connection_that_is_out_of_step_is_closed(database):
     async with await connected(database) as connection:
-        with pytest.raises(psycopg.ProgrammingError):
+        with pytest.raises((psycopg.NotSupportedError, psycopg.ProgrammingError)):  # as the answer is cut
             await connection.execute("COPY (SELECT 1) TO STDOUT")
         assert connection.closed
 
