@@ -12,16 +12,18 @@ from agentos.agent.prompt import Instructions, Prompt
 from agentos.db.base import Db
 from agentos.errors import ConfigurationError
 from agentos.memory.manager import MemoryManager
-from agentos.memory.tools import INSTRUCTIONS, memory_tools
+from agentos.memory.tools import memory_tools
 from agentos.models.base import Model
 from agentos.models.catalog import resolve
+from agentos.run.budget import Budget
 from agentos.run.events import RunContinued, RunEvent, RunStarted
 from agentos.run.request import Multitask, OutputSchema
 from agentos.run.runnable import RunContext
 from agentos.runner.local.methods import RunMethods
 from agentos.runner.settings import RunSettings
 from agentos.tools.tool import Tool
-from agentos.tools.toolkit import ToolLike, collect, instructions
+from agentos.tools.toolkit import AgentTools, ToolLike
+from agentos.tools.toolset import Toolbox
 from agentos.utils.slug import slug
 
 
@@ -55,7 +57,7 @@ class Agent(RunMethods):
     """Where its runs, sessions and memories are kept."""
 
     tools: Sequence[ToolLike] = ()
-    """Functions, `@tool`s and toolkits."""
+    """Functions, `@tool`s, toolkits, and toolsets whose tools are discovered when a run begins."""
     tool_call_limit: int | None = None
     """How many calls one run may make, over all its turns."""
     tool_choice: str | Mapping[str, Any] | None = None
@@ -113,6 +115,8 @@ class Agent(RunMethods):
     """On a server: whether another process goes on with a run whose process died, at the step it was in."""
     multitask: Multitask | None = None
     """On a server: what a run does while another one of its session is live. None: they overlap."""
+    budget: Budget = Budget()
+    """What one run may use up; more ends it with the error `budget_exceeded`."""
 
     kind: Literal["agent"] = field(default="agent", init=False)
 
@@ -128,7 +132,7 @@ class Agent(RunMethods):
         self.id = self.id or slug(self.name or "") or "agent"
         if self.add_memories_to_context is None:
             self.add_memories_to_context = self.update_memory_on_run or self.enable_agentic_memory
-        self._own_tools = collect(self.tools)
+        self._tools = AgentTools(self.tools)
         self._prompt = self._told()
 
     @property
@@ -144,45 +148,51 @@ class Agent(RunMethods):
             output_schema=self.output_schema,
             durable=self.durable,
             multitask=self.multitask,
+            budget=self.budget,
         )
+
+    @property
+    def known_tools(self) -> Mapping[str, Tool]:
+        """Its tools by name, but for those that are discovered when a run begins."""
+        return self._tools.known.tools
 
     async def events(self, context: RunContext) -> AsyncGenerator[RunEvent]:
         """One run, or what is left of it: the loop between model and tools, then the memories."""
         model, run = self.model, context.run
         run.model, run.model_provider = model.id, model.provider
         context.history = [message for message in context.history if message.role != "system"]
-        if run.messages:
-            yield RunContinued()
-        else:
-            yield RunStarted(model=model.id, model_provider=model.provider)
-            run.messages.extend(await self._prompt.messages(context))
-        loop = Loop(
-            model=model,
-            tools=self._tools(),
-            context=context,
-            tool_choice=self.tool_choice,
-            tool_call_limit=self.tool_call_limit,
-            retry=Retry(self.retries, self.delay_between_retries, self.exponential_backoff),
-            agent=self,
-        )
-        async with aclosing(loop.events()) as events:
-            async for event in events:
-                yield event
+        begun = bool(run.messages)
+        yield RunContinued() if begun else RunStarted(model=model.id, model_provider=model.provider)
+        async with self._tools.open(context, *self._memory_tools()) as toolbox:
+            if not begun:
+                run.messages.extend(await self._prompt.messages(context, toolbox.instructions))
+            loop = Loop(
+                model=model,
+                tools=toolbox.tools,
+                context=context,
+                tool_choice=self.tool_choice,
+                tool_call_limit=self.tool_call_limit,
+                retry=Retry(self.retries, self.delay_between_retries, self.exponential_backoff),
+                agent=self,
+            )
+            async with aclosing(loop.events()) as events:
+                async for event in events:
+                    yield event
         if self.update_memory_on_run and self.db is not None and not run.requirements:
             async for event in self.memory_manager.update(context, model=model, db=self.db):
                 yield event
 
     async def aclose(self) -> None:
-        """Closes the model's connections of the running loop; the next run opens new ones."""
-        await self.model.aclose()
+        """Closes what the model and the tools have opened in the running loop; the next run opens it anew."""
+        try:
+            await self.model.aclose()
+        finally:
+            await self._tools.aclose()
 
-    def _tools(self) -> Mapping[str, Tool]:
-        if not self.enable_agentic_memory or self.db is None:
-            return self._own_tools
-        return {**self._own_tools, **memory_tools(self.db)}
+    def _memory_tools(self) -> list[Toolbox]:
+        return [memory_tools(self.db)] if self.enable_agentic_memory and self.db is not None else []
 
     def _told(self) -> Prompt:
-        told = instructions(self.tools)
         return Prompt(
             name=self.name,
             role=self.role,
@@ -191,7 +201,6 @@ class Agent(RunMethods):
             system_message=self.system_message,
             expected_output=self.expected_output,
             additional_context=self.additional_context,
-            tool_instructions=(*told, INSTRUCTIONS) if self.enable_agentic_memory else tuple(told),
             markdown=self.markdown,
             add_name=self.add_name_to_context,
             add_datetime=self.add_datetime_to_context,

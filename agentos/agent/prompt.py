@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -32,7 +32,6 @@ class Prompt:
     system_message: Instructions = None
     expected_output: str | None = None
     additional_context: str | None = None
-    tool_instructions: tuple[str, ...] = ()
     markdown: bool = False
     add_name: bool = False
     add_datetime: bool = False
@@ -42,21 +41,24 @@ class Prompt:
     add_memories: bool = False
     resolve: bool = True
 
-    async def messages(self, context: RunContext) -> list[Message]:
-        """This run's first messages: the system message, if there is anything to say, and the user's."""
+    async def messages(self, context: RunContext, tool_rules: Iterable[str] = ()) -> list[Message]:
+        """This run's first messages: the system message, if there is anything to say, and the user's.
+
+        `tool_rules` are the instructions of the run's tools.
+        """
         given = context.run.input
         assert given is not None, "accept() sets the input"
         question = given.input_content
         if self.add_dependencies and context.dependencies:
             question += f"\n\n<context>\n{_json(context.dependencies)}\n</context>"
         user = Message(role="user", content=question, images=given.images, files=given.files)
-        system = await self._system(context)
+        system = await self._system(context, tool_rules)
         return [Message(role="system", content=system), user] if system else [user]
 
-    async def _system(self, context: RunContext) -> str:
+    async def _system(self, context: RunContext, tool_rules: Iterable[str]) -> str:
         if self.system_message is not None:
             return "\n".join(self._resolved(await _lines(self.system_message, context), context))
-        rules = [*await _lines(self.instructions, context), *self.tool_instructions]
+        rules = [*await _lines(self.instructions, context), *tool_rules]
         sections = [
             self.description or "",
             f"Your role: {self.role}" if self.role else "",

@@ -53,7 +53,7 @@ class MemoryManager:
         yield MemoryUpdateStarted()
         changed: list[dict[str, Any]] = []
         try:
-            changed = await self._changes(context, self._model or model, memory_tools(db))
+            changed = await self._changes(context, self._model or model, memory_tools(db).tools)
         except AgentOSError as error:
             logger.warning("Run %s: memories not updated (%s)", context.run_id, error.code)
         yield MemoryUpdateCompleted(memories=changed or None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from uuid import uuid4
@@ -12,8 +11,8 @@ from agentos.db.contracts.memories import MemoryQuery
 from agentos.run.records import Memory
 from agentos.run.runnable import RunContext
 from agentos.tools.result import ToolError
-from agentos.tools.tool import Tool
-from agentos.tools.toolkit import Toolkit, collect
+from agentos.tools.toolkit import Toolkit
+from agentos.tools.toolset import Toolbox
 
 INSTRUCTIONS = (
     "When the user tells you something about themselves that will matter in later conversations, keep it "
@@ -25,9 +24,9 @@ MAX_MEMORIES = 200
 
 
 @lru_cache(maxsize=16)
-def memory_tools(db: Db) -> Mapping[str, Tool]:
-    """The tools of `MemoryTools(db)` by name; made once for a database, because making them costs."""
-    return collect([MemoryTools(db)])
+def memory_tools(db: Db) -> Toolbox:
+    """The tools of `MemoryTools(db)`; made once for a database, because making them costs."""
+    return Toolbox(MemoryTools(db).tools, [INSTRUCTIONS])
 
 
 class MemoryTools(Toolkit):

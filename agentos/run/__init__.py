@@ -1,5 +1,6 @@
 """The values of a run: events, messages, records. Nothing here does I/O."""
 
+from agentos.run.budget import Budget
 from agentos.run.events import RunEvent
 from agentos.run.media import File, Image
 from agentos.run.messages import Message
@@ -9,6 +10,7 @@ from agentos.run.runnable import RunContext, Runnable
 
 __all__ = [
     "ANYONE",
+    "Budget",
     "File",
     "Image",
     "Message",

@@ -12,7 +12,7 @@ from agentos.tools.tool import Tool
 
 
 @dataclass(frozen=True, slots=True)
-class Approval:
+class ApprovalRule:
     """What `@approval` says of a tool."""
 
     type: ApprovalType = "required"
@@ -42,7 +42,7 @@ def approval(
     With `required` each call waits for an approver, whatever else it waits for. `audit` is for tools that
     wait for the run's user, and records their decision.
     """
-    wanted = Approval(type, expires_in)
+    wanted = ApprovalRule(type, expires_in)
 
     def make(function: Callable[..., Any]) -> Tool:
         made = function if isinstance(function, Tool) else Tool.of(function)

@@ -15,7 +15,7 @@ from functools import partial
 from types import MethodType
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
-from agentos.errors import ConfigurationError
+from agentos.errors import ConfigurationError, RunLostError
 from agentos.models.base import ToolSpec
 from agentos.run.runnable import RunContext
 from agentos.tools import docstring, schema
@@ -23,7 +23,7 @@ from agentos.tools.arguments import Arguments
 from agentos.tools.result import ToolError, ToolResult, join, join_async, to_text
 
 if TYPE_CHECKING:
-    from agentos.tools.approval import Approval
+    from agentos.tools.approval import ApprovalRule
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds one call may take when its tool doesn't say."""
@@ -69,7 +69,7 @@ class Tool:
     """The function is never called: whoever continues the run gives the answer."""
     idempotent: bool = True
     """False: a call whose process died in the middle of it isn't made again before a person agrees."""
-    approval: Approval | None = None
+    approval: ApprovalRule | None = None
     """Somebody else's agreement; `@approval` sets it."""
 
     def __post_init__(self) -> None:
@@ -132,9 +132,10 @@ class Tool:
         return not self.arguments.takes_self or inspect.ismethod(self.function)
 
     async def call(self, arguments: str, context: RunContext, *, agent: object | None = None) -> ToolResult:
-        """Calls the function with a model's JSON text. Whatever goes wrong is an answer, never an exception.
+        """Calls the function with a model's JSON text. What goes wrong is an answer, not an exception.
 
-        Sync functions run in a thread, with the caller's context variables. Calls may overlap.
+        Sync functions run in a thread, with the caller's context variables. Calls may overlap. RunLostError is
+        raised: a nested run of the tool's found out that another process has the whole run.
         """
         seconds = self.timeout or DEFAULT_TIMEOUT
         limit = asyncio.timeout(seconds)
@@ -142,6 +143,8 @@ class Tool:
             values = self.arguments.inject(self.arguments.parse(arguments), context, agent)
             async with limit:
                 return ToolResult(to_text(await self._result(values)))
+        except RunLostError:
+            raise
         except ToolError as error:
             return ToolResult(to_text(str(error)), error=True)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's function must not end the run

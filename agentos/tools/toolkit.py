@@ -1,21 +1,24 @@
-"""Tools that belong together, and the one set of tools that an agent makes of all it is given."""
+"""Tools that are known from the start, and everything that an agent takes as its `tools`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+import logging
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from agentos.errors import ConfigurationError
+from agentos.run.runnable import RunContext
 from agentos.tools.tool import Tool
+from agentos.tools.toolset import Toolbox, ToolRules, Toolset
+
+_logger = logging.getLogger(__name__)
 
 
-class Toolkit:
+class Toolkit(Toolset):
     """Tools that belong together; a subclass passes its own bound methods as `tools`.
 
-    `include_tools` keeps only the named ones, `exclude_tools` leaves those out, `timeout` (seconds) is for
-    tools without one of their own. The other lists say for the named ones what `Tool` says for one.
-    ConfigurationError if a list names a tool that isn't there.
+    The other parameters are those of `ToolRules`. ConfigurationError if a list names a tool that isn't there.
     """
 
     def __init__(
@@ -37,61 +40,75 @@ class Toolkit:
         """How to use the tools, for the system message."""
         self.add_instructions = add_instructions
         """Whether `instructions` go into the system message."""
-        given = _by_name(map(_as_tool, tools))
-        self._check("include_tools", include_tools or (), given)
-        self._check("exclude_tools", exclude_tools, given)
-        self._check("stop_after_tool_call_tools", stop_after_tool_call_tools, given)
-        self._check("requires_confirmation_tools", requires_confirmation_tools, given)
-        self._check("external_execution_required_tools", external_execution_required_tools, given)
-        kept = set(given if include_tools is None else include_tools) - set(exclude_tools)
-        self.tools: Mapping[str, Tool] = {
-            tool.name: replace(
-                tool,
-                timeout=tool.timeout or timeout,
-                stop_after_tool_call=tool.stop_after_tool_call or tool.name in stop_after_tool_call_tools,
-                requires_confirmation=tool.requires_confirmation or tool.name in requires_confirmation_tools,
-                external_execution=tool.external_execution or tool.name in external_execution_required_tools,
-            )
-            for tool in given.values()
-            if tool.name in kept
-        }
+        rules = ToolRules(
+            include_tools=include_tools,
+            exclude_tools=exclude_tools,
+            stop_after_tool_call_tools=stop_after_tool_call_tools,
+            requires_confirmation_tools=requires_confirmation_tools,
+            external_execution_required_tools=external_execution_required_tools,
+            timeout=timeout,
+        )
+        self.tools = rules.applied(Toolbox.of(map(_as_tool, tools)), owner=f"the toolkit {name!r}").tools
 
-    def _check(self, parameter: str, names: Collection[str], given: Collection[str]) -> None:
-        if unknown := sorted(set(names) - set(given)):
-            raise ConfigurationError(
-                f"{parameter} of the toolkit {self.name!r} names {unknown[0]!r}, but it has {sorted(given)}."
-            )
+    @property
+    def toolbox(self) -> Toolbox:
+        """What `open` gives."""
+        notes = [self.instructions] if self.add_instructions and self.instructions else []
+        return Toolbox(self.tools, notes)
+
+    @asynccontextmanager
+    async def open(self, context: RunContext) -> AsyncGenerator[Toolbox]:
+        """The same tools for every run."""
+        yield self.toolbox
 
 
-ToolLike = Tool | Toolkit | Callable[..., Any]
+ToolLike = Tool | Toolset | Callable[..., Any]
 """What an agent takes in `tools`."""
 
 
-def collect(tools: Iterable[ToolLike]) -> dict[str, Tool]:
-    """All tools by name, in the order given; ConfigurationError if two have the same name."""
-    found = _by_name(tool for item in tools for tool in _unfold(item))
-    for tool in found.values():
+class AgentTools:
+    """All tools of one agent. ConfigurationError if they contradict each other."""
+
+    def __init__(self, given: Iterable[ToolLike]) -> None:
+        known: list[Toolbox] = []
+        self._discovered: list[Toolset] = []
+        for each in given:
+            if isinstance(each, Toolset) and not isinstance(each, Toolkit):
+                self._discovered.append(each)
+            else:
+                known.append(each.toolbox if isinstance(each, Toolkit) else Toolbox.of([_as_tool(each)]))
+        self.known = _checked(known)
+        """Those that needn't be discovered."""
+
+    @asynccontextmanager
+    async def open(self, context: RunContext, *more: Toolbox) -> AsyncGenerator[Toolbox]:
+        """What one run may call, `more` included; discovered ones come last."""
+        if not self._discovered and not more:
+            yield self.known
+            return
+        async with AsyncExitStack() as stack:
+            found = [await stack.enter_async_context(each.open(context)) for each in self._discovered]
+            yield _checked([self.known, *more, *found])
+            try:
+                await stack.aclose()
+            except Exception:
+                _logger.warning("A toolset of run %s failed to close", context.run_id, exc_info=True)
+
+    async def aclose(self) -> None:
+        """Closes what has outlived its runs in the running loop."""
+        for each in self._discovered:
+            await each.aclose()
+
+
+def _checked(boxes: Sequence[Toolbox]) -> Toolbox:
+    box = Toolbox.joined(boxes)
+    for tool in box.tools.values():
         if tool.approval is not None and not tool.needs_person:
             raise ConfigurationError(
                 f"The tool {tool.name!r} has an approval of type 'audit' but waits for nobody whose decision "
                 "could be recorded: set requires_confirmation, requires_user_input or external_execution."
             )
-    return found
-
-
-def instructions(tools: Iterable[ToolLike]) -> list[str]:
-    """What toolkits and tools want the system message to say, in the order given."""
-    holders: list[Tool | Toolkit] = []
-    for item in tools:
-        if isinstance(item, Toolkit):
-            holders += [item, *item.tools.values()]
-        elif isinstance(item, Tool):
-            holders.append(item)
-    return [holder.instructions for holder in holders if holder.add_instructions and holder.instructions]
-
-
-def _unfold(item: ToolLike) -> Iterable[Tool]:
-    return item.tools.values() if isinstance(item, Toolkit) else (_as_tool(item),)
+    return box
 
 
 def _as_tool(item: Tool | Callable[..., Any]) -> Tool:
@@ -101,12 +118,3 @@ def _as_tool(item: Tool | Callable[..., Any]) -> Tool:
             f"The tool {tool.name!r} is a method of a class: pass the method of an object."
         )
     return tool
-
-
-def _by_name(tools: Iterable[Tool]) -> dict[str, Tool]:
-    found: dict[str, Tool] = {}
-    for tool in tools:
-        if tool.name in found:
-            raise ConfigurationError(f"Two tools are named {tool.name!r}: rename one with @tool(name=…).")
-        found[tool.name] = tool
-    return found

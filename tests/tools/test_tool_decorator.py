@@ -5,7 +5,8 @@ import pytest
 from agentos.errors import ConfigurationError
 from agentos.models.base import ToolSpec
 from agentos.run.runnable import RunContext
-from agentos.tools import Tool, collect, tool
+from agentos.tools import Tool, tool
+from agentos.tools.toolkit import AgentTools
 
 
 @tool
@@ -83,12 +84,12 @@ async def test_a_decorated_method_binds_to_its_object(context: RunContext):
 @pytest.mark.parametrize("method", [Counter.increase, Counter.plain], ids=["decorated", "plain"])
 def test_a_method_without_its_object_is_no_tool(method: Tool):
     with pytest.raises(ConfigurationError, match="pass the method of an object"):
-        collect([method])
+        AgentTools([method])
 
 
 def test_a_method_of_an_object_is_a_tool():
     counter = Counter(0)
-    assert list(collect([counter.increase, counter.plain])) == ["increase", "plain"]
+    assert list(AgentTools([counter.increase, counter.plain]).known.tools) == ["increase", "plain"]
 
 
 @pytest.mark.parametrize("name", ["a", "get_user-2", "x" * 64])

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from agentos.errors import ConfigurationError
-from agentos.tools import Tool, Toolkit, approval, collect, idempotency_key, tool
+from agentos.tools import Tool, Toolkit, approval, idempotency_key, tool
+from agentos.tools.toolkit import AgentTools
 
 
 def send(to: str, subject: str, copies: int = 1, note: str | None = None) -> str:
@@ -98,9 +99,9 @@ def test_a_required_approval_is_a_confirmation_whatever_else_is_asked(options: d
 
 def test_an_audit_needs_something_to_record() -> None:
     with pytest.raises(ConfigurationError, match="audit"):
-        collect([approval(type="audit")(send)])
-    assert collect([approval(type="audit")(tool(external_execution=True)(send))])
-    assert collect([Toolkit(tools=[approval(type="audit")(send)], requires_confirmation_tools=["send"])])
+        AgentTools([approval(type="audit")(send)])
+    assert AgentTools([approval(type="audit")(tool(external_execution=True)(send))])
+    assert AgentTools([Toolkit(tools=[approval(type="audit")(send)], requires_confirmation_tools=["send"])])
 
 
 @pytest.mark.parametrize("seconds", [0, -1])

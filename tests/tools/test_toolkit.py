@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from agentos.errors import ConfigurationError
-from agentos.tools import Toolkit, collect, instructions, tool
+from agentos.tools import Toolkit, tool
+from agentos.tools.toolkit import AgentTools
 
 
 def one(): ...
@@ -60,13 +61,13 @@ def test_a_call_of_the_named_tools_ends_the_run():
 
 
 def test_an_agents_tools_are_functions_tools_and_toolkits():
-    assert list(collect([one, Toolkit(tools=[two]), three])) == ["one", "two", "three"]
+    assert list(AgentTools([one, Toolkit(tools=[two]), three]).known.tools) == ["one", "two", "three"]
 
 
 @pytest.mark.parametrize("tools", [[one, one], [one, Toolkit(tools=[one])], [Toolkit(tools=[one])] * 2])
 def test_two_tools_of_one_name_are_refused(tools):
     with pytest.raises(ConfigurationError, match="Two tools are named 'one'"):
-        collect(tools)
+        AgentTools(tools)
 
 
 def test_a_toolkit_refuses_two_tools_of_one_name():
@@ -78,5 +79,5 @@ def test_instructions_are_collected_from_those_that_want_it():
     kit = Toolkit(tools=[three], instructions="Use the kit.", add_instructions=True)
     quiet = Toolkit(tools=[two], instructions="Not this.")
     silent = tool(name="four", instructions="Nor this.", add_instructions=False)(one)
-    assert instructions([one, kit, quiet, silent]) == ["Use the kit.", "Use three."]
-    assert instructions([three]) == ["Use three."]
+    assert list(AgentTools([one, kit, quiet, silent]).known.instructions) == ["Use the kit.", "Use three."]
+    assert list(AgentTools([three]).known.instructions) == ["Use three."]

@@ -9,7 +9,6 @@ from pydantic import BaseModel
 
 from agentos.agent import Agent
 from agentos.os.registry import Served
-from agentos.tools.toolkit import collect
 
 
 class ModelResponse(BaseModel):
@@ -59,7 +58,7 @@ def _with_parts(shown: AgentResponse, agent: Agent) -> AgentResponse:
     model = agent.model
     tools = [
         {"name": tool.name, "description": tool.description, "parameters": dict(tool.spec.parameters)}
-        for tool in collect(agent.tools).values()
+        for tool in agent.known_tools.values()
     ]
     shown.description = agent.description
     shown.role = agent.role

@@ -1,0 +1,136 @@
+"""Sources of tools: what a run may call is found out when it begins, and is there as long as it lasts."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, fields, replace
+from fnmatch import fnmatchcase
+
+from agentos.errors import ConfigurationError
+from agentos.run.runnable import RunContext
+from agentos.tools.tool import Tool
+
+
+@dataclass(frozen=True, slots=True)
+class Toolbox:
+    """Tools that can be called now, by name, and how to use them."""
+
+    tools: Mapping[str, Tool]
+    notes: Sequence[str] = ()
+    """What the source says of them as a whole."""
+
+    @classmethod
+    def of(cls, tools: Iterable[Tool], *notes: str) -> Toolbox:
+        """ConfigurationError if two tools have the same name."""
+        found: dict[str, Tool] = {}
+        for tool in tools:
+            if tool.name in found:
+                raise ConfigurationError(f"Two tools are named {tool.name!r}: rename one with @tool(name=…).")
+            found[tool.name] = tool
+        return cls(found, notes)
+
+    @classmethod
+    def joined(cls, boxes: Sequence[Toolbox]) -> Toolbox:
+        """All of them in one; ConfigurationError as in `of`."""
+        tools = [tool for box in boxes for tool in box.tools.values()]
+        return cls.of(tools, *(note for box in boxes for note in box.notes))
+
+    @property
+    def instructions(self) -> Iterator[str]:
+        """For the system message: the notes, then what single tools say."""
+        yield from self.notes
+        for tool in self.tools.values():
+            if tool.add_instructions and tool.instructions:
+                yield tool.instructions
+
+
+class Toolset(ABC):
+    """A source of tools that an agent takes among its `tools`.
+
+    `Toolkit` is the one whose tools are known from the start. Others, such as a server that is asked what it
+    offers, implement `open`.
+    """
+
+    @abstractmethod
+    def open(self, context: RunContext) -> AbstractAsyncContextManager[Toolbox]:
+        """What the run may call until the context ends.
+
+        Entered once in every segment of a run, and left in the same task. An exception fails the run: of an
+        AgentOSError the text is shown, of any other one only the log has it.
+        """
+
+    async def aclose(self) -> None:  # noqa: B027 - most have nothing to close
+        """Closes what has outlived its runs in the running loop; the next run opens it anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolRules:
+    """What holds for some tools of a set; each list has names, or patterns such as `delete_*`.
+
+    A name that no tool has is a ConfigurationError: a rule that guards nothing would be a mistake.
+    """
+
+    include_tools: Collection[str] | None = None
+    """Only these are kept."""
+    exclude_tools: Collection[str] = ()
+    stop_after_tool_call_tools: Collection[str] = ()
+    requires_confirmation_tools: Collection[str] = ()
+    external_execution_required_tools: Collection[str] = ()
+    timeout: float | None = None
+    """Seconds, for tools without a timeout of their own."""
+
+    def applied(self, box: Toolbox, *, owner: str) -> Toolbox:
+        """The tools that are left, as the rules want them; `owner` names the set in an error."""
+        for each in fields(self):
+            if each.name != "timeout":
+                self._check(each.name, getattr(self, each.name) or (), box.tools, owner)
+        return replace(
+            box, tools={name: self._ruled(tool) for name, tool in box.tools.items() if self._keeps(name)}
+        )
+
+    def _keeps(self, name: str) -> bool:
+        included = self.include_tools is None or _among(name, self.include_tools)
+        return included and not _among(name, self.exclude_tools)
+
+    def _ruled(self, tool: Tool) -> Tool:
+        name = tool.name
+        return replace(
+            tool,
+            timeout=tool.timeout or self.timeout,
+            stop_after_tool_call=tool.stop_after_tool_call or _among(name, self.stop_after_tool_call_tools),
+            requires_confirmation=tool.requires_confirmation
+            or _among(name, self.requires_confirmation_tools),
+            external_execution=tool.external_execution
+            or _among(name, self.external_execution_required_tools),
+        )
+
+    @staticmethod
+    def _check(parameter: str, names: Collection[str], tools: Collection[str], owner: str) -> None:
+        if unknown := sorted(name for name in names if not any(fnmatchcase(tool, name) for tool in tools)):
+            raise ConfigurationError(
+                f"{parameter} of {owner} names {unknown[0]!r}, but it has {sorted(tools)}."
+            )
+
+
+class RuledToolset(Toolset):
+    """Another toolset under rules: fewer tools, or calls that a person must agree to."""
+
+    def __init__(self, toolset: Toolset, rules: ToolRules) -> None:
+        self._toolset = toolset
+        self._rules = rules
+
+    @asynccontextmanager
+    async def open(self, context: RunContext) -> AsyncGenerator[Toolbox]:
+        """As the other one's, under the rules."""
+        async with self._toolset.open(context) as box:
+            yield self._rules.applied(box, owner=f"the rules of a {type(self._toolset).__name__}")
+
+    async def aclose(self) -> None:
+        """As the other one's."""
+        await self._toolset.aclose()
+
+
+def _among(name: str, patterns: Collection[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
