@@ -115,7 +115,7 @@ class Agent(RunMethods):
     """On a server: whether another process goes on with a run whose process died, at the step it was in."""
     multitask: Multitask | None = None
     """On a server: what a run does while another one of its session is live. None: they overlap."""
-    budget: Budget = Budget()
+    budget: Budget = field(default_factory=Budget)
     """What one run may use up; more ends it with the error `budget_exceeded`."""
 
     kind: Literal["agent"] = field(default="agent", init=False)

@@ -134,8 +134,8 @@ class Tool:
     async def call(self, arguments: str, context: RunContext, *, agent: object | None = None) -> ToolResult:
         """Calls the function with a model's JSON text. What goes wrong is an answer, not an exception.
 
-        Sync functions run in a thread, with the caller's context variables. Calls may overlap. RunLostError is
-        raised: a nested run of the tool's found out that another process has the whole run.
+        Sync functions run in a thread, with the caller's context variables. Calls may overlap. RunLostError
+        is raised: a nested run has found out that another process executes the run.
         """
         seconds = self.timeout or DEFAULT_TIMEOUT
         limit = asyncio.timeout(seconds)

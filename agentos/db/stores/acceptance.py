@@ -126,10 +126,9 @@ class AcceptanceStore(Store):
         durable: bool,
         reads: RunReads | None = None,
     ) -> OpenedRun:
-        """Begins a nested run, or takes up again the one that has its id: PAUSED or RUNNING, it is RUNNING
-        then.
+        """Begins a nested run, or takes up the one that has its id.
 
-        One that has ended comes back as it is. RunLostError unless `parent_run_id` names a run that executes
+        A paused one is RUNNING then; one that has ended comes back as it is. RunLostError unless `parent_run_id` names a run that executes
         at this worker.
         """
         check_ids(run_id=run.run_id, runnable_id=run.runnable_id, parent_run_id=run.parent_run_id)
