@@ -1,24 +1,31 @@
-"""A runnable that does what a test tells it."""
+"""Runnables that do what a test tells them."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
-from typing import Literal
 
+from agentos.models.base import ModelResponse
 from agentos.run.events import RunEvent, RunStarted
+from agentos.run.kinds import Kind, KindSpelling, register
+from agentos.run.messages import Metrics
 from agentos.run.runnable import RunContext
 from agentos.runner.local.methods import RunMethods
 from agentos.runner.settings import RunSettings
+
+PROBE = register(KindSpelling("probe", "Probe"))
+"""A kind of the tests' own."""
+
+Play = Callable[[RunContext], AsyncGenerator[RunEvent]]
 
 
 @dataclass
 class Script(RunMethods):
     """Its events are those that `play` yields."""
 
-    play: Callable[[RunContext], AsyncGenerator[RunEvent]]
+    play: Play
     settings: RunSettings = field(default_factory=RunSettings)
-    kind: Literal["agent"] = "agent"
+    kind: Kind = "agent"
     id: str = "script"
     name: str | None = "Script"
 
@@ -26,3 +33,19 @@ class Script(RunMethods):
         yield RunStarted()
         async for event in self.play(context):
             yield event
+
+
+def probe(id: str, play: Play, **settings: object) -> Script:  # noqa: A002 - as a runnable has it
+    return Script(play, RunSettings(**settings), kind="probe", id=id, name=id.capitalize())  # type: ignore[arg-type]
+
+
+async def turn(context: RunContext, name: str, text: str, *, tokens: int = 0) -> str:
+    """A model turn of the run: it says `text`, and its tokens are the run's."""
+
+    async def speak() -> AsyncGenerator[ModelResponse]:
+        yield ModelResponse(content=text, metrics=Metrics(output_tokens=tokens, total_tokens=tokens))
+
+    *_, said = [item async for item in context.steps(name, speak)]
+    context.run.metrics = (context.run.metrics or Metrics()) + said.metrics
+    context.run.content = said.content
+    return said.content or ""

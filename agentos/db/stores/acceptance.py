@@ -128,8 +128,8 @@ class AcceptanceStore(Store):
     ) -> OpenedRun:
         """Begins a nested run, or takes up the one that has its id.
 
-        A paused one is RUNNING then; one that has ended comes back as it is. RunLostError unless `parent_run_id` names a run that executes
-        at this worker.
+        A paused one is RUNNING then; one that has ended comes back as it is. RunLostError unless
+        `parent_run_id` names a run that executes at this worker.
         """
         check_ids(run_id=run.run_id, runnable_id=run.runnable_id, parent_run_id=run.parent_run_id)
         wanted = run_row(run) | reading(reads or RunReads()) | {"worker_id": worker_id, "durable": durable}

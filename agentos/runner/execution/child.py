@@ -8,6 +8,7 @@ stopped.
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -43,6 +44,10 @@ class ChildRuns:
         self._buffer = buffer
         self._db = db
         self._begun: set[str] = set()
+        self._live: defaultdict[str, set[asyncio.Task[RunOutput]]] = defaultdict(set)
+        """By parent."""
+        self._ended: set[str] = set()
+        """The parents that may begin nothing more."""
 
     async def __call__(
         self, parent: RunContext, runnable: Runnable, given: RunInput, *, name: str
@@ -52,12 +57,29 @@ class ChildRuns:
         run = _new(parent, runnable, given, name)
         if run.run_id in self._begun:
             raise ValueError(f"Two nested runs of one run are called {name!r}; each needs a name of its own.")
+        if parent.run_id in self._ended:
+            raise RuntimeError("The run has ended: it can't begin nested runs any more.")
         self._begun.add(run.run_id)
-        opened = await self._open(parent, run, settings)
-        if not opened.run.status.is_final:
-            await self._executed(_context(parent, opened, settings, name), runnable)
-        _adopt(parent.run, opened.run)
-        return opened.run
+
+        async def executed() -> RunOutput:
+            opened = await self._open(parent, run, settings)
+            if not opened.run.status.is_final:
+                await self._executed(_context(parent, opened, settings, name), runnable)
+            _adopt(parent.run, opened.run)
+            return opened.run
+
+        task = asyncio.create_task(executed(), name=f"run {run.run_id}")
+        self._live[parent.run_id].add(task)
+        return await task
+
+    async def end(self, parent: RunOutput) -> None:
+        """See `drive.Nested`."""
+        self._ended.add(parent.run_id)
+        live = {task for task in self._live.pop(parent.run_id, ()) if not task.done()}
+        for task in live:
+            task.cancel()
+        if live:
+            await asyncio.wait(live)
 
     async def _open(self, parent: RunContext, run: RunOutput, settings: RunSettings) -> OpenedRun:
         assert run.input is not None, "a nested run is made with its input"
@@ -80,13 +102,16 @@ class ChildRuns:
         run.status = RunStatus.RUNNING
         spent = (run.metrics.duration if run.metrics else None) or 0
         try:
-            final = await drive(runnable, context, self._buffer, origin=origin_of(run))
+            final = await drive(runnable, context, self._buffer, self, origin=origin_of(run))
         except asyncio.CancelledError:
             if not self._execution.is_handed_over:
                 final = cancelled(run)
-                with suppress(DatabaseUnavailableError):  # the end of its root ends its row too
-                    await to_the_end(self._store(context))
-                self._buffer.record(final.model_copy(update={"origin": origin_of(run)}))
+                final.origin = origin_of(run)
+                try:
+                    with suppress(DatabaseUnavailableError):  # the end of its root ends its row too
+                        await to_the_end(self._store(context))
+                finally:  # it may be cancelled once more
+                    self._buffer.record(final)
             raise
         seconds = spent + perf_counter() - began
         run.metrics = (run.metrics or Metrics()).model_copy(update={"duration": seconds})

@@ -13,6 +13,7 @@ from agentos.run.budget import BudgetExceededError
 from agentos.run.events import Origin, RunCancelled, RunCompleted, RunError, RunEvent, RunPaused
 from agentos.run.records import RunOutput, RunStatus
 from agentos.run.runnable import RunContext, Runnable
+from agentos.tasks import to_the_end
 
 logger = logging.getLogger("agentos.runner")
 
@@ -32,10 +33,25 @@ class Recorder(Protocol):
         ...
 
 
+class Nested(Protocol):
+    """The runs below a root."""
+
+    async def end(self, parent: RunOutput) -> None:
+        """Cancels the runs that `parent` has begun and not waited for; returns once they have ended."""
+        ...
+
+
 async def drive(
-    runnable: Runnable, context: RunContext, events: Recorder, *, origin: Origin | None = None
+    runnable: Runnable,
+    context: RunContext,
+    events: Recorder,
+    nested: Nested,
+    *,
+    origin: Origin | None = None,
 ) -> RunEvent:
     """Runs the runnable until it returns or fails; the final event, and the run's status with it.
+
+    No nested run outlives it.
 
     `origin` is stamped on its events; without one they are those of the root run. Cancellation, a run that
     was lost and a log that can't be written are raised: they end the whole tree.
@@ -54,6 +70,8 @@ async def drive(
         if isinstance(error, TimeoutError) and limit.expired():
             return failed(run, BudgetExceededError("The run has used up its budget of seconds."))
         return failed(run, error)
+    finally:
+        await to_the_end(nested.end(run))
     return _ended(run)
 
 

@@ -41,11 +41,11 @@ async def execute(runnable: Runnable, execution: Execution, buffer: Buffer, *, d
     run, context, began = execution.run, execution.context, perf_counter()
     spent = (run.metrics.duration if run.metrics else None) or 0
     context.steps = metered(context.steps, context.spending)
-    context.children = ChildRuns(execution, buffer, db)
+    context.children = nested = ChildRuns(execution, buffer, db)
     outcome = Outcome(execution, buffer, db)
     interruption: asyncio.CancelledError | None = None
     try:
-        final = await drive(runnable, context, buffer)
+        final = await drive(runnable, context, buffer, nested)
     except asyncio.CancelledError as error:
         interruption, final = error, cancelled(run)
     except RunLostError as error:
