@@ -142,8 +142,9 @@ def check(
         assert ids[-1] > ids[-2] + 1000
         del ids[-1]
     assert ids == list(range(1, len(ids) + 1))
-    names = [frame.event for frame in frames]
+    names = [frame.event for frame in frames if not frame.data["nested_depth"]]
     assert [name for name in names if name in TERMINAL] == [end] == names[-1:], names
+    assert frames[-1].event == end
     assert names.count("RunPaused") == pauses
     assert names.count("RunStarted") == 1
 

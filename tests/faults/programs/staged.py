@@ -104,12 +104,30 @@ def agent(name: str, *tools: object, durable: bool = False) -> Agent:
     return Agent(id=name, model=FunctionModel(speak), db=db, tools=tools, durable=durable)
 
 
+def asking(member: Agent, name: str) -> object:
+    """A tool that asks another agent, whose run is called after it."""
+
+    async def ask(run_context: RunContext) -> str:
+        answer = await run_context.child(member, f"{_label(run_context)}/{name}", name=name)
+        return str(answer.content)
+
+    return tool(name=name, description="Asks.")(ask)
+
+
+right = agent("right", look)
+deep = agent("deep", count)
+left = agent("left", asking(deep, "deep"))
+
 agents = [
     agent("plain", look, count),
     agent("durable", look, count, durable=True),
     agent("talker"),
     agent("durable-talker", durable=True),
     agent("careful", charge, durable=True),
+    agent("nesting", asking(left, "left"), asking(right, "right"), durable=True),
+    left,
+    right,
+    deep,
     agent("paying", pay),
     agent("durable-paying", pay, durable=True),
     agent("remembering", remember),
