@@ -41,6 +41,29 @@ async def test_a_run_of_a_killed_process_ends_as_an_error_for_every_follower(clu
     assert stage.takes("watched")["model-1"] == stage.takes("queued")["model-1"] == 1
 
 
+async def test_nested_runs_end_with_their_root(cluster: Cluster, stage: Stage):
+    dying, survivor = await cluster.start(2)
+    stage.hold("it/left/deep", "count")
+    seen = dying.run("plain-nesting", "it")
+    await stage.reached("it/left/deep", "count")
+
+    await seen.reached("RunCompleted")
+    await dying.kill()
+    frames = await survivor.follow("plain-nesting", seen.run_id).ended()
+    check(frames, end="RunError", has_died=True)
+    ends = [frame for frame in frames if frame.event in {"RunCompleted", "RunError"}]
+    assert [(frame.data["agent_id"], frame.event) for frame in ends] == [
+        ("right", "RunCompleted"),
+        ("deep", "RunError"),
+        ("left", "RunError"),
+        ("plain-nesting", "RunError"),
+    ]
+    for frame in ends[1:]:
+        run = await survivor.get(frame.data["agent_id"], frame.data["run_id"])
+        assert (run["status"], run["error_type"]) == ("ERROR", "process_died")
+        assert run["content"] == ends[-1].data["content"]
+
+
 async def test_who_has_seen_more_than_was_logged_finds_the_end_all_the_same(cluster: Cluster, stage: Stage):
     dying, survivor = await cluster.start(2)
     stage.hold("it", "model-1 speaks", "model-1 has spoken")

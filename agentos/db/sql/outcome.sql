@@ -6,7 +6,8 @@
 -- The session is locked before the run, as when a session is deleted: the other way round, finishing and
 -- deleting could wait for each other. What was done to either meanwhile is seen once it is locked: a run that is
 -- to be cancelled doesn't pause, somebody has to end it. The request, which may hold keys to other services, is
--- of no use to a run that has ended. What is left of its nested runs ends with it.
+-- of no use to a run that has ended. What is left of its nested runs ends with it, and
+-- for its reason.
 WITH held AS (
     SELECT session_id FROM $sessions WHERE session_id = :session_id FOR NO KEY UPDATE
 ), found AS (
@@ -40,7 +41,18 @@ WITH held AS (
 ), nested AS (
     UPDATE $runs AS r
     SET
-        status = CASE WHEN :status = 'CANCELLED' THEN 'CANCELLED' ELSE 'ERROR' END,
+        status = CASE WHEN :status = 'ERROR' THEN 'ERROR' ELSE 'CANCELLED' END,
+        details = CASE
+            WHEN :status = 'ERROR' THEN (
+                SELECT json_object_agg(key, value)
+                FROM (
+                    SELECT * FROM json_each(r.details) WHERE key NOT IN ('content', 'content_type', 'error_type')
+                    UNION ALL
+                    SELECT * FROM json_each(:reason)
+                ) AS detail
+            )
+            ELSE r.details
+        END,
         arguments = NULL,
         updated_at = now()
     FROM run

@@ -44,6 +44,7 @@ class RunStore(Store):
             first=OBJECT,
             more=OBJECT,
             lines=PAYLOAD,
+            reason=PAYLOAD,
             is_logged=Boolean,
         )
 
@@ -77,6 +78,7 @@ class RunStore(Store):
             "removed": [mended(key) for key in change.removed],
             "lines": lines(run.run_id, events),
             "is_logged": bool(events),
+            "reason": {"content": run.content, "content_type": "str", "error_type": run.error_type},
             **_sums(run.metrics or Metrics(), earlier or Metrics()),
         }
         rows = await self._reach(owner).execute(self._finish_run, outcome)

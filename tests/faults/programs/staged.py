@@ -125,6 +125,7 @@ agents = [
     agent("durable-talker", durable=True),
     agent("careful", charge, durable=True),
     agent("nesting", asking(left, "left"), asking(right, "right"), durable=True),
+    agent("plain-nesting", asking(left, "left"), asking(right, "right")),
     left,
     right,
     deep,

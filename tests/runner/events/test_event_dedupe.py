@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from agentos.run.events import (
     ModelRequestCompleted,
     ModelRequestStarted,
+    Origin,
     RunCompleted,
     RunContent,
     RunContinued,
@@ -91,3 +92,40 @@ def test_a_second_death_during_the_taking_back_is_survived() -> None:
         "ModelRequestCompleted",
         "RunCompleted",
     ]
+
+
+def interleaved(first: list[RunEvent], second: list[RunEvent], order: list[bool]) -> list[RunEvent]:
+    """The events of two runs, each in its own order."""
+    left = [list(first), list(second)]
+    events: list[RunEvent] = []
+    for is_second in [*order, *[False] * len(first), *[True] * len(second)]:
+        if left[is_second]:
+            event = left[is_second].pop(0)
+            event.origin = MEMBERS[is_second]
+            events.append(event)
+    return events
+
+
+MEMBERS = [
+    Origin(kind="agent", id="member", name=None, run_id=run_id, session_id="s", parent_run_id="root")
+    for run_id in ("one", "two")
+]
+orders = st.lists(st.booleans(), max_size=12)
+
+
+@given(
+    turns=st.tuples(*[st.lists(pieces, min_size=1, max_size=2)] * 2),
+    order=orders,
+    again=orders,
+    cuts=st.data(),
+)
+def test_two_runs_that_speak_at_once_lose_and_void_nothing(turns, order, again, cuts) -> None:
+    whole = stamped(interleaved(*(run(*each) for each in turns), order))
+    cut = cuts.draw(st.integers(0, len(whole) - 1))
+    replay = Dedupe(whole[:cut])
+    news = [
+        part for event in interleaved(*(run(*each) for each in turns), again) for part in replay.news(event)
+    ]
+    for member in MEMBERS:
+        said = [event for event in whole[:cut] + news if event.origin == member]
+        assert spelled(said) == spelled([event for event in whole if event.origin == member])
