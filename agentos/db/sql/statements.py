@@ -32,9 +32,14 @@ def statement(tables: Tables, name: str, **types: Any) -> TextClause:
 
 def assembled(tables: Tables, name: str, *, escape: str = ":") -> str:
     """The SQL of a statement; `escape` is written for a colon in a table's name."""
-    names = {table: quoted.replace(":", escape) for table, quoted in tables.quoted().items()}
+    found = {table: quoted.replace(":", escape) for table, quoted in tables.quoted().items()}
     template = Template(_read()["name"][name]).safe_substitute(_read()["fragment"])
-    return Template(template).substitute(names)
+    return Template(template).substitute(found)
+
+
+def names() -> list[str]:
+    """All statements'."""
+    return sorted(_read()["name"])
 
 
 @cache

@@ -1,0 +1,142 @@
+WITH target AS (
+    SELECT user_id FROM ai.agentos_sessions WHERE session_id = :session_id
+    UNION ALL
+    SELECT :user_id WHERE NOT EXISTS (SELECT FROM ai.agentos_sessions WHERE session_id = :session_id)
+), known AS (
+    SELECT r.run_id, r.status, r.user_id, r.fingerprint IS NOT DISTINCT FROM :fingerprint AS is_same
+    FROM ai.agentos_runs AS r, target
+    WHERE coalesce(r.user_id, '') = coalesce(target.user_id, '')
+        AND r.kind = :kind
+        AND r.runnable_id = :runnable_id
+        AND r.idempotency_key = :idempotency_key
+        AND (:anyone OR r.user_id = :owner)
+), live AS (
+    SELECT r.run_id FROM ai.agentos_runs AS r
+    WHERE r.session_id = :session_id
+        AND r.kind = :kind
+        AND r.runnable_id = :runnable_id
+        AND r.parent_run_id IS NULL
+        AND r.status IN ('PENDING', 'RUNNING')
+        AND (:anyone OR r.user_id = :owner)
+        AND :multitask IS NOT NULL
+), earlier AS (
+    SELECT position FROM ai.agentos_runs WHERE run_id = :history_before AND session_id = :session_id
+), place AS (
+    SELECT
+        CAST(:session_id AS text) AS session_id,
+        coalesce((SELECT position FROM earlier), 9223372036854775807) AS before
+), rules AS (
+    SELECT
+        CASE
+            WHEN EXISTS (SELECT FROM known) THEN 'known'
+            WHEN :multitask = 'reject' AND EXISTS (SELECT FROM live) THEN 'busy'
+            WHEN nullif(current_setting('agentos.queued', true), '')::bigint >= :queue_limit THEN 'full'
+            WHEN :user_queue_limit <= (
+                SELECT count(*) FROM ai.agentos_runs AS r, target
+                WHERE r.status = 'PENDING' AND r.background
+                    AND coalesce(r.user_id, '') = coalesce(target.user_id, '')
+            ) THEN 'full for the user'
+        END AS refusal,
+        CASE WHEN EXISTS (SELECT FROM live) THEN 'PENDING' ELSE :status END AS status
+), admitted AS (
+    SELECT status FROM rules WHERE refusal IS NULL
+), session AS (
+    INSERT INTO ai.agentos_sessions AS s (session_id, kind, runnable_id, user_id, title, session_state)
+    SELECT :session_id, :kind, :runnable_id, :user_id, :title, :defaults || :state
+    FROM admitted
+    ON CONFLICT (session_id) DO UPDATE SET
+        runnable_id = excluded.runnable_id,
+        title = coalesce(s.title, excluded.title),
+        session_state = CASE
+            WHEN s.session_state ?& :default_keys AND :state = '{}' THEN s.session_state
+            ELSE :defaults || s.session_state || :state
+        END,
+        updated_at = now()
+    WHERE (:anyone OR s.user_id = :owner)
+        AND s.kind = excluded.kind
+        AND coalesce(s.runnable_id, excluded.runnable_id) = excluded.runnable_id
+    RETURNING user_id, session_state
+), run AS (
+    INSERT INTO ai.agentos_runs (
+        run_id, session_id, kind, runnable_id, user_id, status, created_at, input, messages, details,
+        executor_id, durable, arguments, background, multitask, idempotency_key, fingerprint, history_before
+    )
+    SELECT
+        :run_id, :session_id, :kind, :runnable_id, session.user_id, admitted.status, :created_at, :input,
+        :messages, :details, :worker_id, :durable, :request, :background, :multitask, :idempotency_key,
+        :fingerprint, (SELECT position FROM earlier)
+    FROM session CROSS JOIN admitted
+    RETURNING status
+), waited AS (
+    SELECT r.run_id, r.cancelling
+    FROM ai.agentos_runs AS r JOIN live USING (run_id) CROSS JOIN run
+    WHERE r.status IN ('PENDING', 'RUNNING')
+    ORDER BY r.run_id
+    FOR NO KEY UPDATE OF r
+), marked AS (
+    UPDATE ai.agentos_runs AS r
+    SET awaited = true, cancelling = coalesce(r.cancelling, :cancelling)
+    FROM waited
+    WHERE r.run_id = waited.run_id
+), news AS (
+    SELECT 'cancel' AS kind, run_id FROM waited WHERE cancelling IS NULL AND :cancelling IS NOT NULL
+)
+SELECT
+    refusal,
+    known.run_id AS known_run_id,
+    known.status AS known_status,
+    known.user_id AS known_user_id,
+    known.is_same,
+    session.user_id,
+    session_state,
+    run.status,
+    (
+    WITH RECURSIVE last AS (
+        (
+            SELECT messages, position, coalesce(history_before, position) AS behind, 1 AS number
+            FROM ai.agentos_runs
+            WHERE session_id = (SELECT session_id FROM place)
+                AND status = 'COMPLETED'
+                AND parent_run_id IS NULL
+                AND position < (SELECT before FROM place)
+            ORDER BY position DESC
+            LIMIT least(:history_runs, 1)
+        )
+        UNION ALL
+        SELECT earlier.*
+        FROM last, LATERAL (
+            SELECT messages, position, coalesce(history_before, position), last.number + 1
+            FROM ai.agentos_runs
+            WHERE session_id = (SELECT session_id FROM place)
+                AND status = 'COMPLETED'
+                AND parent_run_id IS NULL
+                AND position < last.behind
+            ORDER BY position DESC
+            LIMIT 1
+        ) AS earlier
+        WHERE last.number < :history_runs
+    )
+    SELECT json_agg(messages ORDER BY position) FROM last
+) AS history,
+    (
+    SELECT json_agg(newest)
+    FROM (
+        SELECT m.* FROM ai.agentos_memories AS m
+        WHERE m.user_id = session.user_id
+        ORDER BY updated_at DESC
+        LIMIT :memories
+    ) AS newest
+) AS memories,
+    (
+    SELECT count(pg_notify('ai.agentos_runs', json_build_object(kind, ids)::text))
+    FROM (
+        SELECT kind, json_agg(run_id) AS ids
+        FROM (
+            SELECT kind, run_id, sum(octet_length(to_json(run_id)::text)) OVER (ORDER BY run_id) / 6000 AS part
+            FROM (SELECT DISTINCT kind, run_id FROM news) AS distinct_news
+        ) AS parts
+        GROUP BY kind, part
+    ) AS messages
+) AS told,
+    (SELECT pg_notify('ai.agentos_runs', '{"queue":[]}') FROM run WHERE status = 'PENDING') AS queue
+FROM rules LEFT JOIN known ON true LEFT JOIN session ON true LEFT JOIN run ON true

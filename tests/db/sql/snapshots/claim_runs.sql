@@ -1,0 +1,80 @@
+WITH busy AS (
+    SELECT kind, runnable_id, coalesce(user_id, '') AS user_id FROM ai.agentos_runs
+    WHERE status = 'RUNNING' AND background AND parent_run_id IS NULL
+), in_all AS (
+    SELECT count(*) AS n FROM busy
+), in_runnables AS (
+    SELECT kind, runnable_id, count(*) AS n FROM busy GROUP BY kind, runnable_id
+), in_users AS (
+    SELECT user_id, count(*) AS n FROM busy GROUP BY user_id
+), ready AS (
+    SELECT
+        r.run_id,
+        r.position,
+        r.kind,
+        r.runnable_id,
+        coalesce(r.user_id, '') AS user_id,
+        r.background AND r.cancelling IS NULL AS is_limited
+    FROM ai.agentos_runs AS r
+    WHERE r.status = 'PENDING'
+        AND r.parent_run_id IS NULL
+        AND (
+            r.executor_id = :worker_id
+            OR r.executor_id IS NULL AND (r.kind, r.runnable_id) IN (
+                SELECT kind, id FROM json_to_recordset(:runnables) AS runnable (kind text, id text)
+            )
+        )
+        AND (
+            r.cancelling IS NOT NULL
+            OR r.multitask IS NULL
+            OR NOT EXISTS (
+                SELECT FROM ai.agentos_runs AS earlier
+                WHERE earlier.session_id = r.session_id
+                    AND earlier.position < r.position
+                    AND earlier.parent_run_id IS NULL
+                    AND earlier.status IN ('PENDING', 'RUNNING')
+            )
+        )
+        AND (
+            r.cancelling IS NOT NULL
+            OR NOT r.background
+            OR coalesce((SELECT n FROM in_all) < :total, true)
+            AND (r.kind, r.runnable_id) NOT IN (
+                SELECT kind, runnable_id FROM in_runnables WHERE n >= :per_runnable
+            )
+            AND coalesce(r.user_id, '') NOT IN (SELECT user_id FROM in_users WHERE n >= :per_user)
+        )
+    ORDER BY r.position
+    LIMIT 1000
+), counted AS (
+    SELECT
+        run_id,
+        ready.position,
+        is_limited,
+        in_all.n + row_number() OVER (PARTITION BY is_limited ORDER BY ready.position) AS nth,
+        coalesce(in_runnables.n, 0) + row_number()
+            OVER (PARTITION BY is_limited, kind, runnable_id ORDER BY ready.position) AS nth_of_runnable,
+        coalesce(in_users.n, 0) + row_number()
+            OVER (PARTITION BY is_limited, user_id ORDER BY ready.position) AS nth_of_user
+    FROM ready
+    CROSS JOIN in_all
+    LEFT JOIN in_runnables USING (kind, runnable_id)
+    LEFT JOIN in_users USING (user_id)
+), chosen AS (
+    SELECT run_id FROM counted
+    WHERE NOT is_limited
+        OR coalesce(nth <= :total, true)
+        AND coalesce(nth_of_runnable <= :per_runnable, true)
+        AND coalesce(nth_of_user <= :per_user, true)
+    ORDER BY position
+    LIMIT :most
+), held AS (
+    SELECT run_id FROM ai.agentos_runs AS r JOIN chosen USING (run_id) ORDER BY run_id FOR NO KEY UPDATE OF r
+)
+UPDATE ai.agentos_runs AS r
+SET status = 'RUNNING', executor_id = :worker_id, updated_at = now()
+FROM held
+WHERE r.run_id = held.run_id
+    AND r.status = 'PENDING'
+    AND (r.executor_id IS NULL OR r.executor_id = :worker_id)
+RETURNING r.run_id, r.kind, r.runnable_id, r.segment, r.durable, r.cancelling, r.position
