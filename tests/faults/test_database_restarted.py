@@ -73,9 +73,11 @@ async def test_who_could_not_say_that_it_lives_is_not_dead(
     postgres: EmbeddedPostgres, cluster: Cluster, stage: Stage
 ):
     replicas = await cluster.start(2, DEAD_SECONDS=f"{DEAD_SECONDS}")
-    runs = {f"plain {number}": each.run("plain", f"plain {number}") for number, each in enumerate(replicas)}
-    for label, run in runs.items():
+    labels = [f"plain {number}" for number in range(2)]
+    for label in labels:
         stage.hold(label, "look")
+    runs = {label: each.run("plain", label) for label, each in zip(labels, replicas, strict=True)}
+    for label, run in runs.items():
         await stage.reached(label, "look")
         await run.begun()
     await asyncio.to_thread(postgres.stop)

@@ -18,7 +18,7 @@ def test_the_snapshots_are_what_is_sent():
 
 
 @pytest.mark.parametrize("name", names())
-def test_nothing_is_left_to_be_filled_in(name):
+def test_nothing_is_left_to_be_filled_in(name: str):
     sql = assembled(Tables(TableNames()), name)
     assert "$" not in sql
     assert "--" not in sql
