@@ -22,7 +22,7 @@ from agentos.os.audit.log import AuditLog
 from agentos.os.auth.inspection import refuse_both
 from agentos.os.auth.review import warn
 from agentos.os.auth.security_key import SecurityKeyMiddleware, chosen
-from agentos.os.authorization import AuthorizationConfig, middleware_options
+from agentos.os.auth_settings import AuthorizationConfig, middleware_options
 from agentos.os.config import AgentOSConfig
 from agentos.os.http.body_limit import BodyLimit
 from agentos.os.http.lookup import find

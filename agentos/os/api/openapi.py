@@ -14,8 +14,9 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.middleware import Middleware
 
-from agentos.os.auth.bearer import Finder, TokenSource
+from agentos.os.auth.bearer import Finder
 from agentos.os.auth.inspection import finder_of, policy_of
+from agentos.os.auth_settings import TokenSource
 from agentos.os.http.lookup import documented
 from agentos.os.http.problems import Denial, Problem
 from agentos.os.policy.matrix import Route, Row, rows

@@ -6,8 +6,9 @@ AgentOS that has a database.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from starlette.responses import Response
 from starlette.routing import Match
@@ -22,7 +23,8 @@ from agentos.os.auth.csrf import is_foreign
 from agentos.os.auth.explain import explain
 from agentos.os.auth.guard import Guard
 from agentos.os.auth.held import holding
-from agentos.os.auth.rate_limit import PER_MINUTE, Failures
+from agentos.os.auth.rate_limit import Failures
+from agentos.os.auth_settings import AuthSettings
 from agentos.os.http.lookup import app_of, path_of, served
 from agentos.os.http.request_id import identified
 from agentos.os.policy.policy import Decision
@@ -44,25 +46,23 @@ class Verifier(Protocol):
         ...
 
 
-class Gate:
+class Gate(ABC):
     """An ASGI middleware that lets through what its guard allows. Two on one app are one."""
 
     def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        finder: Finder,
-        verifier: Verifier,
-        guard: Guard,
-        failures: Failures | None = None,
-        is_guessable: bool = False,
+        self, app: ASGIApp, settings: AuthSettings, verifier: Verifier, *, is_guessable: bool = False
     ) -> None:
         self._app = app
-        self._finder = finder
+        self._finder = Finder(settings)
         self._verifier = verifier
-        self._guard = guard
-        self._failures = failures or Failures(PER_MINUTE)
+        self._guard = Guard(settings)
+        self._failures = Failures(settings)
         self._is_guessable = is_guessable
+
+    @classmethod
+    @abstractmethod
+    def settings(cls, *args: Any, **kwargs: Any) -> AuthSettings:
+        """What the constructor makes of these parameters, so that a gate can be judged without making it."""
 
     def open(self) -> AbstractAsyncContextManager[None]:
         """Is entered while requests come."""
