@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import Depends, HTTPException, Query, Request
+from fastapi import Depends, Query, Request
 
 from agentos.db.base import Db
-from agentos.errors import NotFoundError
+from agentos.errors import NoDatabaseError, NotFoundError
 from agentos.os.principal import Access, access_of
 from agentos.os.registry import Server
 from agentos.run.events import Kind
@@ -75,19 +75,19 @@ async def memories_db(
 def _db(server: Server, rows: Rows, db_id: str | None, table: str | None) -> Db:
     registry = server.registry
     if registry.default_db is None:
-        raise HTTPException(400, "No database is configured on this AgentOS")
+        raise NoDatabaseError("No database is configured on this AgentOS")
     if db_id is None and table is None:
         return registry.default_db
     wanted = registry.default_db.id if db_id is None else db_id
     dbs = [db for db in registry.dbs if db.id == wanted]
     if not dbs:
-        raise HTTPException(404, f"No database found with id {wanted!r}")
+        raise NotFoundError("Database", wanted, message=f"No database found with id {wanted!r}")
     if table is None:
         return dbs[0]
     for db in dbs:
         if db.tables[rows] == table:
             return db
-    raise HTTPException(404, f"No database with id {wanted!r} has table {table!r}")
+    raise NotFoundError("Table", table, message=f"No database with id {wanted!r} has table {table!r}")
 
 
 async def find_session(db: Db, session_id: str, owner: Owner, kind: Kind | None) -> Session:

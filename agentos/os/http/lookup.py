@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Host, Match, Mount, WebSocketRoute
 from starlette.types import Scope
 
-from agentos.os.http.problems import ProblemRoute
+from agentos.os.http.problem_route import ProblemRoute
 from agentos.os.policy.matrix import Route
 
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(:path)?(:\w+)?\}")

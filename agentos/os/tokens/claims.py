@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 import jwt
 
-from agentos.errors import AgentOSError
+from agentos.errors import AuthenticationError
 from agentos.os.auth_settings import AuthSettings
 from agentos.os.principal import Principal
 
@@ -26,8 +26,8 @@ _OTHER_AUDIENCE: Final = "Invalid token audience - token not valid for this Agen
 _PLAIN_REFERENCE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
-class TokenError(AgentOSError):
-    """There is no token, or it doesn't prove anything: a 401."""
+class TokenError(AuthenticationError):
+    """There is no token, or it doesn't prove anything."""
 
     def __init__(self, message: str, *, code: str = "invalid_token") -> None:
         super().__init__(message)

@@ -20,7 +20,7 @@ from agentos.os.api.schemas.about import (
 )
 from agentos.os.config import ChatConfig, DatabaseConfig, DomainConfig, DomainSection
 from agentos.os.deps import server_of
-from agentos.os.http.problems import ProblemRoute
+from agentos.os.http.problem_route import ProblemRoute
 from agentos.os.principal import OPEN, access_of
 from agentos.os.registry import Served
 

@@ -8,7 +8,8 @@ from starlette.responses import Response
 
 from agentos.errors import ConfigurationError, NotFoundError
 from agentos.os.api.schemas.agents import AgentResponse
-from agentos.os.http.problems import ProblemRoute, responses
+from agentos.os.http.problem_route import ProblemRoute
+from agentos.os.http.problems import responses
 from agentos.os.principal import access_of
 from agentos.os.registry import Registry, Served
 

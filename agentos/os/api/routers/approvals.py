@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from agentos.db.base import Db, Page
 from agentos.db.contracts.approvals import Approval, ApprovalQuery
-from agentos.errors import NotFoundError
+from agentos.errors import NotConfiguredError, NotFoundError
 from agentos.os.api.schemas.approvals import (
     ApprovalCountResponse,
     ApprovalResolve,
@@ -18,7 +18,8 @@ from agentos.os.api.schemas.approvals import (
 )
 from agentos.os.api.schemas.pages import Paginated, Stopwatch, paginated
 from agentos.os.deps import Reader, Writer, server_of
-from agentos.os.http.problems import ProblemRoute, responses
+from agentos.os.http.problem_route import ProblemRoute
+from agentos.os.http.problems import responses
 from agentos.os.principal import OPEN, Access, AccessDeniedError, access_of
 from agentos.run.owner import Owner
 
@@ -34,7 +35,7 @@ async def approvals_db(
     """Where the approvals are kept."""
     registry = server_of(request).registry
     if registry.default_db is None:
-        raise HTTPException(503, "Approvals need a database: pass db=… to AgentOS")
+        raise NotConfiguredError("Approvals need a database: pass db=… to AgentOS")
     if db_id is None:
         return registry.default_db
     found = next((db for db in registry.dbs if db.id == db_id), None)

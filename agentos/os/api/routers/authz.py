@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from agentos.os.api.schemas.authz import ExplanationResponse, MatrixRow, ShadowResponse
 from agentos.os.auth.explain import explain
 from agentos.os.http.lookup import asked, every, path_of
-from agentos.os.http.problems import ProblemRoute
+from agentos.os.http.problem_route import ProblemRoute
 from agentos.os.policy.matrix import rows
 from agentos.os.principal import Principal, access_of
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import uuid4
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Query, Request
 
-from agentos.errors import NotFoundError
+from agentos.errors import BadRequestError, NotFoundError
 from agentos.os.api.routers.kinds import KindRoutes
 from agentos.os.api.schemas.checkpoints import Checkpoints, CheckpointSnapshot
 from agentos.os.api.schemas.sessions import ForkedSession
 from agentos.os.deps import SessionId, Writer
 from agentos.os.http.field_types import Id
-from agentos.os.http.problems import ProblemRoute, responses
+from agentos.os.http.problem_route import ProblemRoute
+from agentos.os.http.problems import responses
 from agentos.os.principal import AccessDeniedError, access_of
 
 
@@ -61,7 +62,7 @@ class BranchRoutes(KindRoutes):
         """The run as it was behind its first `message_index` messages."""
         run = await self.find(request, run_id, session_id, user_id, write=False)
         if not 0 <= message_index <= len(run.messages):
-            raise HTTPException(400, f"message_index must be between 0 and {len(run.messages)}")
+            raise BadRequestError(f"message_index must be between 0 and {len(run.messages)}")
         return CheckpointSnapshot.of(run, message_index)
 
     async def fork(

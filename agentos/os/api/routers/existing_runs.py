@@ -10,7 +10,8 @@ from agentos.os.api.requests import ContinueBody, ResumeBody, read
 from agentos.os.api.routers.kinds import EVENTS, EventStream, KindRoutes, stream_responses
 from agentos.os.api.schemas.runs import AcceptedRun, RunRecord
 from agentos.os.deps import acting_for, owner_of, server_of
-from agentos.os.http.problems import ProblemRoute, responses
+from agentos.os.http.problem_route import ProblemRoute
+from agentos.os.http.problems import responses
 from agentos.os.principal import access_of
 from agentos.run.owner import Owner
 from agentos.run.records import RunOutput

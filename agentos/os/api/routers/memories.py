@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Annotated
 from uuid import uuid4
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Query, Request
 
 from agentos.db.base import MemoryQuery
-from agentos.errors import NotFoundError
+from agentos.errors import BadRequestError, NotFoundError
 from agentos.os.api.schemas.memories import (
     DeleteMemories,
     MemoriesQuery,
@@ -20,7 +20,8 @@ from agentos.os.api.schemas.memories import (
 )
 from agentos.os.api.schemas.pages import Paginated, Stopwatch, paginated
 from agentos.os.deps import MemoriesDb, Reader, Writer, acting_for, owner_of
-from agentos.os.http.problems import ProblemRoute, responses
+from agentos.os.http.problem_route import ProblemRoute
+from agentos.os.http.problems import responses
 from agentos.os.principal import access_of
 from agentos.run.records import Memory
 
@@ -32,7 +33,7 @@ async def create_memory(request: Request, body: WriteMemory, db: MemoriesDb) -> 
     """Remembers something about the caller, or about the user an administrator names."""
     owner, user_id = acting_for(access_of(request.scope), body.user_id)
     if user_id is None:
-        raise HTTPException(400, "User ID is required")
+        raise BadRequestError("User ID is required")
     now = datetime.now(UTC)
     memory = Memory(
         memory_id=str(uuid4()),

@@ -6,18 +6,18 @@ from asyncio import to_thread
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, HTTPException, Query, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import APIRouter, Header, Query, Request
 from pydantic import WithJsonSchema
 from starlette.responses import Response
 
-from agentos.errors import NotFoundError
+from agentos.errors import NoDatabaseError, NotFoundError
 from agentos.os.api.requests import MAX_SEQ, RunBody, read
 from agentos.os.api.routers.kinds import EVENTS, EventStream, KindRoutes, stream_responses, whole
 from agentos.os.api.schemas.runs import AcceptedRun, RunRecord, RunSchema
 from agentos.os.deps import acting_for, owner_of, server_of
 from agentos.os.http.field_types import MAX_ID, Id
-from agentos.os.http.problems import ProblemRoute, responses
+from agentos.os.http.problem_route import ProblemRoute
+from agentos.os.http.problems import InvalidRequestError, responses
 from agentos.os.principal import Access, access_of
 from agentos.run.records import RunInput, RunStatus
 from agentos.runner.accept import RunArguments
@@ -84,7 +84,7 @@ class RunRoutes(KindRoutes):
         access = access_of(request.scope)
         owner, user_id = acting_for(access, body.user_id)
         if idempotency_key is not None and runnable.db is None:
-            raise HTTPException(400, f"An Idempotency-Key needs a database: give the {self.kind} one")
+            raise NoDatabaseError(f"An Idempotency-Key needs a database: give the {self.kind} one")
         arguments = _arguments(body, access, user_id)
         if idempotency_key is not None:
             seen = await to_thread(body.fingerprint, arguments.session_id, user_id)
@@ -115,7 +115,7 @@ class RunRoutes(KindRoutes):
                 "msg": "Field required",
                 "input": None,
             }
-            raise RequestValidationError([missing])
+            raise InvalidRequestError([missing])
         db = runnable.db
         session = None if db is None else await db.get_session(session_id, owner=owner)
         if db is None or session is None or (session.kind, session.runnable_id) != (self.kind, runnable.id):

@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from agentos.db.base import Db
 from agentos.db.contracts.service_accounts import AccountQuery
-from agentos.errors import NotFoundError
+from agentos.errors import AuthenticationError, NotConfiguredError, NotFoundError
 from agentos.os.api.schemas.pages import Paginated, Stopwatch, paginated
 from agentos.os.api.schemas.service_accounts import (
     AccountsQuery,
@@ -19,7 +19,8 @@ from agentos.os.api.schemas.service_accounts import (
     ServiceAccountResponse,
 )
 from agentos.os.deps import server_of
-from agentos.os.http.problems import ProblemRoute, responses
+from agentos.os.http.problem_route import ProblemRoute
+from agentos.os.http.problems import responses
 from agentos.os.principal import OPEN, Access, AccessDeniedError, access_of
 from agentos.os.tokens.service_accounts import beyond, hash_of, make
 
@@ -29,12 +30,10 @@ router = APIRouter(tags=["service accounts"], route_class=ProblemRoute, response
 async def accounts_db(request: Request) -> Db:
     """Where the accounts are kept. Nobody may ask who hasn't shown who they are."""
     if access_of(request.scope) is OPEN:
-        raise HTTPException(
-            401, "Service accounts need a server that authenticates", {"WWW-Authenticate": "Bearer"}
-        )
+        raise AuthenticationError("Service accounts need a server that authenticates")
     db = server_of(request).registry.default_db
     if db is None:
-        raise HTTPException(503, "Service accounts need a database: pass db=… to AgentOS")
+        raise NotConfiguredError("Service accounts need a database: pass db=… to AgentOS")
     return db
 
 

@@ -6,13 +6,14 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import WithJsonSchema
 
-from agentos.errors import NotFoundError
+from agentos.errors import BadRequestError, NotFoundError
 from agentos.os.api.schemas.runs import RunPreview, RunSchema
 from agentos.os.deps import Reader, SessionId, SessionsDb, Type, find_session
-from agentos.os.http.problems import ProblemRoute, responses
+from agentos.os.http.problem_route import ProblemRoute
+from agentos.os.http.problems import responses
 from agentos.run.records import RunOutput, RunStatus
 
 router = APIRouter(tags=["sessions"], route_class=ProblemRoute, responses=responses(400, 404, 503))
@@ -50,7 +51,7 @@ async def runs_of(
 def _statuses(names: list[str]) -> list[RunStatus]:
     known = {status.value: status for status in RunStatus}
     if unknown := [name for name in names if name not in known]:
-        raise HTTPException(400, f"Invalid status value(s) {unknown}; expected one of {list(known)}")
+        raise BadRequestError(f"Invalid status value(s) {unknown}; expected one of {list(known)}")
     return [known[name] for name in names]
 
 

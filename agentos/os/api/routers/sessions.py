@@ -22,7 +22,8 @@ from agentos.os.api.schemas.sessions import (
     UpdateSession,
 )
 from agentos.os.deps import Reader, SessionId, SessionsDb, Type, Writer, acting_for, find_session, owner_of
-from agentos.os.http.problems import ProblemRoute, responses
+from agentos.os.http.problem_route import ProblemRoute
+from agentos.os.http.problems import responses
 from agentos.os.principal import access_of
 from agentos.run.events import Kind
 from agentos.run.owner import Owner
