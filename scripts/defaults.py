@@ -8,11 +8,10 @@ from dataclasses import fields
 from enum import Enum
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from agentos.os.auth_settings import AuthorizationConfig, AuthSettings
 from agentos.os.policy.default_scopes import DEFAULT_SCOPES, PUBLIC_PATHS
 from agentos.os.policy.rules import AdminOnly, AsIf
+from agentos.os.schema import descriptions
 
 PAGE = Path(__file__).parents[1] / "docs" / "authorization.md"
 
@@ -26,10 +25,10 @@ def scopes() -> str:
 
 def parameters() -> str:
     """Every field of `AuthSettings` with its default, in Markdown."""
-    schemas = TypeAdapter(AuthSettings).json_schema()["properties"]
+    told = descriptions(AuthSettings)
     own = {each.name: each.default for each in fields(AuthorizationConfig)}
     lines = [
-        f"| `{each.name}` | {_default(each.default, own[each.name])} | {schemas[each.name]['description']} |"
+        f"| `{each.name}` | {_default(each.default, own[each.name])} | {told[each.name]} |"
         for each in fields(AuthSettings)
     ]
     return "\n".join(["| Parameter | Default | What it does |", "|---|---|---|", *lines])

@@ -76,10 +76,7 @@ class Wanted:
 
 
 Flag = Annotated[bool, Wanted("True or False")]
-Algorithms = Annotated[
-    Algorithm | Sequence[Algorithm],
-    PlainValidator(pinned, json_schema_input_type=Algorithm | list[Algorithm]),
-]
+Algorithms = Annotated[Algorithm | Sequence[Algorithm], PlainValidator(pinned)]
 ClaimName = Annotated[str, Field(min_length=1), Wanted("the name of a claim")]
 ClaimNames = Annotated[
     Sequence[Annotated[str, Field(min_length=1)]] | None, Wanted("a list of claims' names: ['tenant']")
@@ -90,9 +87,7 @@ HeaderName = Annotated[
 # A policy reads maps and scopes, and says what is wrong with an entry.
 Map = Annotated[SkipValidation[ScopeMap | None], Wanted("a dict like {'GET /agents': ['agents:read']}")]
 
-_CONFIG: Final = ConfigDict(
-    extra="forbid", strict=True, hide_input_in_errors=True, use_attribute_docstrings=True
-)
+_CONFIG: Final = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)

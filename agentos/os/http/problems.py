@@ -8,7 +8,6 @@ from typing import Any, Final
 from uuid import uuid4
 
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from agentos.errors import (
@@ -26,6 +25,7 @@ from agentos.errors import (
     UnsupportedMediaTypeError,
 )
 from agentos.os.principal import AccessDeniedError, challenge
+from agentos.os.schema import Schema
 
 logger = logging.getLogger("agentos.os")
 
@@ -51,10 +51,8 @@ STATUS: Final[Mapping[type[AgentOSError], int]] = {
 """Of a class and those below it. What isn't here is the server's own failure: 500."""
 
 
-class Problem(BaseModel):
+class Problem(Schema):
     """Any answer that isn't a success."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     detail: str
     """A sentence for the reader who must act."""
@@ -73,10 +71,8 @@ class Denial(Problem):
     """Stands in the server's log too."""
 
 
-class Finding(BaseModel):
+class Finding(Schema):
     """One thing about a request that can't be used."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     type: str
     """What is wrong, as a word for programs."""
@@ -88,10 +84,8 @@ class Finding(BaseModel):
     """The value, if it is short."""
 
 
-class InvalidRequest(BaseModel):
+class InvalidRequest(Schema):
     """422: what to mend, field by field."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     detail: list[Finding]
     """Everything that was found."""

@@ -14,12 +14,12 @@ from agentos.os.deps import server_of
 from agentos.os.http.problem_route import ProblemRoute
 from agentos.os.http.problems import responses
 
-router = APIRouter(tags=["authorization"], route_class=ProblemRoute, responses=responses(503))
+router = APIRouter(tags=["authorization"], route_class=ProblemRoute, responses=responses(422, 503))
 
 
-@router.get("/audit", operation_id="get_audit")
+@router.get("/audit", operation_id="get_audit", summary="List denials and allowed writes")
 async def list_audit(request: Request, query: Annotated[AuditFilter, Query()]) -> Paginated[AuditRow]:
-    """A page of the audit, the latest first. A request's row may come a moment after its answer."""
+    """A page of the audit, the latest rows first. A request's row may come a moment after its answer."""
     watch = Stopwatch()
     db = server_of(request).registry.default_db
     if db is None:
