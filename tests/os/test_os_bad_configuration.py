@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from agentos.db.postgres import PostgresDb
 from agentos.errors import ConfigurationError
 from agentos.os import AgentOS
-from agentos.os.auth_settings import AuthorizationConfig
+from agentos.os.auth_settings import AuthorizationConfig, AuthSettings
 from agentos.os.middleware import JWTMiddleware
 from tests.os.apps import agent
 
@@ -164,6 +165,31 @@ def test_it_is_refused_in_a_sentence(named, make, options):
     assert "\n" not in told
     for secret in (SECRET, "hunter2", "BEGIN", "Error"):
         assert secret not in told
+
+
+NUMBERS = [True, 5, -1, 1.5, float("nan")]
+TEXTS = ["", SECRET, SECRET.encode(), "a b", "\ud800", "\0"]
+LISTS = [[], [None], [5], [SECRET], [[SECRET]], [b"\xff"], [""], range(3), iter([]), {5}]
+ODD = [None, object(), {}, {"a": 1}, {5: []}, *NUMBERS, *TEXTS, *LISTS]
+
+
+def sentence(**options: Any) -> str | None:
+    """Why these are refused; None if they work."""
+    try:
+        jwt(**options)
+    except ConfigurationError as refused:
+        return str(refused)
+    return None
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(AuthSettings)])
+def test_whatever_is_given_works_or_is_refused_by_name(name):
+    told = [text for value in ODD if (text := sentence(**{name: value})) is not None]
+    assert told
+    assert [text for text in told if name not in text] == []
+    # What should be a scope, or a path, is repeated: it can be found, and is no key.
+    if name not in {"admin_scope", "all_users_scope", "excluded_route_paths"}:
+        assert [text for text in told if SECRET in text] == []
 
 
 def test_only_the_keys_need_no_name():

@@ -89,7 +89,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         case HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.phrase:
             return answer(NotFoundError("Path", message=error.detail))
         case HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.METHOD_NOT_ALLOWED.phrase:
-            return answer(MethodNotAllowedError(headers.get("Allow", "").split(", ")))
+            return answer(MethodNotAllowedError(filter(None, headers.get("Allow", "").split(", "))))
         case _:
             return await http_exception_handler(request, error)
 

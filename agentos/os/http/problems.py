@@ -135,7 +135,7 @@ def _headers(error: AgentOSError) -> dict[str, str]:
         case AuthenticationError():
             # RFC 6750 §3.1: who sent no token is told no error.
             return {"WWW-Authenticate": "Bearer"}
-        case MethodNotAllowedError():
+        case MethodNotAllowedError() if error.allowed:
             return {"Allow": ", ".join(sorted(error.allowed))}
         case TooManyRequestsError(retry_after=int(seconds)) | UnavailableError(retry_after=int(seconds)):
             return {"Retry-After": str(seconds)}

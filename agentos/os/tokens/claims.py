@@ -36,21 +36,19 @@ class TokenError(AuthenticationError):
         """Names the token in logs: 12 hex digits of its hash."""
 
 
-def check(claims: Mapping[str, Any], settings: AuthSettings) -> None:
-    """TokenError for what PyJWT lets pass: times that aren't numbers, and an audience under another name.
-
-    PyJWT reads `true` and `"1800000000"` as times, and knows no audience but `aud`.
-    """
+def check_times(claims: Mapping[str, Any]) -> None:
+    """TokenError for a time that isn't a number: PyJWT takes `true` and `"1800000000"` too."""
     for claim in ("exp", "nbf", "iat"):
         value = claims.get(claim, 0)
         is_whole = isinstance(value, int) and not isinstance(value, bool)
         if not is_whole and not (isinstance(value, float) and math.isfinite(value)):
             raise TokenError(f"Invalid token: the {claim} claim must be a number")
-    if settings.verify_audience and settings.audience_claim != "aud":
-        _check_audience(claims, settings)
 
 
-def _check_audience(claims: Mapping[str, Any], settings: AuthSettings) -> None:
+def check_audience(claims: Mapping[str, Any], settings: AuthSettings) -> None:
+    """TokenError for another audience in a claim of another name: PyJWT knows `aud` only."""
+    if not settings.verify_audience or settings.audience_claim == "aud":
+        return
     if settings.audience_claim not in claims:
         raise TokenError(f"Invalid token: the {settings.audience_claim} claim is missing")
     found = _texts(claims[settings.audience_claim])
@@ -58,7 +56,7 @@ def _check_audience(claims: Mapping[str, Any], settings: AuthSettings) -> None:
         raise TokenError(_OTHER_AUDIENCE)
 
 
-def told(error: jwt.PyJWTError, claims: Mapping[str, Any]) -> TokenError:
+def refusal(error: jwt.PyJWTError, claims: Mapping[str, Any]) -> TokenError:
     """Why PyJWT refuses `claims`, in our words: neither what is expected nor the library's text."""
     match error:
         case jwt.ExpiredSignatureError():

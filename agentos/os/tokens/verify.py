@@ -12,7 +12,7 @@ import jwt
 
 from agentos.os.auth_settings import AuthSettings
 from agentos.os.principal import Principal
-from agentos.os.tokens.claims import TokenError, check, read, told
+from agentos.os.tokens.claims import TokenError, check_audience, check_times, read, refusal
 from agentos.os.tokens.keys import Key, KeyRing
 
 if TYPE_CHECKING:
@@ -95,11 +95,12 @@ class Verifier:
                 except jwt.PyJWTError as error:
                     # The signature is right, or the text is no token: then this raises once more.
                     claims = self._jwt.decode(token, options=_UNCHECKED)
-                    check(claims, self._settings)
-                    raise told(error, claims) from None
+                    check_times(claims)
+                    raise refusal(error, claims) from None
                 else:
                     if "crit" in opened["header"]:
                         raise TokenError("Invalid token: malformed")
-                    check(opened["payload"], self._settings)
+                    check_times(opened["payload"])
+                    check_audience(opened["payload"], self._settings)
                     return opened["payload"]
         raise _NoKeyFitsError(f"Invalid token: {reason}")

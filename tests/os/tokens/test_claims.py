@@ -141,6 +141,14 @@ def test_the_audience_may_have_another_claim():
     assert refused({"aud": "os", "client": "x"}, verify_audience=True, audience="os", audience_claim="client")
 
 
+def test_a_token_that_has_expired_is_just_that():
+    """Whatever else is wrong with it: an expired token isn't counted as a guess."""
+    expected = {"issuer": "https://a", "verify_audience": True, "audience": "os", "require_exp": True}
+    for name in ("aud", "client"):
+        assert refused({"exp": 5, name: "x"}, **expected, audience_claim=name).code == "expired_token"
+    assert refused({"exp": True}, **expected).code == "invalid_token"
+
+
 @pytest.mark.parametrize("claims", [{}, {"iss": "https://evil"}, {"iss": ["https://a"]}, {"iss": None}])
 def test_the_issuer_is_compared_and_never_told(claims):
     assert "https://a" not in str(refused(claims, issuer="https://a"))

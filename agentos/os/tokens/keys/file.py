@@ -29,7 +29,7 @@ def jwks_file(
     def read() -> KeySet:
         try:
             return KeySet.parse(path.read_bytes(), usable, max_age=MAX_AGE)
-        except OSError:
+        except (OSError, ValueError):  # a name may be one that no file could have
             raise JwksError("the JWKS file can't be read") from None
 
     def read_again() -> KeySet:
