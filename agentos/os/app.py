@@ -22,11 +22,11 @@ from agentos.os.audit.log import AuditLog
 from agentos.os.auth.inspection import refuse_both
 from agentos.os.auth.review import warn
 from agentos.os.auth.security_key import SecurityKeyMiddleware, chosen
-from agentos.os.authorization import AuthorizationConfig, middleware_options
+from agentos.os.auth_settings import AuthorizationConfig, middleware_options
 from agentos.os.config import AgentOSConfig
 from agentos.os.http.body_limit import BodyLimit
 from agentos.os.http.lookup import find
-from agentos.os.http.problems import install
+from agentos.os.http.problem_route import install
 from agentos.os.http.request_id import RequestId
 from agentos.os.middleware import JWTMiddleware, TrailingSlash
 from agentos.os.registry import Registry, Served, Server
@@ -135,10 +135,10 @@ class AgentOS:
             title, description = self.name or "AgentOS", self.description or ""
             # A trailing slash is nothing here, so there is nothing to redirect.
             app = FastAPI(title=title, version=self.version, description=description, redirect_slashes=False)
-            install(app, crashes=True)
+            install(app, is_ours=True)
         elif (served := _served_by(self.base_app)) is None:
             app = self.base_app
-            install(app, crashes=False)
+            install(app, is_ours=False)
         elif served.registry is self._registry:
             return self.base_app
         else:

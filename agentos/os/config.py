@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from agentos.errors import ConfigurationError
-from agentos.os.authorization import AuthorizationConfig
+from agentos.os.auth_settings import AuthorizationConfig
+from agentos.os.schema import Schema
 
 __all__ = [
     "AgentOSConfig",
@@ -23,7 +24,7 @@ __all__ = [
 ]
 
 
-class _Section(BaseModel):
+class _Section(Schema):
     model_config = ConfigDict(extra="forbid")
 
 
@@ -31,36 +32,45 @@ class ChatConfig(_Section):
     """What a chat page offers."""
 
     quick_prompts: dict[str, list[str]] = Field(default_factory=dict[str, list[str]])
-    """By agent id."""
+    """Prompts to begin with, by agent id."""
 
 
 class Manifest(_Section):
     """How one agent is presented."""
 
     description: str | None = None
+    """What the agent is for."""
     labels: list[str] | None = None
+    """Words to find it by."""
     quick_prompts: list[str] | None = None
+    """Prompts to begin with."""
 
 
 class DomainConfig(_Section):
     """How one database is presented."""
 
     display_name: str | None = None
+    """The name to show."""
 
 
 class DatabaseConfig(_Section):
     """One database of a section."""
 
     db_id: str
+    """The database's id."""
     domain_config: DomainConfig | None = None
+    """How it is presented."""
     tables: list[str] | None = None
+    """Those of its tables that are shown."""
 
 
 class DomainSection(_Section):
     """A page about rows of one sort: its name, and the databases it shows first."""
 
     display_name: str | None = None
+    """The page's name."""
     dbs: list[DatabaseConfig] = Field(default_factory=list[DatabaseConfig])
+    """The databases, in the order shown."""
 
 
 class AgentOSConfig(_Section):
@@ -69,10 +79,13 @@ class AgentOSConfig(_Section):
     available_models: list[str] | None = None
     """`provider:model-id`; without it, the models of the agents."""
     chat: ChatConfig | None = None
+    """What a chat page offers."""
     manifest: dict[str, Manifest] | None = None
-    """By agent id."""
+    """How agents are presented, by their ids."""
     session: DomainSection | None = None
+    """The page about sessions."""
     memory: DomainSection | None = None
+    """The page about memories."""
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> AgentOSConfig:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import Depends, HTTPException, Query, Request
+from fastapi import Depends, Path, Query, Request
 
 from agentos.db.base import Db
-from agentos.errors import NotFoundError
+from agentos.errors import NoDatabaseError, NotFoundError
 from agentos.os.http.field_types import RegisteredKind
 from agentos.os.principal import Access, access_of
 from agentos.os.registry import Server
@@ -16,6 +16,12 @@ from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import Session
 
 Rows = Literal["sessions", "memories"]
+
+UserId = Annotated[
+    str | None, Query(description="Whose rows; only callers who may see everyone's can name a user.")
+]
+_DbId = Annotated[str | None, Query(description="Which database; without it, the server's own.")]
+_Table = Annotated[str | None, Query(description="Which of its tables.")]
 
 
 def server_of(request: Request) -> Server:
@@ -38,37 +44,31 @@ def acting_for(access: Access, requested: str | None) -> tuple[Owner, str | None
     return (user_id if acts_for_another and user_id else owner), user_id
 
 
-async def reader(request: Request, user_id: str | None = None) -> Owner:
+async def reader(request: Request, user_id: UserId = None) -> Owner:
     """Whose rows the request reads."""
     return owner_of(access_of(request.scope), user_id, write=False)
 
 
-async def writer(request: Request, user_id: str | None = None) -> Owner:
+async def writer(request: Request, user_id: UserId = None) -> Owner:
     """Whose rows the request changes."""
     return owner_of(access_of(request.scope), user_id, write=True)
 
 
-async def session_in_path(request: Request, session_id: str) -> str:
+async def session_in_path(
+    request: Request, session_id: Annotated[str, Path(description="The session's id.")]
+) -> str:
     """The session that a path names; NotFoundError if the caller's token confines it to another."""
     if not access_of(request.scope).may_enter(session_id):
         raise NotFoundError("Session", session_id)
     return session_id
 
 
-async def sessions_db(
-    request: Request,
-    db_id: Annotated[str | None, Query(description="Which database; without it, the server's own.")] = None,
-    table: Annotated[str | None, Query(description="Which of its tables.")] = None,
-) -> Db:
+async def sessions_db(request: Request, db_id: _DbId = None, table: _Table = None) -> Db:
     """The database that a request about sessions means."""
     return _db(server_of(request), "sessions", db_id, table)
 
 
-async def memories_db(
-    request: Request,
-    db_id: Annotated[str | None, Query(description="Which database; without it, the server's own.")] = None,
-    table: Annotated[str | None, Query(description="Which of its tables.")] = None,
-) -> Db:
+async def memories_db(request: Request, db_id: _DbId = None, table: _Table = None) -> Db:
     """The database that a request about memories means."""
     return _db(server_of(request), "memories", db_id, table)
 
@@ -76,19 +76,19 @@ async def memories_db(
 def _db(server: Server, rows: Rows, db_id: str | None, table: str | None) -> Db:
     registry = server.registry
     if registry.default_db is None:
-        raise HTTPException(400, "No database is configured on this AgentOS")
+        raise NoDatabaseError("No database is configured on this AgentOS")
     if db_id is None and table is None:
         return registry.default_db
     wanted = registry.default_db.id if db_id is None else db_id
     dbs = [db for db in registry.dbs if db.id == wanted]
     if not dbs:
-        raise HTTPException(404, f"No database found with id {wanted!r}")
+        raise NotFoundError("Database", wanted, message=f"No database found with id {wanted!r}")
     if table is None:
         return dbs[0]
     for db in dbs:
         if db.tables[rows] == table:
             return db
-    raise HTTPException(404, f"No database with id {wanted!r} has table {table!r}")
+    raise NotFoundError("Table", table, message=f"No database with id {wanted!r} has table {table!r}")
 
 
 async def find_session(db: Db, session_id: str, owner: Owner, kind: Kind | None) -> Session:

@@ -14,13 +14,16 @@ class Media(Value):
 
     model_config = ConfigDict(extra="ignore")
 
-    id: str = Field(default_factory=lambda: uuid4().hex)
-    content: Base64Bytes | None = None
-    """The bytes; base64 on the wire and in the database."""
-    url: str | None = None
-    """An address the model's provider fetches; this server never does."""
-    mime_type: str | None = None
-    filename: str | None = None
+    # Descriptions for OpenAPI. Pydantic could read them from docstrings, but not as fast as agents import.
+    id: str = Field(default_factory=lambda: uuid4().hex, description="Made up if left out.")
+    content: Base64Bytes | None = Field(
+        default=None, description="The bytes; base64 on the wire and in the database."
+    )
+    url: str | None = Field(
+        default=None, description="An address the model's provider fetches; this server never does."
+    )
+    mime_type: str | None = Field(default=None, description="Its type, such as `image/png`.")
+    filename: str | None = Field(default=None, description="Its name.")
 
     @model_validator(mode="after")
     def _one_source(self) -> Media:
@@ -32,8 +35,9 @@ class Media(Value):
 class Image(Media):
     """A picture."""
 
-    detail: str | None = None
-    """`low`, `high` or `auto`: how closely the model looks."""
+    detail: str | None = Field(
+        default=None, description="`low`, `high` or `auto`: how closely the model looks."
+    )
 
 
 class File(Media):

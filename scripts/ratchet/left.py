@@ -19,7 +19,6 @@ LEFT: Final[dict[str, dict[str, str]]] = {
         "agentos/cli/worker.py": _FACE,
         "agentos/os/api/requests/uploads.py": _HOME,
         "agentos/os/api/routers/audit.py": _FACE,
-        "agentos/os/api/routers/authz.py": _FACE,
         "agentos/os/auth/held.py": _HOME,
         "agentos/os/http/sse.py": _HOME,
         "agentos/os/http/trailing_slash.py": _HOME,
@@ -28,7 +27,6 @@ LEFT: Final[dict[str, dict[str, str]]] = {
         "agentos/os/tokens/keys/file.py": _HOME,
     },
     "private": {
-        "agentos/os/http/lookup.py": "Starlette's `get_route_path`, until a public door is found",
         "agentos/runner/durable/host.py": "DBOS's database, until steps go by its public interface",
     },
     "undeclared": {},

@@ -3,11 +3,13 @@
 import importlib
 import re
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import httpx
 import pytest
 
+from agentos.os.auth_settings import AuthSettings
 from agentos.os.tokens.service_accounts import PREFIX
 from scripts.defaults import PAGE, written
 from tests.docs.readme import ROOT, looks_like, section
@@ -54,8 +56,11 @@ def folder(tmp_path) -> Path:
     return tmp_path
 
 
-def test_the_table_is_what_the_code_enforces():
+def test_the_tables_are_what_the_code_does():
     assert written(TEXT) == TEXT, "run python -m scripts.defaults"
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.+) \|$", TEXT, re.MULTILINE)
+    assert [name for name, _, _ in rows] == [each.name for each in fields(AuthSettings)]
+    assert dict(row[:2] for row in rows)["leeway"] == f"`{AuthSettings().leeway}`"
 
 
 async def test_the_map_decides_and_a_403_looks_as_shown(load):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from agentos.agent import Agent
 from agentos.db.postgres import PostgresDb
 from agentos.os import AgentOS
+from agentos.os.auth_settings import AuthSettings
 from agentos.os.middleware import JWTMiddleware
 from agentos.os.server.limits import QueueConfig
 from agentos.os.server.retention import Retention
@@ -135,6 +137,18 @@ def test_every_parameter_in_the_table_exists():
     for name, parameters in rows:
         known = set(inspect.signature(NAMES[name]).parameters)
         assert {parameter.strip(" =") for parameter in parameters.split(",")} <= known, name
+
+
+def test_every_default_of_the_middleware_in_the_table_is_so():
+    rows = re.findall(r"^\| `JWTMiddleware\((.*)\)` \| (.*) \|$", README, re.MULTILINE)
+    defaults = {each.name: str(each.default) for each in fields(AuthSettings)}
+    told = {
+        value: {defaults[name.strip(" =")] for name in names.split(",")}
+        for names, text in rows
+        for value in re.findall(r"`(\w+)`(?: \w+)* unless set", text)
+    }
+    assert told.keys() == {"RS256", "10"}
+    assert [value for value, known in told.items() if value not in known] == []
 
 
 def test_every_variable_in_the_table_is_read_somewhere():

@@ -110,13 +110,21 @@ async def test_a_base_app_keeps_its_handlers(base):
     async def broken():
         raise AgentOSError("x")
 
+    @base.get("/refused")
+    async def refused():
+        raise HTTPException(400, "mine")
+
     @base.exception_handler(HTTPException)
     async def http(request, error):
         return JSONResponse("theirs", error.status_code)
 
     async with serving(AgentOS(agents=[agent()], base_app=base).get_app()) as client:
         assert (await client.get("/broken")).status_code == 418
-        assert (await client.get("/sessions")).json() == "theirs"
+        assert (await client.get("/refused")).json() == "theirs"
+        for unserved in (await client.get("/nowhere"), await client.put("/hello")):
+            assert unserved.json().keys() == {"detail"}
+        assert (await client.get("/sessions")).json()["code"] == "no_database"
+        assert (await client.put("/sessions")).json()["code"] == "method_not_allowed"
         assert (await client.get("/agents/x")).json()["code"] == "not_found"
 
 
@@ -177,9 +185,10 @@ async def test_one_trailing_slash_is_nothing():
 async def test_what_isnt_served_is_json():
     async with serving(AgentOS(agents=[agent()]).get_app()) as client:
         absent = await client.get("/nowhere")
-        assert (absent.status_code, absent.json()) == (404, {"detail": "Not Found"})
+        assert (absent.status_code, absent.json()) == (404, {"detail": "Not Found", "code": "not_found"})
         wrong = await client.put("/agents")
-        assert (wrong.status_code, wrong.json()) == (405, {"detail": "Method Not Allowed"})
+        told = {"detail": "Method Not Allowed", "code": "method_not_allowed"}
+        assert (wrong.status_code, wrong.json(), wrong.headers["allow"]) == (405, told, "GET")
 
 
 async def test_a_crash_is_told_apart_in_the_log_only(caplog):

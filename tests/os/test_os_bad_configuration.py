@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from agentos.db.postgres import PostgresDb
 from agentos.errors import ConfigurationError
 from agentos.os import AgentOS
-from agentos.os.authorization import AuthorizationConfig
+from agentos.os.auth_settings import AuthorizationConfig, AuthSettings
 from agentos.os.middleware import JWTMiddleware
 from tests.os.apps import agent
 
@@ -98,6 +99,26 @@ MIDDLEWARE = [
     ("unmapped", {"unmapped": "maybe"}),
     ("failed_logins_per_minute=-1", {"failed_logins_per_minute": -1}),
     (r"verification_keys\[0\]", {"verification_keys": ["short"], "strict": True}),
+    (r"verification_keys\[0\]", {"verification_keys": [SECRET.split()]}),
+    ("verification_key is no parameter: did you mean verification_keys?", {"verification_key": [SECRET]}),
+    ("secret is no parameter", {"secret": SECRET}),
+    ("algorithm can't be used: choose among HS256", {"algorithm": SECRET}),
+    ("algorithm can't be used: choose among HS256", {"algorithm": [SECRET.encode()]}),
+    ("leeway can't work: give a number of seconds", {"leeway": "10"}),
+    ("leeway=True can't work", {"leeway": True}),
+    ("leeway=inf can't work", {"leeway": float("inf")}),
+    ("leeway=None .*Is the variable that it comes from set?", {"leeway": None}),
+    ("verify_audience can't work: give True or False", {"verify_audience": "false"}),
+    ("issuer can't work", {"issuer": ["https://idp.test"]}),
+    ("audience can't work", {"audience": {"my-os": 1}}),
+    ("token_source=None", {"token_source": None}),
+    ("scopes_claim can't work", {"scopes_claim": ["scopes"]}),
+    ("user_isolation=None can't work", {"user_isolation": None}),
+    (r"excluded_route_paths\[0\] can't work", {"excluded_route_paths": [1]}),
+    ("shadow_scope_mappings", {"shadow_scope_mappings": "GET /a"}),
+    ("failed_logins_per_minute can't work", {"failed_logins_per_minute": 1.5}),
+    ("jwks_file can't work", {"jwks_file": b"/absent"}),
+    ("jwks_url can't work", {"jwks_url": 5}),
 ]
 OTHERS = [
     ("agents=.*db=", AgentOS, {}),
@@ -111,6 +132,9 @@ OTHERS = [
     ("AuthorizationConfig: verify_aud", AuthorizationConfig, {"verify_aud": True}),
     ("AuthorizationConfig: verification_keys", AuthorizationConfig, {"verification_keys": SECRET}),
     ("AuthorizationConfig: unmapped", AuthorizationConfig, {"unmapped": "maybe"}),
+    ("AuthorizationConfig: .* did you mean verify_audience?", AuthorizationConfig, {"verify_aud": True}),
+    ("AuthorizationConfig: leeway can't work", AuthorizationConfig, {"leeway": "10"}),
+    ("authorization=False", configured, {"authorization": False}),
     ("scope_mappings: .*'/a'", configured, {"scope_mappings": {"/a": []}}),
     ("algorithm='HS1'", configured, {"algorithm": "HS1"}),
     ("admin_scope='root'", configured, {"admin_scope": "root"}),
@@ -143,10 +167,48 @@ def test_it_is_refused_in_a_sentence(named, make, options):
         assert secret not in told
 
 
+NUMBERS = [True, 5, -1, 1.5, float("nan")]
+TEXTS = ["", SECRET, SECRET.encode(), "a b", "\ud800", "\0"]
+LISTS = [[], [None], [5], [SECRET], [[SECRET]], [b"\xff"], [""], range(3), iter([]), {5}]
+ODD = [None, object(), {}, {"a": 1}, {5: []}, *NUMBERS, *TEXTS, *LISTS]
+
+
+def sentence(**options: Any) -> str | None:
+    """Why these are refused; None if they work."""
+    try:
+        jwt(**options)
+    except ConfigurationError as refused:
+        return str(refused)
+    return None
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(AuthSettings)])
+def test_whatever_is_given_works_or_is_refused_by_name(name):
+    told = [text for value in ODD if (text := sentence(**{name: value})) is not None]
+    assert told
+    assert [text for text in told if name not in text] == []
+    # What should be a scope, or a path, is repeated: it can be found, and is no key.
+    if name not in {"admin_scope", "all_users_scope", "excluded_route_paths"}:
+        assert [text for text in told if SECRET in text] == []
+
+
+def test_only_the_keys_need_no_name():
+    with pytest.raises(ConfigurationError, match="Only verification_keys may be given without its name"):
+        JWTMiddleware(lambda *_: None, [SECRET], "HS256")
+    with pytest.raises(ConfigurationError, match="verification_keys is given twice"):
+        JWTMiddleware(lambda *_: None, [SECRET], verification_keys=[SECRET])
+    JWTMiddleware(lambda *_: None, [SECRET], algorithm="HS256")
+
+
+def test_settings_show_no_key():
+    assert SECRET not in repr(AuthorizationConfig([SECRET], algorithm="HS256"))
+
+
 @pytest.mark.parametrize(
     ("make", "options"),
     [
         (jwt, {}),
+        (jwt, {"verification_keys": (SECRET.encode(),), "leeway": 0.5, "jwks_file": None}),
         (jwt, {"verification_keys": [PUBLIC_PEM], "algorithm": "ES256"}),
         (jwt, {"jwks_url": "https://idp.test/keys", "algorithm": ["HS256", "RS256"]}),
         (jwt, {"issuer": "anything", "verify_audience": True, "audience": "a"}),

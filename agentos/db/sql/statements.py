@@ -37,20 +37,27 @@ def assembled(tables: Tables, name: str, *, escape: str = ":") -> str:
     return Template(template).substitute(found)
 
 
-def names() -> list[str]:
-    """All statements'."""
-    return sorted(_read()["name"])
+def subjects() -> dict[str, list[str]]:
+    """The names of all statements, by the name of their file."""
+    found = {
+        file.stem: [name for sort, name, _ in _parts(file.read_text()) if sort == "name"] for file in _files()
+    }
+    return {subject: names for subject, names in found.items() if names}
 
 
 @cache
 def _read() -> Mapping[Sort, Mapping[str, str]]:
     """All statements and all fragments, by name."""
     found: dict[Sort, dict[str, str]] = {"name": {}, "fragment": {}}
-    for file in sorted(Path(__file__).parent.glob("*.sql")):
+    for file in _files():
         for sort, name, body in _parts(file.read_text()):
             assert name not in found[sort], f"two statements are called {name}"
             found[sort][name] = body
     return found
+
+
+def _files() -> list[Path]:
+    return sorted(Path(__file__).parent.glob("*.sql"))
 
 
 def _parts(source: str) -> Iterator[tuple[Sort, str, str]]:

@@ -7,15 +7,16 @@ document is asked for. What judges requests speaks here too, so that the two can
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.middleware import Middleware
 
-from agentos.os.auth.bearer import Finder, TokenSource
+from agentos.os.api.requests import BODIES, documentation
+from agentos.os.auth.bearer import Finder
 from agentos.os.auth.inspection import finder_of, policy_of
+from agentos.os.auth_settings import TokenSource
 from agentos.os.http.lookup import documented
 from agentos.os.http.problems import Denial, Problem
 from agentos.os.policy.matrix import Route, Row, rows
@@ -42,19 +43,45 @@ class Document:
         self._document: Json = {}
 
     def __call__(self) -> Json:
-        """The document; the app's own where nothing judges its requests."""
+        """The document."""
         plain = self._plain()
         if plain is not self._source or self._middleware != self._app.user_middleware:
-            self._document = _with_auth(self._app, plain)
+            self._document = _with_auth(self._app, _with_bodies(plain))
             self._source, self._middleware = plain, list(self._app.user_middleware)
         return self._document
 
 
-def _with_auth(app: FastAPI, plain: Json) -> Json:
+def _with_bodies(plain: Json) -> Json:
+    """A copy with the schemas of bodies that our routes read themselves, by names that are free."""
+    taken = plain.get("components", {}).get("schemas", {})
+    own = documentation.schemas(BODIES)
+    shorter = {name: name.removeprefix(documentation.PREFIX) for name in own}
+    names = {name: name if short in taken else short for name, short in shorter.items()}
+    found = {**taken, **{names[name]: schema for name, schema in own.items()}}
+    components = {**plain.get("components", {}), "schemas": dict(sorted(found.items()))}
+    place = "#/components/schemas/"
+    return _renamed({**plain, "components": components}, {place + name: place + names[name] for name in own})
+
+
+def _renamed(value: Any, references: dict[str, str]) -> Any:
+    """A copy in which references lead elsewhere."""
+    match value:
+        case {"$ref": str(reference)}:
+            return {**value, "$ref": references.get(reference, reference)}
+        case dict():
+            parts = cast("Json", value)
+            return {name: _renamed(part, references) for name, part in parts.items()}
+        case list():
+            return [_renamed(part, references) for part in cast("list[Any]", value)]
+        case _:
+            return value
+
+
+def _with_auth(app: FastAPI, document: Json) -> Json:
+    """The document itself, with what each operation asks for; as it is where nothing judges requests."""
     policy, finder = policy_of(app), finder_of(app)
     if policy is None or finder is None:
-        return plain
-    document = deepcopy(plain)
+        return document
     schemes = _schemes(policy, finder)
     components = document.setdefault("components", {})
     components.setdefault("securitySchemes", {}).update(schemes)

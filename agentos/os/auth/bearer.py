@@ -5,24 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 
-from agentos.errors import ConfigurationError
+from agentos.os.auth_settings import AuthSettings, TokenSource
 from agentos.os.tokens.claims import TokenError
 
 Headers = Iterable[tuple[bytes, bytes]]
 """As ASGI has them: names in lower case."""
 
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
-_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-
-
-class TokenSource(StrEnum):
-    """Where tokens are looked for; with `BOTH` the header goes first and the cookie only stands in."""
-
-    HEADER = "header"
-    COOKIE = "cookie"
-    BOTH = "both"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +25,13 @@ class Credentials:
 
 
 class Finder:
-    """Finds the token in a request's headers. ConfigurationError for a source or a name that can't work."""
+    """Finds the token in a request's headers."""
 
-    def __init__(self, source: TokenSource | str, *, header: str, cookie: str) -> None:
-        if source not in list(TokenSource):
-            raise ConfigurationError("token_source must be 'header', 'cookie' or 'both'.")
-        if not _NAME.fullmatch(header) or not _NAME.fullmatch(cookie):
-            raise ConfigurationError("token_header_key and cookie_name must be names that HTTP allows.")
-        self.source = TokenSource(source)
-        self.header = header
+    def __init__(self, settings: AuthSettings) -> None:
+        self.source = TokenSource(settings.token_source)
+        self.header = settings.token_header_key
         """The header's name."""
-        self.cookie = cookie
+        self.cookie = settings.cookie_name
         """The cookie's name."""
 
     def find(self, headers: Headers) -> Credentials:

@@ -6,14 +6,14 @@ AgentOS that has a database.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agentos.errors import DatabaseUnavailableError
+from agentos.errors import UnavailableError
 from agentos.os.audit import recorder
 from agentos.os.audit.log import AuditLog
 from agentos.os.auth import refusals
@@ -22,15 +22,17 @@ from agentos.os.auth.csrf import is_foreign
 from agentos.os.auth.explain import explain
 from agentos.os.auth.guard import Guard
 from agentos.os.auth.held import holding
-from agentos.os.auth.rate_limit import PER_MINUTE, Failures
+from agentos.os.auth.rate_limit import Failures
+from agentos.os.auth.refusals import Refusal
+from agentos.os.auth_settings import AuthSettings
 from agentos.os.http.lookup import app_of, path_of, served
+from agentos.os.http.problems import answer
 from agentos.os.http.request_id import identified
 from agentos.os.policy.policy import Decision
 from agentos.os.principal import NOBODY, Access, AccessDeniedError, Principal, grant
 from agentos.os.registry import Server
 from agentos.os.tokens import service_accounts
 from agentos.os.tokens.claims import TokenError
-from agentos.os.tokens.keys import KeysUnavailableError
 
 _JUDGED: Final = "agentos.judged"
 """In the ASGI scope: the app that a request was judged for, and the outcome."""
@@ -44,25 +46,23 @@ class Verifier(Protocol):
         ...
 
 
-class Gate:
+class Gate(ABC):
     """An ASGI middleware that lets through what its guard allows. Two on one app are one."""
 
     def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        finder: Finder,
-        verifier: Verifier,
-        guard: Guard,
-        failures: Failures | None = None,
-        is_guessable: bool = False,
+        self, app: ASGIApp, settings: AuthSettings, verifier: Verifier, *, is_guessable: bool = False
     ) -> None:
         self._app = app
-        self._finder = finder
+        self._finder = Finder(settings)
         self._verifier = verifier
-        self._guard = guard
-        self._failures = failures or Failures(PER_MINUTE)
+        self._guard = Guard(settings)
+        self._failures = Failures(settings)
         self._is_guessable = is_guessable
+
+    @classmethod
+    @abstractmethod
+    def settings(cls, *args: Any, **kwargs: Any) -> AuthSettings:
+        """What the constructor makes of these parameters, so that a gate can be judged without making it."""
 
     def open(self) -> AbstractAsyncContextManager[None]:
         """Is entered while requests come."""
@@ -75,10 +75,11 @@ class Gate:
             return
         send = identified(scope, send)
         outcome, log = await self._judge(scope), _log(scope)
-        if isinstance(outcome, Response):
-            if isinstance(outcome, refusals.Refusal):
-                recorder.refused(log, scope, outcome.code, outcome.status_code, outcome.principal)
-            await refusals.send_refusal(outcome, scope, receive, send)
+        if isinstance(outcome, Refusal):
+            response = answer(outcome.error)
+            if outcome.principal is not None:
+                recorder.refused(log, scope, outcome.error.code, response.status_code, outcome.principal)
+            await refusals.send_refusal(response, scope, receive, send)
             return
         grant(scope, outcome)
         scope[_JUDGED] = scope.get("app"), outcome
@@ -91,7 +92,7 @@ class Gate:
         finally:
             record.finish()
 
-    async def _judge(self, scope: Scope) -> Access | Response:
+    async def _judge(self, scope: Scope) -> Access | Refusal:
         outer = _outer(scope)
         if outer is not None and outer.policy.enforces:
             return outer
@@ -107,8 +108,8 @@ class Gate:
             )
         except TokenError as error:
             return self._unproven(scope, error)
-        except (KeysUnavailableError, DatabaseUnavailableError) as error:
-            return refusals.unavailable(error)
+        except UnavailableError as error:
+            return Refusal(error)
         except AccessDeniedError as error:
             return refusals.forbidden(error, NOBODY)
         decision = self._guard.policy.decide(principal.scopes, method, path)
@@ -117,7 +118,7 @@ class Gate:
             return _identified(scope, method, path, self._guard.access(principal, decision))
         return refusals.refused(decision, method, served(scope), principal)
 
-    def _unproven(self, scope: Scope, error: TokenError) -> Response:
+    def _unproven(self, scope: Scope, error: TokenError) -> Refusal:
         """401, or 429 from where too many came. Who sends nothing, or what was good once, isn't guessing."""
         if error.code in {"missing_token", "expired_token"}:
             return refusals.unauthorized(error)
@@ -166,7 +167,7 @@ class Gate:
         return principal
 
 
-def _identified(scope: Scope, method: str, path: str, access: Access) -> Access | Response:
+def _identified(scope: Scope, method: str, path: str, access: Access) -> Access | Refusal:
     """The access; a refusal if it is nobody's and the route is about rows that have owners."""
     if access.principal.user_id or explain(access, method, path).code != "no_identity":
         return access

@@ -16,11 +16,10 @@ from typing import Final
 
 from starlette.types import Scope
 
-from agentos.errors import ConfigurationError
+from agentos.os.auth_settings import AuthSettings
 
 logger = logging.getLogger("agentos.auth")
 
-PER_MINUTE: Final = 20
 MAX_ADDRESSES: Final = 10_000
 """Beyond them those are forgotten that failed least recently."""
 _WINDOW: Final = 60.0
@@ -28,14 +27,10 @@ _LONGEST: Final = 64
 
 
 class Failures:
-    """Up to `limit` in any minute are an address's own affair; 0: any number. `clock` is in seconds."""
+    """Up to `failed_logins_per_minute` in any minute are an address's own affair. `clock` is in seconds."""
 
-    def __init__(self, limit: int, *, clock: Callable[[], float] = monotonic) -> None:
-        if limit < 0:
-            raise ConfigurationError(
-                f"failed_logins_per_minute={limit!r} can't work: give 1 or more, or 0 for any."
-            )
-        self._limit = limit
+    def __init__(self, settings: AuthSettings, *, clock: Callable[[], float] = monotonic) -> None:
+        self._limit = settings.failed_logins_per_minute
         self._clock = clock
         self._times: OrderedDict[str, deque[float]] = OrderedDict()
 

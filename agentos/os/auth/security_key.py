@@ -11,9 +11,8 @@ from typing import Final
 from starlette.types import ASGIApp
 
 from agentos.errors import ConfigurationError
-from agentos.os.auth.bearer import Finder, TokenSource
-from agentos.os.auth.guard import Guard
 from agentos.os.auth.middleware import Gate
+from agentos.os.auth_settings import AuthSettings
 from agentos.os.policy.policy import ADMIN_SCOPE
 from agentos.os.principal import Principal
 from agentos.os.tokens.claims import TokenError
@@ -32,7 +31,12 @@ class SecurityKeyMiddleware(Gate):
     """
 
     def __init__(self, app: ASGIApp, *, key: str) -> None:
-        super().__init__(app, finder=finder(), verifier=_Key(key), guard=guard(), is_guessable=True)
+        super().__init__(app, self.settings(key=key), _Key(key), is_guessable=True)
+
+    @classmethod
+    def settings(cls, *, key: str) -> AuthSettings:
+        """The defaults: only service accounts need the scopes of routes one by one."""
+        return AuthSettings(authorization=True)
 
 
 class _Key:
@@ -48,16 +52,6 @@ class _Key:
             error.token_ref = "unknown"  # noqa: S105
             raise error
         return self._holder
-
-
-def finder() -> Finder:
-    """Where the key is looked for."""
-    return Finder(TokenSource.HEADER, header="Authorization", cookie="access_token")
-
-
-def guard() -> Guard:
-    """What judges the requests: the default scopes, which only service accounts meet one by one."""
-    return Guard(authorization=True)
 
 
 def chosen(setting: str | bool) -> str | None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from contextlib import suppress
 
 from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from agentos.errors import PayloadTooLargeError
+from agentos.os.http.problems import answer
 
-class _TooLargeError(HTTPException):
-    """Ends whoever reads the body; frameworks take it for an answer and don't log it."""
+
+class _TooLargeError(PayloadTooLargeError):
+    """Ends whoever reads the body; what they make of it isn't sent."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(f"The body is larger than {max_bytes} bytes")
 
 
 class BodyLimit:
@@ -40,7 +44,7 @@ class BodyLimit:
             if message["type"] == "http.request":
                 size += len(message.get("body", b""))
                 if size > self._max_bytes:
-                    raise _TooLargeError(413)
+                    raise _TooLargeError(self._max_bytes)
             return message
 
         async def answering(message: Message) -> None:
@@ -56,9 +60,7 @@ class BodyLimit:
             await self._refuse(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        detail = f"The body is larger than {self._max_bytes} bytes"
-        response = JSONResponse({"detail": detail, "code": "payload_too_large"}, 413)
-        await response(scope, receive, send)
+        await answer(_TooLargeError(self._max_bytes))(scope, receive, send)
 
 
 def _announced(scope: Scope) -> int:

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
-from starlette._utils import get_route_path
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Host, Match, Mount, WebSocketRoute
 from starlette.types import Scope
 
-from agentos.os.http.problems import ProblemRoute
+from agentos.os.http.problem_route import ProblemRoute
 from agentos.os.policy.matrix import Route
 
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(:path)?(:\w+)?\}")
@@ -45,8 +44,13 @@ class Found:
 
 
 def path_of(scope: Scope) -> str:
-    """The request's path as the router compares it: without the prefix that the app is served under."""
-    return get_route_path(scope) or "/"
+    """The request's path as the router compares it: without the prefix that the app is served under.
+
+    In ASGI `path` is the whole path, and begins with `root_path` if the app is served under one.
+    """
+    path, root = scope["path"], scope.get("root_path", "")
+    below = path.removeprefix(root)
+    return below or "/" if path.startswith(root) and below[:1] in {"", "/"} else path
 
 
 def without_slash(scope: Scope) -> str | None:

@@ -1,55 +1,63 @@
-"""Errors as answers: one JSON body for each, which never quotes a foreign exception.
-
-`ProblemRoute` answers for our own routes wherever they are mounted; `install` does it for a whole app.
-"""
+"""Errors as answers: one JSON body for each, which never quotes a foreign exception."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 from uuid import uuid4
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute, iter_route_contexts
-from pydantic import BaseModel
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Match
-from starlette.types import Receive, Scope, Send
 
 from agentos.errors import (
     AgentOSError,
     ApprovalPendingError,
+    AuthenticationError,
+    BadRequestError,
     ConflictError,
-    DatabaseUnavailableError,
     InvalidInputError,
+    MethodNotAllowedError,
     NotFoundError,
     PayloadTooLargeError,
-    QueueFullError,
-    RunLostError,
+    TooManyRequestsError,
+    UnavailableError,
+    UnsupportedMediaTypeError,
 )
-from agentos.os.http.request_note import note_denial
-from agentos.os.principal import AccessDeniedError
+from agentos.os.principal import AccessDeniedError, challenge
+from agentos.os.schema import Schema
 
 logger = logging.getLogger("agentos.os")
-denials = logging.getLogger("agentos.auth")
 
 SHOWN_INPUT = 200
 """Characters that a refused value may have to be sent back."""
 SHOWN_TEXT = 1000
 """Characters of a message, or of a field's name, that are sent back."""
 
+STATUS: Final[Mapping[type[AgentOSError], int]] = {
+    BadRequestError: 400,
+    AuthenticationError: 401,
+    AccessDeniedError: 403,
+    ApprovalPendingError: 403,
+    NotFoundError: 404,
+    MethodNotAllowedError: 405,
+    ConflictError: 409,
+    PayloadTooLargeError: 413,
+    UnsupportedMediaTypeError: 415,
+    InvalidInputError: 422,
+    TooManyRequestsError: 429,
+    UnavailableError: 503,
+}
+"""Of a class and those below it. What isn't here is the server's own failure: 500."""
 
-class Problem(BaseModel):
+
+class Problem(Schema):
     """Any answer that isn't a success."""
 
     detail: str
     """A sentence for the reader who must act."""
-    code: str | None = None
-    """Stable across releases."""
+    code: str
+    """Which error it is; stable across releases."""
 
 
 class Denial(Problem):
@@ -63,117 +71,76 @@ class Denial(Problem):
     """Stands in the server's log too."""
 
 
-class Finding(BaseModel):
+class Finding(Schema):
     """One thing about a request that can't be used."""
 
     type: str
+    """What is wrong, as a word for programs."""
     loc: list[str | int]
     """Where it is: `body`, `query` or `path`, then the field."""
     msg: str
+    """What is wrong, as a sentence."""
     input: str | int | bool | None = None
     """The value, if it is short."""
 
 
-class InvalidRequest(BaseModel):
+class InvalidRequest(Schema):
     """422: what to mend, field by field."""
 
     detail: list[Finding]
+    """Everything that was found."""
+    code: str
+    """`invalid_input`."""
 
 
-class ProblemRoute(APIRoute):
-    """A route that answers its own refusals, so that it does the same on an app of the user's."""
+class InvalidRequestError(InvalidInputError):
+    """A request that can't be read. Each finding has `type`, `loc`, `msg` and maybe `input`."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's handler with our errors turned into answers."""
-        handle = super().get_route_handler()
-
-        async def handler(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except AgentOSError as error:
-                return await _on_error(request, error)
-            except RequestValidationError as error:
-                return invalid(error.errors())
-
-        return handler
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """FastAPI's; but `Allow` names the methods of all routes on the path (RFC 9110 §15.5.6)."""
-        if scope["method"] not in self.methods:
-            raise HTTPException(405, headers={"Allow": ", ".join(sorted(_methods(scope)))})
-        await super().handle(scope, receive, send)
+    def __init__(self, findings: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__("The request can't be read.")
+        self.findings = findings
 
 
-def _methods(scope: Scope) -> set[str]:
-    """Those that the path knows, when the request's is none of them."""
-    return {
-        method
-        for route in iter_route_contexts(scope["app"].routes)
-        if route.matches(scope)[0] is Match.PARTIAL
-        for method in route.methods or ()
-    }
+def answer(error: Exception) -> Response:
+    """The answer to any error. One that isn't ours, or isn't the caller's, is logged under an id."""
+    kind = next((each for each in type(error).__mro__ if each in STATUS), None)
+    if kind is None or not isinstance(error, AgentOSError):
+        error_id = uuid4().hex
+        logger.error("A request failed, error_id %s", error_id, exc_info=error)
+        body = {"detail": "Internal server error", "code": AgentOSError.code, "error_id": error_id}
+        return JSONResponse(body, 500)
+    return JSONResponse(_body(error), STATUS[kind], _headers(error))
 
 
-def install(app: FastAPI, *, crashes: bool) -> None:
-    """Makes an app answer our errors, and with `crashes` all others; a handler that is there stays."""
-    app.exception_handlers.setdefault(AgentOSError, _on_error)
-    if crashes:
-        app.exception_handlers.setdefault(Exception, _on_crash)
-
-
-async def _on_error(request: Request, error: AgentOSError) -> Response:
-    if isinstance(error, AccessDeniedError):
-        note_denial(request.scope, error.code)
-    return answer(error)
-
-
-async def _on_crash(request: Request, error: Exception) -> Response:
-    return crashed(error)
-
-
-def answer(error: AgentOSError) -> Response:
-    """The answer to an error of ours."""
+def _body(error: AgentOSError) -> dict[str, object]:
     match error:
+        case AccessDeniedError():
+            return error.body()
+        case InvalidRequestError():
+            return {"detail": [_finding(each) for each in error.findings], "code": error.code}
         case InvalidInputError():
             loc = ("body",) if error.field is None else ("body", error.field)
-            return invalid([{"type": "value_error", "loc": loc, "msg": str(error)}])
-        case DatabaseUnavailableError():
-            return problem(503, error, headers={"Retry-After": str(error.retry_after)})
-        case RunLostError():
-            return problem(503, error)
-        case QueueFullError():
-            return problem(429, error, headers={"Retry-After": str(error.retry_after)})
-        case AccessDeniedError():
-            denials.warning("Denied (%s), decision_id %s", error.code, error.decision_id)
-            return JSONResponse(error.body(), 403, error.headers())
-        case ApprovalPendingError():
-            return problem(403, error)
-        case NotFoundError():
-            return problem(404, error)
-        case ConflictError():
-            return problem(409, error)
-        case PayloadTooLargeError():
-            return problem(413, error)
+            found = _finding({"type": "value_error", "loc": loc, "msg": str(error)})
+            return {"detail": [found], "code": error.code}
         case _:
-            return crashed(error)
+            return {"detail": _shown(str(error)), "code": error.code}
 
 
-def problem(status: int, error: AgentOSError, *, headers: Mapping[str, str] | None = None) -> Response:
-    """`{"detail", "code"}`."""
-    return JSONResponse({"detail": _shown(str(error)), "code": error.code}, status, headers)
-
-
-def invalid(errors: Sequence[Any]) -> Response:
-    """FastAPI's answer to a request that can't be read, with every value cut to what can be sent."""
-    return JSONResponse({"detail": [_finding(error) for error in errors]}, 422)
-
-
-def crashed(error: Exception) -> Response:
-    """500 with an id; the log has the exception under the same id."""
-    error_id = uuid4().hex
-    logger.error("A request failed, error_id %s", error_id, exc_info=error)
-    body = {"detail": "Internal server error", "code": "internal_error", "error_id": error_id}
-    return JSONResponse(body, 500)
+def _headers(error: AgentOSError) -> dict[str, str]:
+    match error:
+        case AccessDeniedError():
+            return error.headers()
+        case AuthenticationError(code="invalid_token" | "expired_token"):
+            return challenge("invalid_token", error_description=str(error))
+        case AuthenticationError():
+            # RFC 6750 §3.1: who sent no token is told no error.
+            return {"WWW-Authenticate": "Bearer"}
+        case MethodNotAllowedError() if error.allowed:
+            return {"Allow": ", ".join(sorted(error.allowed))}
+        case TooManyRequestsError(retry_after=int(seconds)) | UnavailableError(retry_after=int(seconds)):
+            return {"Retry-After": str(seconds)}
+        case _:
+            return {}
 
 
 def _finding(error: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """ASGI middleware for `app.add_middleware`."""
 
-from agentos.os.auth.bearer import TokenSource
 from agentos.os.auth.jwt import JWTMiddleware
+from agentos.os.auth_settings import TokenSource
 from agentos.os.http.trailing_slash import TrailingSlash
 
 __all__ = ["JWTMiddleware", "TokenSource", "TrailingSlash"]

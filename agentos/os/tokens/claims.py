@@ -1,6 +1,7 @@
-"""What a verified token says: its payload checked (RFC 7519, RFC 8725) and read into a principal.
+"""What a verified token says, read into a principal (RFC 7519, RFC 8725).
 
-Pure: the signature is `tokens`' work.
+Signature, times, issuer and audience are PyJWT's to check; here is what it is too lenient about, and the
+words for what it refuses.
 """
 
 from __future__ import annotations
@@ -8,10 +9,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any, Final, cast
 
-from agentos.errors import AgentOSError, ConfigurationError
+import jwt
+
+from agentos.errors import AuthenticationError
+from agentos.os.auth_settings import AuthSettings
 from agentos.os.principal import Principal
 
 LONGEST_NAME: Final = 255
@@ -19,11 +22,12 @@ LONGEST_NAME: Final = 255
 
 _RESERVED = re.compile(r"sa:|__.*__")
 _UNSTORABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_OTHER_AUDIENCE: Final = "Invalid token audience - token not valid for this AgentOS instance"
 _PLAIN_REFERENCE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
-class TokenError(AgentOSError):
-    """There is no token, or it doesn't prove anything: a 401."""
+class TokenError(AuthenticationError):
+    """There is no token, or it doesn't prove anything."""
 
     def __init__(self, message: str, *, code: str = "invalid_token") -> None:
         super().__init__(message)
@@ -32,92 +36,59 @@ class TokenError(AgentOSError):
         """Names the token in logs: 12 hex digits of its hash."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimNames:
-    """What the issuer calls the claims that are read."""
-
-    audience: str = "aud"
-    scopes: str = "scopes"
-    user_id: str = "sub"
-    session_id: str = "session_id"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
-    """What a payload must say, and where in it to look."""
-
-    issuer: str | None = None
-    audience: frozenset[str] | None = None
-    """One of these is needed; None: the audience isn't checked."""
-    require_exp: bool = False
-    leeway: float = 10
-    """Seconds by which clocks may differ."""
-    names: ClaimNames = ClaimNames()
-    dependencies_claims: Sequence[str] = ()
-    session_state_claims: Sequence[str] = ()
-
-    def __post_init__(self) -> None:
-        """ConfigurationError for a name that is empty: a variable that isn't set, as a rule."""
-        names: dict[str, Sequence[str | None]] = {
-            "issuer": (self.issuer,),
-            **{f"{name}_claim": (claim,) for name, claim in asdict(self.names).items()},
-            "dependencies_claims": self.dependencies_claims,
-            "session_state_claims": self.session_state_claims,
-        }
-        for parameter, given in names.items():
-            if "" in given:
-                raise ConfigurationError(f"{parameter} is empty: give a name, or leave it out.")
+def check_times(claims: Mapping[str, Any]) -> None:
+    """TokenError for a time that isn't a number: PyJWT takes `true` and `"1800000000"` too."""
+    for claim in ("exp", "nbf", "iat"):
+        value = claims.get(claim, 0)
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        if not is_whole and not (isinstance(value, float) and math.isfinite(value)):
+            raise TokenError(f"Invalid token: the {claim} claim must be a number")
 
 
-def read(claims: Mapping[str, Any], expected: Expected, *, now: float, token_hash: str) -> Principal:
-    """The principal that `claims` name at `now` (epoch seconds). TokenError if they don't hold."""
-    _check_times(claims, expected, now)
-    _check_audience(claims, expected)
-    _check_issuer(claims, expected)
-    subject, user_id = _name(claims, "sub"), _name(claims, expected.names.user_id)
+def check_audience(claims: Mapping[str, Any], settings: AuthSettings) -> None:
+    """TokenError for another audience in a claim of another name: PyJWT knows `aud` only."""
+    if not settings.verify_audience or settings.audience_claim == "aud":
+        return
+    if settings.audience_claim not in claims:
+        raise TokenError(f"Invalid token: the {settings.audience_claim} claim is missing")
+    found = _texts(claims[settings.audience_claim])
+    if found is None or set(settings.audiences).isdisjoint(found):
+        raise TokenError(_OTHER_AUDIENCE)
+
+
+def refusal(error: jwt.PyJWTError, claims: Mapping[str, Any]) -> TokenError:
+    """Why PyJWT refuses `claims`, in our words: neither what is expected nor the library's text."""
+    match error:
+        case jwt.ExpiredSignatureError():
+            return TokenError("Token has expired", code="expired_token")
+        case jwt.ImmatureSignatureError():
+            later = max(("nbf", "iat"), key=lambda claim: claims.get(claim, -math.inf))
+            return TokenError(f"Invalid token: The token is not yet valid ({later})")
+        case jwt.MissingRequiredClaimError() if error.claim not in claims:
+            return TokenError(f"Invalid token: the {error.claim} claim is missing")
+        case jwt.MissingRequiredClaimError() | jwt.InvalidAudienceError():
+            return TokenError(_OTHER_AUDIENCE)
+        case jwt.InvalidIssuerError():
+            return TokenError("Invalid token: Invalid issuer")
+        case _:
+            return TokenError("Invalid token: malformed")
+
+
+def read(claims: Mapping[str, Any], settings: AuthSettings, *, token_hash: str) -> Principal:
+    """The principal that checked `claims` name. TokenError if a name can't be used."""
+    subject, user_id = _name(claims, "sub"), _name(claims, settings.user_id_claim)
     if any(name and _RESERVED.match(name) for name in (subject, user_id)):
         raise TokenError("Invalid token subject")
     jti = claims.get("jti")
     return Principal(
         user_id=user_id,
-        session_id=_name(claims, expected.names.session_id),
-        scopes=_scopes(claims, expected.names.scopes),
+        session_id=_name(claims, settings.session_id_claim),
+        scopes=_scopes(claims, settings.scopes_claim),
         claims=claims,
         token_ref=jti if isinstance(jti, str) and _PLAIN_REFERENCE.fullmatch(jti) else token_hash[:12],
-        dependencies=_picked(claims, expected.dependencies_claims),
-        session_state=_picked(claims, expected.session_state_claims),
+        dependencies=_picked(claims, settings.dependencies_claims),
+        session_state=_picked(claims, settings.session_state_claims),
     )
-
-
-def _check_times(claims: Mapping[str, Any], expected: Expected, now: float) -> None:
-    expires = _time(claims, "exp")
-    if expires is None and expected.require_exp:
-        raise TokenError("Invalid token: the exp claim is missing")
-    if expires is not None and expires <= now - expected.leeway:
-        raise TokenError("Token has expired", code="expired_token")
-    for claim in ("nbf", "iat"):
-        begins = _time(claims, claim)
-        if begins is not None and begins > now + expected.leeway:
-            raise TokenError(f"Invalid token: The token is not yet valid ({claim})")
-
-
-def _check_audience(claims: Mapping[str, Any], expected: Expected) -> None:
-    if expected.audience is None:
-        return
-    if expected.names.audience not in claims:
-        raise TokenError(f"Invalid token: the {expected.names.audience} claim is missing")
-    found = _texts(claims[expected.names.audience])
-    if found is None or expected.audience.isdisjoint(found):
-        raise TokenError("Invalid token audience - token not valid for this AgentOS instance")
-
-
-def _check_issuer(claims: Mapping[str, Any], expected: Expected) -> None:
-    if expected.issuer is None:
-        return
-    if "iss" not in claims:
-        raise TokenError("Invalid token: the iss claim is missing")
-    if claims["iss"] != expected.issuer:
-        raise TokenError("Invalid token: Invalid issuer")
 
 
 def _scopes(claims: Mapping[str, Any], claim: str) -> frozenset[str]:
@@ -140,16 +111,6 @@ def _texts(value: object) -> list[str] | None:
     return texts if len(texts) == len(items) else None
 
 
-def _time(claims: Mapping[str, Any], claim: str) -> float | None:
-    if claim not in claims:
-        return None
-    value = claims[claim]
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    if not is_number and not (isinstance(value, float) and math.isfinite(value)):
-        raise TokenError(f"Invalid token: the {claim} claim must be a number")
-    return value
-
-
 def _name(claims: Mapping[str, Any], claim: str) -> str | None:
     """Text that ends up in rows and addresses; empty is the same as absent."""
     value = claims.get(claim, "")
@@ -163,5 +124,5 @@ def _name(claims: Mapping[str, Any], claim: str) -> str | None:
     return value or None
 
 
-def _picked(claims: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    return {name: claims.get(name) for name in names}
+def _picked(claims: Mapping[str, Any], names: Sequence[str] | None) -> dict[str, Any]:
+    return {name: claims.get(name) for name in names or ()}

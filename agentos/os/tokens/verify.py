@@ -1,35 +1,51 @@
-"""From the text of a token to its principal: first the signature (RFC 7515), then the claims."""
+"""From the text of a token to its principal: the signature (RFC 7515), then the claims (RFC 7519).
+
+PyJWT checks both. What it takes for more than we do is checked in `claims`.
+"""
 
 from __future__ import annotations
 
-import json
 from hashlib import sha256
-from time import time
-from typing import Any, Final, cast, get_args
+from typing import TYPE_CHECKING, Any, Final
 
 import jwt
-from jwt.algorithms import HMACAlgorithm
 
+from agentos.os.auth_settings import AuthSettings
 from agentos.os.principal import Principal
-from agentos.os.tokens.claims import Expected, TokenError, read
-from agentos.os.tokens.keys import Algorithm, Key, KeyRing
+from agentos.os.tokens.claims import TokenError, check_audience, check_times, read, refusal
+from agentos.os.tokens.keys import Key, KeyRing
+
+if TYPE_CHECKING:
+    from jwt.types import Options
 
 LONGEST_TOKEN: Final = 16 * 1024
 """Characters; longer tokens are refused unread."""
+_UNCHECKED: Final[Options] = {"verify_signature": False, "require": []}
+
+
+class _NoKeyFitsError(TokenError):
+    """None of the keys made the signature."""
 
 
 class Verifier:
-    """Checks tokens against keys and expectations; nothing of a refused one is repeated or logged."""
+    """Checks tokens against keys and settings; nothing of a refused one is repeated or logged."""
 
-    def __init__(self, keys: KeyRing, expected: Expected) -> None:
+    def __init__(self, keys: KeyRing, settings: AuthSettings) -> None:
         self._keys = keys
-        self._expected = expected
-        self._jws = jwt.PyJWS(algorithms=[])
-        for name in get_args(Algorithm):
-            algorithm = jwt.get_algorithm_by_name(name)
-            if isinstance(algorithm, HMACAlgorithm):
-                algorithm = _CheckedSecret(algorithm.hash_alg)
-            self._jws.register_algorithm(name, algorithm)
+        self._settings = settings
+        is_registered = settings.verify_audience and settings.audience_claim == "aud"
+        self._audience = settings.audiences if is_registered else None
+        self._issuer = settings.issuer
+        self._leeway = settings.leeway
+        self._jwt = jwt.PyJWT(
+            {
+                "require": ["exp"] if settings.require_exp else [],
+                "verify_aud": is_registered,
+                # `claims` reads these, and is stricter.
+                "verify_sub": False,
+                "verify_jti": False,
+            }
+        )
 
     async def verify(self, token: str) -> Principal:
         """The principal that the token proves.
@@ -39,7 +55,7 @@ class Verifier:
         token_hash = sha256(token.encode(errors="replace")).hexdigest()
         try:
             claims = await self._claims(token)
-            return read(claims, self._expected, now=time(), token_hash=token_hash)
+            return read(claims, self._settings, token_hash=token_hash)
         except TokenError as error:
             error.token_ref = token_hash[:12]
             raise
@@ -48,45 +64,43 @@ class Verifier:
         if len(token) > LONGEST_TOKEN:
             raise TokenError("Invalid token: longer than 16 KiB")
         try:
-            kid = None if self._keys.jwks is None else self._jws.get_unverified_header(token).get("kid")
-            claims: Any = json.loads(await self._payload(token, kid))
-        except (jwt.PyJWTError, ValueError, RecursionError):
-            raise TokenError("Invalid token: malformed") from None
-        if not isinstance(claims, dict):
-            raise TokenError("Invalid token: malformed")
-        return cast("dict[str, Any]", claims)
-
-    async def _payload(self, token: str, kid: str | None) -> bytes:
-        keys = await self._keys.fitting(kid)
-        try:
-            return self._opened(token, keys)
-        except TokenError:
+            kid = None if self._keys.jwks is None else jwt.get_unverified_header(token).get("kid")
+            keys = await self._keys.fitting(kid)
+            return self.opened(token, keys)
+        except _NoKeyFitsError:
             self._keys.check()
             raise
+        except (jwt.PyJWTError, ValueError, RecursionError):
+            raise TokenError("Invalid token: malformed") from None
 
-    def _opened(self, token: str, keys: tuple[Key, ...]) -> bytes:
-        """The payload that one of `keys` signed."""
+    def opened(self, token: str, keys: tuple[Key, ...]) -> dict[str, Any]:
+        """The claims that one of `keys` signed, all of them checked. PyJWTError if the text is no token."""
         reason = "no key fits"
         for key in keys:
-            try:
-                opened = self._jws.decode_complete(token, key.material, key.algorithms)
-            except jwt.InvalidAlgorithmError:
-                if reason == "no key fits":
-                    reason = "The specified alg value is not allowed"
-            except jwt.InvalidSignatureError:
-                reason = "Signature verification failed"
-            else:
-                if "crit" in opened["header"]:
-                    raise TokenError("Invalid token: malformed")
-                return opened["payload"]
-        raise TokenError(f"Invalid token: {reason}")
-
-
-class _CheckedSecret(HMACAlgorithm):
-    """The secret was looked at when it was configured; looking again costs more than the signature."""
-
-    def prepare_key(self, key: Any) -> bytes:
-        return key
-
-    def check_key_length(self, key: bytes) -> str | None:
-        return None
+            for material in key.material:
+                try:
+                    opened = self._jwt.decode_complete(
+                        token,
+                        material,
+                        key.algorithms,
+                        audience=self._audience,
+                        issuer=self._issuer,
+                        leeway=self._leeway,
+                    )
+                except jwt.InvalidAlgorithmError:
+                    if reason == "no key fits":
+                        reason = "The specified alg value is not allowed"
+                except jwt.InvalidSignatureError:
+                    reason = "Signature verification failed"
+                except jwt.PyJWTError as error:
+                    # The signature is right, or the text is no token: then this raises once more.
+                    claims = self._jwt.decode(token, options=_UNCHECKED)
+                    check_times(claims)
+                    raise refusal(error, claims) from None
+                else:
+                    if "crit" in opened["header"]:
+                        raise TokenError("Invalid token: malformed")
+                    check_times(opened["payload"])
+                    check_audience(opened["payload"], self._settings)
+                    return opened["payload"]
+        raise _NoKeyFitsError(f"Invalid token: {reason}")

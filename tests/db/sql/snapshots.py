@@ -6,15 +6,18 @@ from pathlib import Path
 
 from agentos.db.schema.table_names import TableNames
 from agentos.db.schema.tables import Tables
-from agentos.db.sql.statements import assembled, names
+from agentos.db.sql.statements import assembled, subjects
 
 FOLDER = Path(__file__).with_name("snapshots")
 
 
 def texts() -> dict[str, str]:
-    """By the names of the files."""
+    """By the names of the files, one a subject."""
     tables = Tables(TableNames())
-    return {f"{name}.sql": assembled(tables, name) + "\n" for name in names()}
+    return {
+        f"{subject}.sql": "\n\n".join(f"-- {name}\n{assembled(tables, name)}" for name in names) + "\n"
+        for subject, names in subjects().items()
+    }
 
 
 if __name__ == "__main__":

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 
 import pytest
 
 from agentos.db.schema.table_names import TableNames
 from agentos.db.schema.tables import Tables
-from agentos.db.sql.statements import assembled, names, statement
+from agentos.db.sql.statements import assembled, statement, subjects
 from tests.db.sql.snapshots import FOLDER, texts
 
 
@@ -17,7 +18,7 @@ def test_the_snapshots_are_what_is_sent():
     assert kept == texts(), "write them anew with: python -m tests.db.sql.snapshots"
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", chain.from_iterable(subjects().values()))
 def test_nothing_is_left_to_be_filled_in(name: str):
     sql = assembled(Tables(TableNames()), name)
     assert "$" not in sql

@@ -1,19 +1,29 @@
 """The OpenAPI document says what every route takes and answers."""
 
 import json
+import re
 
 import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from agentos.os import AgentOS
+from agentos.os.api.routers import routes_of_kind
+from agentos.os.api.schemas.agents import AgentResponse
+from agentos.os.registry import Registry
 from tests.os.apps import agent
 
 METHODS = {"get", "post", "patch", "delete", "put"}
 RUNS = "/agents/{agent_id}/runs"
 
 
+APP = AgentOS(agents=[agent()]).get_app()
+
+
 @pytest.fixture(scope="module")
 def document():
-    return AgentOS(agents=[agent()]).get_app().openapi()
+    return APP.openapi()
 
 
 def operations(document):
@@ -23,6 +33,22 @@ def operations(document):
         for method, operation in item.items()
         if method in METHODS
     ]
+
+
+def resolved(document, schema):
+    """The named schema that another one refers to."""
+    assert schema.keys() == {"$ref"}
+    return document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+
+
+def parts(schema):
+    """A schema and all that it is made of, references unfollowed."""
+    yield schema
+    for inner in [*schema.get("properties", {}).values(), *schema.get("anyOf", ())]:
+        yield from parts(inner)
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            yield from parts(schema[key])
 
 
 def test_every_route_of_the_contract_is_there(document):
@@ -94,13 +120,106 @@ def test_a_run_is_described_in_three_content_types(document):
     run = document["paths"][RUNS]["post"]
     content = run["requestBody"]["content"]
     assert set(content) == {"multipart/form-data", "application/x-www-form-urlencoded", "application/json"}
-    for body in content.values():
-        assert body["schema"]["required"] == ["message"]
-        assert {"stream", "session_id", "session_state", "images"} <= body["schema"]["properties"].keys()
-    assert "files" in content["multipart/form-data"]["schema"]["properties"]
+    bodies = {kind: resolved(document, body["schema"]) for kind, body in content.items()}
+    for body in bodies.values():
+        assert body["required"] == ["message"]
+        assert {"stream", "session_id", "session_state", "images"} <= body["properties"].keys()
+    assert "files" in bodies["multipart/form-data"]["properties"]
     answers = run["responses"]["200"]["content"]
     assert set(answers) == {"text/event-stream", "application/json"}
     assert answers["application/json"]["schema"] == {"$ref": "#/components/schemas/RunRecord"}
     invalid = run["responses"]["422"]["content"]["application/json"]["schema"]
     assert invalid == {"$ref": "#/components/schemas/InvalidRequest"}
     assert {"404", "413", "415", "422", "503"} <= run["responses"].keys()
+
+
+def test_every_operation_has_a_summary_for_people(document):
+    functions = {
+        route.operation_id: route.endpoint.__name__.replace("_", " ")
+        for route in APP.routes
+        if isinstance(route, APIRoute)
+    }
+    for name, operation in operations(document):
+        summary = operation["summary"]
+        assert len(summary.split()) >= 2, name
+        assert summary.casefold() != functions[operation["operationId"]].casefold(), name
+        assert operation["description"], name
+
+
+def test_every_property_and_parameter_is_described(document):
+    for name, schema in document["components"]["schemas"].items():
+        for part in parts(schema):
+            for field, its in part.get("properties", {}).items():
+                assert its.get("description"), (name, field)
+    for name, operation in operations(document):
+        for parameter in operation.get("parameters", ()):
+            assert parameter.get("description"), (name, parameter["name"])
+
+
+def test_every_body_has_a_name(document):
+    names = set()
+    for name, operation in operations(document):
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            # A body that may be left out is that, or null.
+            choices = content["schema"].get("anyOf", [content["schema"]])
+            named = [each for each in choices if each != {"type": "null"}]
+            assert [resolved(document, each)["type"] for each in named] == ["object"], name
+            names.add(named[0]["$ref"].rpartition("/")[2])
+    assert names >= {"RunBody", "RunForm", "RunFormWithFiles", "ContinueBody", "ContinueForm", "ResumeBody"}
+
+
+def test_generated_clients_can_name_everything(document):
+    """A client's generator makes a variable of each schema's name, beside those of its properties."""
+    for name, schema in document["components"]["schemas"].items():
+        variable = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+        assert variable not in schema.get("properties", {}), name
+
+
+def test_errors_have_a_code_and_one_shape(document):
+    schemas = document["components"]["schemas"]
+    assert not {"HTTPValidationError", "ValidationError"} & schemas.keys()
+    for name in ("Problem", "InvalidRequest"):
+        assert set(schemas[name]["required"]) == {"detail", "code"}
+        assert schemas[name]["properties"]["code"]["type"] == "string"
+
+
+def test_another_kind_has_the_same_routes():
+    app = FastAPI()
+    for router in routes_of_kind("team", Registry([], db=None), AgentResponse, AgentResponse.of):
+        app.include_router(router)
+    teams, agents = app.openapi(), APP.openapi()
+    expected = {
+        path.replace("agent", "team"): {
+            method: operation["operationId"].replace("agent", "team") for method, operation in item.items()
+        }
+        for path, item in agents["paths"].items()
+        if path.startswith("/agents")
+    }
+    assert expected == {
+        path: {method: operation["operationId"] for method, operation in item.items()}
+        for path, item in teams["paths"].items()
+    }
+    test_every_path_parameter_is_described(teams)
+
+
+def test_names_that_a_users_app_has_taken_stay_the_users():
+    base = FastAPI()
+
+    class RunBody(BaseModel):
+        mine: int
+
+    class Image(BaseModel):
+        mine: int
+
+    def upload(body: RunBody) -> Image:
+        return Image(mine=body.mine)
+
+    base.post("/upload")(upload)
+    document = AgentOS(agents=[agent()], base_app=base).get_app().openapi()
+    schemas = document["components"]["schemas"]
+    assert schemas["RunBody"]["properties"].keys() == schemas["Image"]["properties"].keys() == {"mine"}
+    theirs = document["paths"]["/upload"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert theirs == {"$ref": "#/components/schemas/RunBody"}
+    ours = document["paths"][RUNS]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert "message" in resolved(document, ours)["properties"]
+    test_references_lead_somewhere(document)

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Security
 from fastapi.security import APIKeyHeader
 
 from agentos.os import AgentOS
-from agentos.os.authorization import AuthorizationConfig
+from agentos.os.auth_settings import AuthorizationConfig
 from agentos.os.middleware import JWTMiddleware
 from tests.os.apps import SECRET, agent, bearer, secured, serving
 

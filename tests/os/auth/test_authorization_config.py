@@ -1,9 +1,12 @@
 """`AuthorizationConfig` and the middleware that it makes."""
 
+import inspect
+from dataclasses import fields
+
 import pytest
 
 from agentos.errors import ConfigurationError
-from agentos.os.authorization import AuthorizationConfig, middleware_options
+from agentos.os.auth_settings import AuthorizationConfig, AuthSettings, middleware_options
 from agentos.os.middleware import JWTMiddleware
 from tests.os.auth.guarded_app import bare_app, client
 from tests.os.tokens.signer import SECRET, bearer
@@ -75,15 +78,29 @@ async def test_everything_else_reaches_the_middleware():
         shadow_scope_mappings={"GET /me": ["my:other"]},
         failed_logins_per_minute=5,
     )
-    assert set(middleware_options(config, os_id="my-os")) - {"authorization"} == (
-        set(AuthorizationConfig.model_fields) - {"jwks_file", "jwks_url"}
-    )
-    JWTMiddleware(lambda *_: None, **middleware_options(config, os_id="my-os"))
+    options = middleware_options(config, os_id="my-os")
+    assert options == {each.name: getattr(config, each.name) for each in fields(config)} | {
+        "authorization": True
+    }
+    JWTMiddleware(lambda *_: None, **options)
 
 
 def test_every_field_is_a_parameter_of_the_middleware():
-    parameters = set(JWTMiddleware.__init__.__annotations__) - {"app", "return"}
-    assert parameters - {"authorization"} == set(AuthorizationConfig.model_fields)
+    parameters = list(inspect.signature(JWTMiddleware).parameters.values())
+    declared = list(inspect.signature(AuthSettings).parameters.values())
+    assert [(each.name, each.default, each.kind) for each in parameters[1:]] == [
+        (each.name, each.default, each.kind) for each in declared
+    ]
+    assert parameters[0].name == "app"
+
+
+def test_only_two_defaults_differ():
+    differing = {
+        each.name: each.default
+        for each, base in zip(fields(AuthorizationConfig), fields(AuthSettings), strict=True)
+        if each.default != base.default
+    }
+    assert differing == {"verify_audience": True, "require_exp": True}
 
 
 @pytest.mark.parametrize(

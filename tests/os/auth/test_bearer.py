@@ -4,6 +4,7 @@ import pytest
 
 from agentos.errors import ConfigurationError
 from agentos.os.auth.bearer import Finder
+from agentos.os.auth_settings import AuthSettings
 from agentos.os.middleware import TokenSource
 from agentos.os.tokens.claims import TokenError
 
@@ -12,7 +13,8 @@ def find(
     headers: list[tuple[str, str]], source: str = "header", header="Authorization", cookie="access_token"
 ):
     raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
-    return Finder(source, header=header, cookie=cookie).find(raw).token
+    settings = AuthSettings(token_source=source, token_header_key=header, cookie_name=cookie)
+    return Finder(settings).find(raw).token
 
 
 def refused(headers: list[tuple[str, str]], source: str = "header") -> str:
@@ -89,8 +91,8 @@ def test_names_are_the_operators_to_choose():
 @pytest.mark.parametrize(
     "parameters",
     [{"source": "query"}, {"source": ""}, {"header": ""}, {"header": "X Token"}, {"header": "X:Y"},
-     {"cookie": ""}, {"cookie": "a=b"}, {"cookie": "a;b"}],
+     {"header": "X\n"}, {"cookie": ""}, {"cookie": "a=b"}, {"cookie": "a;b"}],
 )  # fmt: skip
 def test_names_and_sources_that_cant_work_are_refused(parameters):
     with pytest.raises(ConfigurationError):
-        Finder(**{"source": "header", "header": "Authorization", "cookie": "access_token", **parameters})
+        find([], **parameters)

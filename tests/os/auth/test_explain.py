@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from agentos.os import AgentOS
 from agentos.os.auth.explain import explain
 from agentos.os.auth.guard import Guard
+from agentos.os.auth_settings import AuthSettings
 from agentos.os.principal import OPEN, Principal
 from tests.os.apps import agent
 from tests.os.auth.guarded_app import client, guarded
@@ -44,7 +45,7 @@ def asked(guard: Guard, method: str, path: str, *scopes: str, user_id: str | Non
 )
 def test_an_explanation_is_what_happens_and_to_whose_rows(options, request_, scopes, allowed, code, rows):
     method, path = request_.split(" ")
-    told = asked(Guard(authorization=True, **options), method, path, *scopes)
+    told = asked(Guard(AuthSettings(authorization=True, **options)), method, path, *scopes)
     assert (told.allowed, told.code, told.rows) == (allowed, code, rows)
 
 
@@ -63,12 +64,12 @@ def test_an_explanation_is_what_happens_and_to_whose_rows(options, request_, sco
 def test_rows_that_have_owners_want_a_user(options, request_, user_id, code):
     method, path = request_.split(" ")
     scopes = ("sessions:read", "agents:read", "agents:run")
-    told = asked(Guard(authorization=True, **options), method, path, *scopes, user_id=user_id)
+    told = asked(Guard(AuthSettings(authorization=True, **options)), method, path, *scopes, user_id=user_id)
     assert (told.code, told.allowed) == (code, code != "no_identity")
 
 
 def test_whose_rows_a_route_of_the_users_own_touches_isnt_ours_to_say():
-    guard = Guard(authorization=True)
+    guard = Guard(AuthSettings(authorization=True))
     assert asked(guard, "GET", "/sessions", "sessions:read", user_id=None, is_ours=False).allowed
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from agentos.errors import ConfigurationError
 from agentos.os import AgentOS
-from agentos.os.authorization import AuthorizationConfig
+from agentos.os.auth_settings import AuthorizationConfig
 from tests.os.apps import SECRET, agent, bearer, secured, serving
 
 KEY = "a-key-that-is-long-enough"

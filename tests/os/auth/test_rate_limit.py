@@ -5,6 +5,7 @@ import pytest
 
 from agentos.errors import ConfigurationError
 from agentos.os.auth.rate_limit import MAX_ADDRESSES, Failures, address_of
+from agentos.os.auth_settings import AuthSettings
 from agentos.os.middleware import JWTMiddleware
 from tests.os.auth.guarded_app import bare_app, guarded, plain
 from tests.os.tokens.signer import OTHER_SECRET, SECRET, bearer, token
@@ -94,7 +95,7 @@ async def test_a_page_of_another_origin_may_read_the_answer():
 
 def test_a_minute_later_it_may_try_again_and_trying_meanwhile_costs_nothing():
     clock = Clock()
-    failures = Failures(2, clock=clock)
+    failures = Failures(AuthSettings(failed_logins_per_minute=2), clock=clock)
     failures.count(at("192.0.2.1"))
     clock.now += 30
     failures.count(at("192.0.2.1"))
@@ -108,7 +109,7 @@ def test_a_minute_later_it_may_try_again_and_trying_meanwhile_costs_nothing():
 
 
 def test_no_more_addresses_are_remembered_than_fit():
-    failures = Failures(1)
+    failures = Failures(AuthSettings(failed_logins_per_minute=1))
     failures.count(at("first"))
     for number in range(MAX_ADDRESSES - 1):
         failures.count(at(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"))

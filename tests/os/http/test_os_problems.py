@@ -23,12 +23,15 @@ ANSWERS = [
     (
         InvalidInputError("Not so.", field="name"),
         422,
-        {"detail": [{"type": "value_error", "loc": ["body", "name"], "msg": "Not so."}]},
+        {
+            "detail": [{"type": "value_error", "loc": ["body", "name"], "msg": "Not so."}],
+            "code": "invalid_input",
+        },
     ),
     (
         InvalidInputError("Not \ud800 so."),
         422,
-        {"detail": [{"type": "value_error", "loc": ["body"], "msg": "Not ? so."}]},
+        {"detail": [{"type": "value_error", "loc": ["body"], "msg": "Not ? so."}], "code": "invalid_input"},
     ),
 ]
 

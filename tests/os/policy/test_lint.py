@@ -10,6 +10,7 @@ from agentos.cli.demo_app import ADMIN_SCOPE, SCOPES
 from agentos.errors import ConfigurationError
 from agentos.os import AgentOS
 from agentos.os.auth.guard import Guard
+from agentos.os.auth_settings import AuthSettings
 from agentos.os.http.lookup import every
 from agentos.os.policy.lint import lint
 from agentos.os.policy.typos import looks_like
@@ -21,7 +22,7 @@ OURS = every(AgentOS(agents=[agent()]).get_app())
 
 
 def found(scope_map, routes=OURS, **options) -> list[tuple[str, str]]:
-    guard = Guard(scope_mappings=scope_map, **options)
+    guard = Guard(AuthSettings(scope_mappings=scope_map, **options))
     return [(finding.code, finding.subject) for finding in lint(guard.policy, routes)]
 
 
@@ -87,7 +88,7 @@ def test_a_route_of_ones_own_wants_an_entry():
 
 
 def test_without_a_map_there_is_nothing_to_find():
-    assert lint(Guard().policy, every(users_app())) == []
+    assert lint(Guard(AuthSettings()).policy, every(users_app())) == []
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ if __name__ == "__main__":
 """
 WRONG = {
     "the middleware": ({"algorithm": "HS1"}, "algorithm='HS1' can't be used: choose among"),
+    "a misspelling": ({"admin_scopes": "a:b"}, "admin_scopes is no parameter: did you mean admin_scope?"),
     "the lint": (
         {"strict": True, "scope_mappings": {"GET /nowhere": ["a:b"]}},
         "strict=True refuses this scope map. 'GET /nowhere' matches no route",
@@ -54,7 +55,7 @@ def test_a_server_that_cant_start_says_why_and_ends(tmp_path, options, sentence,
 
 
 def test_other_failures_keep_their_traceback(tmp_path):
-    (tmp_path / "app.py").write_text(APP.format(options={"algorithm": "HS256", "no_such": 1}))
+    (tmp_path / "app.py").write_text(APP.format(options="no_such"))
     done = ended(tmp_path, COMMANDS["python"])
     assert done.returncode != 0
     assert "Traceback" in done.stderr

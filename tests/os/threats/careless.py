@@ -145,9 +145,19 @@ def reading_any_json(patch: pytest.MonkeyPatch) -> None:
     believing(read)(patch)
 
 
-def not_looking_at(check: str) -> Weakness:
-    """Reads claims without one of the checks."""
-    return lambda patch: patch.setattr(claims, check, lambda *given: None)
+def not_looking_at(*names: str) -> Weakness:
+    """Reads claims without some of the checks."""
+    unchecked = {"require": [], **{f"verify_{name}": False for name in names}}
+    decode_complete = jwt.PyJWT.decode_complete
+
+    def careless(self: jwt.PyJWT, token: str, key: Any, algorithms: Any, options: Any = None, **given: Any):
+        return decode_complete(self, token, key, algorithms, {**(options or {}), **unchecked}, **given)
+
+    def weakness(patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(jwt.PyJWT, "decode_complete", careless)
+        patch.setattr(verify, "check_times", lambda *given: None)
+
+    return weakness
 
 
 def taking_any_subject(patch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from agentos.os.auth import refusals
-from agentos.os.http import problems
+from agentos.os.http import problem_route
 from agentos.os.tokens import claims, verify
 from tests.os.threats import forged_tokens, raw
 from tests.os.threats.threat import Threat, every, stands
@@ -61,8 +61,7 @@ def telling_all(patch: pytest.MonkeyPatch) -> None:
 
     everything = lambda *given, **named: JSONResponse({"detail": f"{secrets} {given}"}, 500)  # noqa: E731
     patch.setattr("agentos.os.auth.middleware.refusals.send_refusal", send_all)
-    for name in ("crashed", "invalid", "problem"):
-        patch.setattr(problems, name, everything)
+    patch.setattr(problem_route, "answer", everything)
 
 
 JSON = ("Content-Type", "application/json")
@@ -142,7 +141,7 @@ def logging_everything(patch: pytest.MonkeyPatch) -> None:
 
     def forbidden(error, principal):
         refusals.logger.warning("Denied: %s %s", principal.user_id, principal.token_ref)
-        return problems.crashed(error)
+        return refusals.Refusal(error, principal)
 
     patch.setattr(refusals, "forbidden", forbidden)
 

@@ -178,5 +178,5 @@ def test_no_other_method_reads(world, method):
 def test_options_tell_and_do_nothing(world, path):
     answer = world.ask("OPTIONS", path)
     assert answer.status in {404, 405}
-    assert set(answer.json) == {"detail"}
+    assert set(answer.json) == {"detail", "code"}
     assert answer.json == world.ask("OPTIONS", path, READS_ALL).json

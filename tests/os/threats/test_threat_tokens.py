@@ -223,9 +223,9 @@ SUBJECTS = [
 MISMADE = [
     threat
     for check, table in {
-        not_looking_at("_check_times"): TIMES,
-        not_looking_at("_check_audience"): AUDIENCES,
-        not_looking_at("_check_issuer"): ISSUERS,
+        not_looking_at("exp", "nbf", "iat"): TIMES,
+        not_looking_at("aud"): AUDIENCES,
+        not_looking_at("iss"): ISSUERS,
         careless.taking_any_subject: SUBJECTS,
     }.items()
     for threat in rows(check, {name: forged({}, claims(READ, **changed), signed) for name, changed in table})

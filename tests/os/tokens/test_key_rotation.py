@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from agentos.os import AgentOS
-from agentos.os.authorization import AuthorizationConfig
+from agentos.os.auth_settings import AuthorizationConfig
 from tests.flows.processes import free_port
 from tests.os.apps import agent, listening
 from tests.os.auth.guarded_app import client, guarded

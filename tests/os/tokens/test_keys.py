@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from agentos.errors import ConfigurationError
-from agentos.os.tokens.claims import Expected, TokenError
+from agentos.os.auth_settings import AuthSettings
+from agentos.os.tokens.claims import TokenError
 from agentos.os.tokens.keys import KeyRing, pinned, ring
 from agentos.os.tokens.keys.file import jwks_file as file_of
 from agentos.os.tokens.verify import Verifier
@@ -62,7 +63,7 @@ def jwks_file(tmp_path):
 
 async def accepts(keys: KeyRing, text: str) -> bool:
     try:
-        await Verifier(keys, Expected()).verify(text)
+        await Verifier(keys, AuthSettings()).verify(text)
     except TokenError:
         return False
     return True

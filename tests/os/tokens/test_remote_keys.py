@@ -8,7 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from agentos.errors import ConfigurationError
-from agentos.os.tokens.claims import Expected, TokenError
+from agentos.os.auth_settings import AuthSettings
+from agentos.os.tokens.claims import TokenError
 from agentos.os.tokens.keys import KeyRing, KeysUnavailableError, pinned, ring
 from agentos.os.tokens.keys.remote import LONGEST_DOCUMENT, discovered, good_for, jwks_url
 from agentos.os.tokens.verify import Verifier
@@ -35,7 +36,7 @@ def provider(running_provider):
 
 
 def verifier(keys, *static) -> Verifier:
-    return Verifier(KeyRing(static, keys), Expected())
+    return Verifier(KeyRing(static, keys), AuthSettings())
 
 
 async def accepts(verifier: Verifier, text: str) -> bool:
@@ -210,14 +211,14 @@ async def test_a_published_key_is_never_a_secret(provider):
     published = {"kty": "oct", "kid": "x", "k": "c2VjcmV0" * 10}
     provider.serve(JWKS, {"keys": [published, SigningKey().jwk]})
     both = ring([SECRET], None, pinned(["HS256", "ES256"]), jwks_url=provider.jwks_url)
-    tokens = Verifier(both, Expected())
+    tokens = Verifier(both, AuthSettings())
     assert await accepts(tokens, token())
     assert not await accepts(tokens, token(key="secret" * 10, headers={"kid": "x"}))
 
 
 async def test_a_given_key_verifies_while_none_can_be_fetched():
     both = ring([SECRET], None, pinned(["HS256", "ES256"]), jwks_url=f"http://127.0.0.1:{free_port()}/keys")
-    tokens = Verifier(both, Expected())
+    tokens = Verifier(both, AuthSettings())
     assert await accepts(tokens, token())
     with pytest.raises(KeysUnavailableError):
         await tokens.verify(SigningKey().token())

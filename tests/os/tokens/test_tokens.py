@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentos.os.tokens.claims import Expected, TokenError
+from agentos.os.auth_settings import AuthSettings
+from agentos.os.tokens.claims import TokenError
 from agentos.os.tokens.keys import pinned, ring
 from agentos.os.tokens.verify import LONGEST_TOKEN, Verifier
 from tests.os.tokens.signer import OTHER_SECRET, SECRET, token
@@ -37,7 +38,7 @@ def public(private) -> str:
 
 
 def verifier(*keys, algorithm="HS256", jwks_file=None, **expected) -> Verifier:
-    return Verifier(ring(keys, jwks_file, pinned(algorithm)), Expected(**expected))
+    return Verifier(ring(keys, jwks_file, pinned(algorithm)), AuthSettings(**expected))
 
 
 HMAC = verifier(SECRET)

@@ -1,7 +1,13 @@
 """Bodies of requests about runs, read from a form, a multipart form or JSON into the same fields."""
 
+from typing import Final
+
+from agentos.os.api.requests.body import Body
 from agentos.os.api.requests.existing_run import MAX_SEQ, ContinueBody, ResumeBody
-from agentos.os.api.requests.reader import MEDIA_TYPES, MULTIPART, read
+from agentos.os.api.requests.reader import read
 from agentos.os.api.requests.run import RunBody
 
-__all__ = ["MAX_SEQ", "MEDIA_TYPES", "MULTIPART", "ContinueBody", "ResumeBody", "RunBody", "read"]
+BODIES: Final[tuple[type[Body], ...]] = (RunBody, ContinueBody, ResumeBody)
+"""All of them, for OpenAPI."""
+
+__all__ = ["BODIES", "MAX_SEQ", "ContinueBody", "ResumeBody", "RunBody", "read"]

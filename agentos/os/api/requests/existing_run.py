@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from agentos.os.api.requests.body import Body
 from agentos.os.http.field_types import Id, JsonObject, Text
+from agentos.os.schema import Schema
 
 MAX_SEQ = 2**31 - 1
 MAX_ANSWERS = 100
@@ -15,10 +16,11 @@ MAX_ANSWERS = 100
 Point = Literal["end", "last_user"] | int
 
 
-class Answer(BaseModel):
+class Answer(Schema):
     """One of a paused run's `requirements`, filled in."""
 
     tool_execution: JsonObject
+    """The call, with what it waits for."""
 
 
 class ContinueBody(Body):
@@ -40,6 +42,7 @@ class ContinueBody(Body):
     continue_from: Point = "end"
     """How much of the conversation to keep: all, up to the user's last message, or its first messages."""
     fork: bool = False
+    """Begin a new run with what was said in this one, also without `input`."""
     regenerate: bool = False
     """Answer the same question anew."""
     replace_original: bool | None = None
@@ -47,8 +50,11 @@ class ContinueBody(Body):
     additional_instructions: Text | None = Field(default=None, min_length=1)
     """What a regenerated answer must also heed."""
     dependencies: JsonObject | None = None
+    """Values for the agent's instructions and tools, by name."""
     session_id: Id | None = None
+    """The run's session; a run of another one isn't found."""
     user_id: Id | None = None
+    """Whose run it is, unless a token says so."""
     stream: bool = True
     """Server-sent events; otherwise the answer comes in one piece."""
     stream_events: bool = True
@@ -68,6 +74,8 @@ class ResumeBody(Body):
     last_event_index: int | None = Field(default=None, ge=-1, lt=MAX_SEQ)
     """The `event_index` of the last event seen; events behind it follow. Without it, all."""
     session_id: Id | None = None
+    """The run's session; a run of another one isn't found."""
     user_id: Id | None = None
+    """Whose run it is, unless a token says so."""
     stream_events: bool = True
     """False leaves only the pieces of the answer."""

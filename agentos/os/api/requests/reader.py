@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from fastapi import HTTPException, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import Request
 from pydantic import ValidationError
 from pydantic_core import from_json
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 
+from agentos.errors import UnsupportedMediaTypeError
 from agentos.os.api.requests.body import Body
 from agentos.os.api.requests.run import MAX_MEDIA
 from agentos.os.api.requests.uploads import media
+from agentos.os.http.problems import InvalidRequestError
 
 B = TypeVar("B", bound=Body)
 
@@ -34,7 +35,7 @@ async def read(request: Request, wanted: type[B]) -> B:
         return await _from_form(wanted, await _multipart(request))
     if content_type == FORM or (not content_type and not await request.body()):
         return await _from_form(wanted, await _urlencoded(request))
-    raise HTTPException(415, f"Send the body as one of {', '.join(MEDIA_TYPES)}")
+    raise UnsupportedMediaTypeError(f"Send the body as one of {', '.join(MEDIA_TYPES)}")
 
 
 class _Multipart(MultiPartParser):
@@ -113,8 +114,8 @@ def _checked(wanted: type[B], fields: Any) -> B:
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False)
         errors = [{**each, "loc": ("body", *each["loc"])} for each in found]
-        raise RequestValidationError(errors) from error
+        raise InvalidRequestError(errors) from error
 
 
-def _invalid(loc: tuple[str, ...], kind: str, message: str) -> RequestValidationError:
-    return RequestValidationError([{"type": kind, "loc": loc, "msg": message}])
+def _invalid(loc: tuple[str, ...], kind: str, message: str) -> InvalidRequestError:
+    return InvalidRequestError([{"type": kind, "loc": loc, "msg": message}])

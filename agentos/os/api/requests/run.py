@@ -38,6 +38,7 @@ class RunBody(Body):
     takes_files: ClassVar[bool] = True
 
     message: Text = Field(min_length=1)
+    """What the user says."""
     stream: bool = True
     """Server-sent events; otherwise the answer comes in one piece."""
     stream_events: bool = True
@@ -49,13 +50,17 @@ class RunBody(Body):
     session_state: JsonObject = Field(default_factory=dict[str, Any])
     """Put over the session's state, key by key."""
     dependencies: JsonObject = Field(default_factory=dict[str, Any])
+    """Values for the agent's instructions and tools, by name."""
     metadata: JsonObject = Field(default_factory=dict[str, Any])
+    """What the caller notes about the run."""
     output_schema: JsonObject | None = None
     """A JSON schema that the answer must fit."""
     add_history_to_context: bool | None = None
     """False: the run sees nothing of the conversation before it."""
     images: list[Image] = Field(default_factory=list[Image], max_length=MAX_MEDIA)
+    """Pictures that travel with the message."""
     input_files: list[File] = Field(default_factory=list[File], max_length=MAX_MEDIA)
+    """Documents that travel with the message."""
     background: bool = False
     """Queued, and executed by any process; unless it is streamed, the answer is 202 with the run's id."""
     multitask: Multitask | None = None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from base64 import b64encode
 from mimetypes import guess_type
 
-from fastapi import HTTPException
 from starlette.datastructures import UploadFile
 
+from agentos.errors import BadRequestError
 from agentos.run.media import File, Image
 
 _IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/heic", "image/heif"})
@@ -42,7 +42,7 @@ async def media(upload: UploadFile) -> Image | File:
     elif mime_type in _FILES or mime_type.startswith("text/"):
         kind = File
     else:
-        raise HTTPException(400, "Unsupported file type")
+        raise BadRequestError("Unsupported file type")
     return kind.model_validate(
         {"content": b64encode(await upload.read()), "mime_type": mime_type, "filename": upload.filename}
     )

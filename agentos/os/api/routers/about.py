@@ -20,7 +20,7 @@ from agentos.os.api.schemas.about import (
 )
 from agentos.os.config import ChatConfig, DatabaseConfig, DomainConfig, DomainSection
 from agentos.os.deps import server_of
-from agentos.os.http.problems import ProblemRoute
+from agentos.os.http.problem_route import ProblemRoute
 from agentos.os.principal import OPEN, access_of
 from agentos.os.registry import Served
 
@@ -35,13 +35,13 @@ async def home(request: Request) -> HomeResponse:
     return HomeResponse(name=server_of(request).name or "AgentOS", docs=request.app.docs_url)
 
 
-@router.get("/health", operation_id="health_check")
+@router.get("/health", operation_id="health_check", summary="Check that the server lives")
 async def health(request: Request) -> HealthResponse:
     """Answers while the process does; asks nothing of the database."""
     return HealthResponse(instantiated_at=server_of(request).instantiated_at)
 
 
-@router.get("/info", operation_id="get_info")
+@router.get("/info", operation_id="get_info", summary="Get names, versions and counts")
 async def info(request: Request) -> InfoResponse:
     """What is running, and how it is guarded."""
     server, access = server_of(request), access_of(request.scope)
@@ -57,9 +57,14 @@ async def info(request: Request) -> InfoResponse:
     )
 
 
-@router.get("/config", operation_id="get_config", response_model_exclude_none=True)
+@router.get(
+    "/config",
+    operation_id="get_config",
+    summary="Get what a user interface needs",
+    response_model_exclude_none=True,
+)
 async def config(request: Request) -> ConfigResponse:
-    """What a user interface needs to know: databases, prompts, and the agents that the caller may read."""
+    """Databases, prompts, and the agents that the caller may read."""
     server = server_of(request)
     registry, given = server.registry, server.config
     ids = access_of(request.scope).listed("agents")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 
 from agentos.db.base import Db
 from agentos.db.contracts.approvals import Approval, ApprovalQuery
 from agentos.db.contracts.pages import Page
-from agentos.errors import NotFoundError
+from agentos.errors import NotConfiguredError, NotFoundError
 from agentos.os.api.schemas.approvals import (
     ApprovalCountResponse,
     ApprovalResolve,
@@ -19,12 +19,13 @@ from agentos.os.api.schemas.approvals import (
 )
 from agentos.os.api.schemas.pages import Paginated, Stopwatch, paginated
 from agentos.os.deps import Reader, Writer, server_of
-from agentos.os.http.problems import ProblemRoute, responses
+from agentos.os.http.problem_route import ProblemRoute
+from agentos.os.http.problems import responses
 from agentos.os.principal import OPEN, Access, AccessDeniedError, access_of
 from agentos.run.owner import Owner
 
 router = APIRouter(
-    tags=["approvals"], prefix="/approvals", route_class=ProblemRoute, responses=responses(404, 503)
+    tags=["approvals"], prefix="/approvals", route_class=ProblemRoute, responses=responses(404, 422, 503)
 )
 
 
@@ -35,7 +36,7 @@ async def approvals_db(
     """Where the approvals are kept."""
     registry = server_of(request).registry
     if registry.default_db is None:
-        raise HTTPException(503, "Approvals need a database: pass db=… to AgentOS")
+        raise NotConfiguredError("Approvals need a database: pass db=… to AgentOS")
     if db_id is None:
         return registry.default_db
     found = next((db for db in registry.dbs if db.id == db_id), None)
@@ -45,13 +46,14 @@ async def approvals_db(
 
 
 ApprovalsDb = Annotated[Db, Depends(approvals_db)]
+ApprovalId = Annotated[str, Path(description="The approval's id.")]
 
 
-@router.get("", operation_id="list_approvals")
+@router.get("", operation_id="list_approvals", summary="List the approvals")
 async def list_approvals(
     request: Request, owner: Reader, db: ApprovalsDb, query: Annotated[ApprovalsQuery, Query()]
 ) -> Paginated[ApprovalResponse]:
-    """A page of the approvals that the caller may see, the latest first."""
+    """A page of those that the caller may see, the latest first."""
     watch, sources = Stopwatch(), query.sources
     if len(sources) > 1:
         nothing: Page[Approval] = Page(rows=[], total=0)
@@ -74,26 +76,28 @@ async def list_approvals(
     return paginated(page, query, ApprovalResponse.of, since=watch)
 
 
-@router.get("/count", operation_id="get_approval_count")
+@router.get("/count", operation_id="get_approval_count", summary="Count pending approvals")
 async def count_approvals(request: Request, owner: Reader, db: ApprovalsDb) -> ApprovalCountResponse:
-    """How many are pending of those that the caller may see."""
+    """Those that the caller may see."""
     session_id = access_of(request.scope).session(None)
     return ApprovalCountResponse(count=await db.count_approvals(owner=owner, session_id=session_id))
 
 
-@router.get("/{approval_id}", operation_id="get_approval")
+@router.get("/{approval_id}", operation_id="get_approval", summary="Get an approval")
 async def get_approval(
-    request: Request, approval_id: str, owner: Reader, db: ApprovalsDb
+    request: Request, approval_id: ApprovalId, owner: Reader, db: ApprovalsDb
 ) -> ApprovalResponse:
-    """One approval."""
+    """A call that is to be approved, and what became of it."""
     return ApprovalResponse.of(await _find(request, db, approval_id, owner))
 
 
-@router.get("/{approval_id}/status", operation_id="get_approval_status")
+@router.get(
+    "/{approval_id}/status", operation_id="get_approval_status", summary="Get the status of an approval"
+)
 async def get_approval_status(
-    request: Request, approval_id: str, owner: Reader, db: ApprovalsDb
+    request: Request, approval_id: ApprovalId, owner: Reader, db: ApprovalsDb
 ) -> ApprovalStatusResponse:
-    """What became of one, for somebody who waits for it."""
+    """For somebody who waits for it."""
     approval = await _find(request, db, approval_id, owner)
     return ApprovalStatusResponse(
         approval_id=approval.id,
@@ -104,11 +108,16 @@ async def get_approval_status(
     )
 
 
-@router.post("/{approval_id}/resolve", operation_id="resolve_approval", responses=responses(409))
+@router.post(
+    "/{approval_id}/resolve",
+    operation_id="resolve_approval",
+    summary="Approve or reject a call",
+    responses=responses(409),
+)
 async def resolve_approval(
-    request: Request, approval_id: str, owner: Writer, db: ApprovalsDb, body: ApprovalResolve
+    request: Request, approval_id: ApprovalId, owner: Writer, db: ApprovalsDb, body: ApprovalResolve
 ) -> ApprovalResponse:
-    """Approves or rejects a pending one, once. Nobody approves what they have asked for themselves."""
+    """Decides about a pending one, once. Nobody approves what they have asked for themselves."""
     access = access_of(request.scope)
     approval = await _find(request, db, approval_id, owner)
     if body.status == "approved":
@@ -126,9 +135,11 @@ async def resolve_approval(
     return ApprovalResponse.of(resolved)
 
 
-@router.delete("/{approval_id}", operation_id="delete_approval", status_code=204)
-async def delete_approval(request: Request, approval_id: str, owner: Writer, db: ApprovalsDb) -> None:
-    """Deletes one. A run that waits for it waits on, until it is cancelled.
+@router.delete(
+    "/{approval_id}", operation_id="delete_approval", summary="Delete an approval", status_code=204
+)
+async def delete_approval(request: Request, approval_id: ApprovalId, owner: Writer, db: ApprovalsDb) -> None:
+    """A run that waits for it waits on, until it is cancelled.
 
     Who has asked can't delete what was decided: their run would ask again.
     """

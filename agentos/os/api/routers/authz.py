@@ -10,7 +10,8 @@ from fastapi import APIRouter, Query, Request
 from agentos.os.api.schemas.authz import ExplanationResponse, MatrixRow, ShadowResponse
 from agentos.os.auth.explain import explain
 from agentos.os.http.lookup import asked, every, path_of
-from agentos.os.http.problems import ProblemRoute
+from agentos.os.http.problem_route import ProblemRoute
+from agentos.os.http.problems import responses
 from agentos.os.policy.matrix import rows
 from agentos.os.principal import Principal, access_of
 
@@ -21,7 +22,12 @@ MAX_SCOPES = 4096
 router = APIRouter(tags=["authorization"], prefix="/authz", route_class=ProblemRoute)
 
 
-@router.get("/explain", operation_id="explain_access")
+@router.get(
+    "/explain",
+    operation_id="explain_access",
+    summary="Explain how a request would be answered",
+    responses=responses(422),
+)
 async def explain_access(
     request: Request,
     method: Annotated[str, Query(pattern="^[A-Za-z]{1,20}$", description="GET, for a WebSocket too.")],
@@ -31,7 +37,7 @@ async def explain_access(
         Query(max_length=MAX_SCOPES, description="Separated by spaces; only admins may ask about others'."),
     ] = None,
 ) -> ExplanationResponse:
-    """What a request would be answered and why: to the caller, or to a user who holds `scopes`."""
+    """What the caller, or a user who holds `scopes`, would be answered, and why."""
     access = access_of(request.scope)
     if scopes is not None:
         access.demand_admin()
@@ -43,14 +49,14 @@ async def explain_access(
     return ExplanationResponse.of(explanation, method.upper(), found)
 
 
-@router.get("/matrix", operation_id="get_scope_matrix")
+@router.get("/matrix", operation_id="get_scope_matrix", summary="List every route with its scopes")
 def matrix(request: Request) -> list[MatrixRow]:
     """Every route of the app, with what it wants of a caller and the rule that says so."""
     policy = access_of(request.scope).policy
     return [MatrixRow.of(row) for row in rows(policy, every(request.app))]
 
 
-@router.get("/shadow", operation_id="get_shadow_report")
+@router.get("/shadow", operation_id="get_shadow_report", summary="Compare the map with a second one")
 async def shadow(request: Request) -> ShadowResponse:
     """What the map in `shadow_scope_mappings` would newly allow or deny. It decides nothing.
 

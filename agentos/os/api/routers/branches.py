@@ -1,78 +1,87 @@
-"""Back to an earlier place of a conversation: where one can go on, and copies of whole sessions."""
-
-from __future__ import annotations
+"""Back to an earlier place of a conversation: where one can continue, and copies of whole sessions."""
 
 from typing import Annotated
 from uuid import uuid4
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 
-from agentos.errors import NotFoundError
-from agentos.os.api.routers.kinds import KindRoutes
-from agentos.os.api.schemas.checkpoints import Checkpoints, CheckpointSnapshot
+from agentos.errors import BadRequestError, NotFoundError
+from agentos.os.api.routers.kinds import KindRouter, OfSession, RunId, RunnableRef
+from agentos.os.api.schemas.checkpoints import CheckpointList, CheckpointSnapshot
 from agentos.os.api.schemas.sessions import ForkedSession
-from agentos.os.deps import SessionId, Writer
+from agentos.os.deps import SessionId, UserId, Writer
 from agentos.os.http.field_types import Id
-from agentos.os.http.problems import ProblemRoute, responses
+from agentos.os.http.problems import responses
 from agentos.os.principal import AccessDeniedError, access_of
+from agentos.run.events import Kind
 
 
-class BranchRoutes(KindRoutes):
-    """`…/runs/{run_id}/checkpoints` and `…/sessions/{session_id}/fork` of one kind."""
+def branch_routes(kind: Kind) -> APIRouter:
+    """The routes of one kind."""
+    router = KindRouter(kind)
+    for add in (_add_checkpoints, _add_checkpoint, _add_fork):
+        add(router)
+    return router
 
-    def router(self) -> APIRouter:
-        """The routes."""
-        kind, run, documented = self.kind, f"{self.base}/runs/{{run_id}}", self.documented()
-        router = APIRouter(tags=[f"{kind}s"], route_class=ProblemRoute)
-        router.get(
-            f"{run}/checkpoints",
-            operation_id=f"list_{kind}_run_checkpoints",
-            responses=responses(404, 503),
-            openapi_extra=documented,
-        )(self.checkpoints)
-        router.get(
-            f"{run}/checkpoints/{{message_index}}",
-            operation_id=f"get_{kind}_run_checkpoint_snapshot",
-            responses=responses(400, 404, 503),
-            openapi_extra=documented,
-        )(self.checkpoint)
-        router.post(
-            f"{self.base}/sessions/{{session_id}}/fork",
-            operation_id=f"fork_{kind}_session",
-            responses=responses(404, 409, 503),
-            openapi_extra=documented,
-        )(self.fork)
-        return router
 
-    async def checkpoints(
-        self, request: Request, run_id: str, session_id: str | None = None, user_id: str | None = None
-    ) -> Checkpoints:
-        """The places from which `continue` can take the run's conversation up."""
-        return Checkpoints.of(await self.find(request, run_id, session_id, user_id, write=False))
-
-    async def checkpoint(
-        self,
+def _add_checkpoints(router: KindRouter) -> None:
+    @router.get(
+        "/runs/{run_id}/checkpoints",
+        operation_id=f"list_{router.kind}_run_checkpoints",
+        summary="List the checkpoints of a run",
+        responses=responses(404, 422, 503),
+    )
+    async def list_checkpoints(
         request: Request,
-        run_id: str,
-        message_index: int,
-        session_id: str | None = None,
-        user_id: str | None = None,
+        runnable_id: Annotated[str, router.runnable_id],
+        run_id: RunId,
+        session_id: OfSession = None,
+        user_id: UserId = None,
+    ) -> CheckpointList:
+        """The places from which `continue` can take the run's conversation up."""
+        ref = RunnableRef(router.kind, runnable_id)
+        return CheckpointList.of(await ref.find(request, run_id, session_id, user_id, write=False))
+
+
+def _add_checkpoint(router: KindRouter) -> None:
+    @router.get(
+        "/runs/{run_id}/checkpoints/{message_index}",
+        operation_id=f"get_{router.kind}_run_checkpoint_snapshot",
+        summary="Get a run as it was at a checkpoint",
+        responses=responses(400, 404, 422, 503),
+    )
+    async def get_checkpoint(
+        request: Request,
+        runnable_id: Annotated[str, router.runnable_id],
+        run_id: RunId,
+        message_index: Annotated[int, Path(description="How many messages come before the place.")],
+        session_id: OfSession = None,
+        user_id: UserId = None,
     ) -> CheckpointSnapshot:
         """The run as it was behind its first `message_index` messages."""
-        run = await self.find(request, run_id, session_id, user_id, write=False)
+        ref = RunnableRef(router.kind, runnable_id)
+        run = await ref.find(request, run_id, session_id, user_id, write=False)
         if not 0 <= message_index <= len(run.messages):
-            raise HTTPException(400, f"message_index must be between 0 and {len(run.messages)}")
+            raise BadRequestError(f"message_index must be between 0 and {len(run.messages)}")
         return CheckpointSnapshot.of(run, message_index)
 
+
+def _add_fork(router: KindRouter) -> None:
+    @router.post(
+        "/sessions/{session_id}/fork",
+        operation_id=f"fork_{router.kind}_session",
+        summary="Fork a session",
+        responses=responses(404, 409, 422, 503),
+    )
     async def fork(
-        self,
         request: Request,
+        runnable_id: Annotated[str, router.runnable_id],
         session_id: SessionId,
         owner: Writer,
         run_id: Annotated[Id | None, Query(description="The last run to copy; all without it.")] = None,
     ) -> ForkedSession:
-        """A copy of a session with its runs that are over, to go on with another way."""
-        access, runnable = access_of(request.scope), self.runnable(request)
+        """Copies a session with its runs that have finished, to continue another way."""
+        access, runnable = access_of(request.scope), RunnableRef(router.kind, runnable_id).runnable(request)
         if access.principal.session_id is not None:
             raise AccessDeniedError(
                 "This token is for one session, and can't make another.",
@@ -81,7 +90,7 @@ class BranchRoutes(KindRoutes):
             )
         db = runnable.db
         session = None if db is None else await db.get_session(session_id, owner=owner)
-        if db is None or session is None or (session.kind, session.runnable_id) != (self.kind, runnable.id):
+        if db is None or session is None or (session.kind, session.runnable_id) != (router.kind, runnable.id):
             raise NotFoundError("Session")
         forked = await db.fork_session(
             session_id, new_session_id=str(uuid4()), through_run_id=run_id, owner=owner

@@ -1,17 +1,26 @@
 """Runs that are there already: cancel them, go on with them, branch off from them, resume their streams."""
 
-from __future__ import annotations
+from typing import Annotated
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
 from starlette.responses import Response
 
 from agentos.os.api.requests import ContinueBody, ResumeBody, read
-from agentos.os.api.routers.kinds import EVENTS, EventStream, KindRoutes, stream_responses
-from agentos.os.api.schemas.runs import AcceptedRun, RunRecord
-from agentos.os.deps import acting_for, owner_of, server_of
-from agentos.os.http.problems import ProblemRoute, responses
+from agentos.os.api.requests.documentation import request_body
+from agentos.os.api.routers.kinds import (
+    EVENTS,
+    EventStream,
+    KindRouter,
+    OfSession,
+    RunId,
+    RunnableRef,
+    stream_responses,
+)
+from agentos.os.api.schemas.runs import AcceptedRun, Cancelled, RunRecord
+from agentos.os.deps import UserId, acting_for, owner_of, server_of
+from agentos.os.http.problems import responses
 from agentos.os.principal import access_of
+from agentos.run.kinds import Kind
 from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import RunOutput
 from agentos.run.request import RunRequest
@@ -20,53 +29,99 @@ from agentos.runner.resume import Continuation
 from agentos.runner.service import Started
 
 
-class Cancelled(BaseModel):
-    """200: the run ends soon."""
+def existing_run_routes(kind: Kind) -> APIRouter:
+    """The routes of one kind for what changes a run or goes on from it."""
+    router = KindRouter(kind)
+    for add in (_add_continue, _add_cancel, _add_resume):
+        add(router)
+    return router
 
 
-class ContinueRoutes(KindRoutes):
-    """`/agents/{agent_id}/runs/{run_id}/…` for what changes a run or goes on from it."""
-
-    def router(self) -> APIRouter:
-        """The routes."""
-        kind, base = self.kind, f"{self.base}/runs/{{run_id}}"
-        router = APIRouter(tags=[f"{kind}s"], route_class=ProblemRoute)
-        router.post(
-            f"{base}/continue",
-            operation_id=f"continue_{kind}_run",
-            response_model=RunRecord,
-            responses={
-                **responses(400, 403, 404, 409, 413, 415, 422, 429, 503),
-                200: {"content": EVENTS},
-                202: {"model": AcceptedRun},
-            },
-            openapi_extra=self.documented(ContinueBody),
-        )(self.proceed)
-        router.post(
-            f"{base}/cancel",
-            operation_id=f"cancel_{kind}_run",
-            responses=responses(404, 409, 503),
-            openapi_extra=self.documented(),
-        )(self.cancel)
-        router.post(
-            f"{base}/resume",
-            operation_id=f"resume_{kind}_run_stream",
-            status_code=200,
-            response_class=EventStream,
-            responses=stream_responses(400, 404, 413, 415, 422, 503),
-            openapi_extra=self.documented(ResumeBody),
-        )(self.resume)
-        return router
-
-    async def proceed(self, request: Request, run_id: str) -> Response:
-        """Goes on with a paused run as a person has decided, or begins a new run with what was said in one.
+def _add_continue(router: KindRouter) -> None:
+    @router.post(
+        "/runs/{run_id}/continue",
+        operation_id=f"continue_{router.kind}_run",
+        summary="Continue a run, or branch off from it",
+        response_model=RunRecord,
+        responses={
+            **responses(400, 403, 404, 409, 413, 415, 422, 429, 503),
+            200: {"content": EVENTS},
+            202: {"model": AcceptedRun},
+        },
+        openapi_extra={"requestBody": request_body(ContinueBody)},
+    )
+    async def continue_run(
+        request: Request, runnable_id: Annotated[str, router.runnable_id], run_id: RunId
+    ) -> Response:
+        """Continues a paused run as a person has decided, or begins a new run with what was said in one.
 
         Answers as a run that is started does; a stream begins behind the pause. 403 while somebody else's
         approval is missing, 409 if the run isn't paused and nothing asks for a new one.
         """
+        ref = _ContinuedRef(router.kind, runnable_id)
         body = await read(request, ContinueBody)
+        run = await ref.find(request, run_id, body.session_id, body.user_id, write=True)
+        return await ref.answer(
+            request,
+            await ref.started(request, run, body),
+            stream=body.stream,
+            every_event=body.stream_events,
+            background=body.background,
+        )
+
+
+def _add_cancel(router: KindRouter) -> None:
+    @router.post(
+        "/runs/{run_id}/cancel",
+        operation_id=f"cancel_{router.kind}_run",
+        summary="Cancel a run",
+        responses=responses(404, 409, 422, 503),
+    )
+    async def cancel(
+        request: Request,
+        runnable_id: Annotated[str, router.runnable_id],
+        run_id: RunId,
+        session_id: OfSession = None,
+        user_id: UserId = None,
+    ) -> Cancelled:
+        """Ends a run that waits or executes, on whichever process; what it has said is kept.
+
+        409 if it has finished.
+        """
+        access = access_of(request.scope)
+        await server_of(request).runs.cancel(
+            RunnableRef(router.kind, runnable_id).runnable(request),
+            run_id,
+            session_id=access.session(session_id),
+            owner=owner_of(access, user_id, write=True),
+        )
+        return Cancelled()
+
+
+def _add_resume(router: KindRouter) -> None:
+    @router.post(
+        "/runs/{run_id}/resume",
+        operation_id=f"resume_{router.kind}_run_stream",
+        summary="Resume a run's stream",
+        status_code=200,
+        response_class=EventStream,
+        responses=stream_responses(400, 404, 413, 415, 422, 503),
+        openapi_extra={"requestBody": request_body(ResumeBody)},
+    )
+    async def resume(
+        request: Request, runnable_id: Annotated[str, router.runnable_id], run_id: RunId
+    ) -> Response:
+        """What the run did and does behind the last event that was seen; the same as its `events`."""
+        ref = RunnableRef(router.kind, runnable_id)
+        body = await read(request, ResumeBody)
+        run = await ref.find(request, run_id, body.session_id, body.user_id, write=False)
+        seen = 0 if body.last_event_index is None else body.last_event_index + 1
+        return ref.follow(request, run, after=seen, every_event=body.stream_events)
+
+
+class _ContinuedRef(RunnableRef):
+    async def started(self, request: Request, run: RunOutput, body: ContinueBody) -> Started:
         owner, user_id = acting_for(access_of(request.scope), body.user_id)
-        run = await self.find(request, run_id, body.session_id, body.user_id, write=True)
         branch = Branch(
             input=body.input,
             continue_from=body.continue_from,
@@ -76,39 +131,8 @@ class ContinueRoutes(KindRoutes):
             additional_instructions=body.additional_instructions,
         )
         if branch.is_wanted:
-            started = await self._begun(request, run, branch, body, owner=owner, user_id=user_id)
-        else:
-            started = await self._continued(request, run, body, owner=owner)
-        return await self.answer(
-            request,
-            started,
-            stream=body.stream,
-            every_event=body.stream_events,
-            background=body.background,
-        )
-
-    async def cancel(
-        self, request: Request, run_id: str, session_id: str | None = None, user_id: str | None = None
-    ) -> Cancelled:
-        """Ends a run that waits or executes, on whichever process; what it has said is kept.
-
-        409 if it is over.
-        """
-        access = access_of(request.scope)
-        await server_of(request).runs.cancel(
-            self.runnable(request),
-            run_id,
-            session_id=access.session(session_id),
-            owner=owner_of(access, user_id, write=True),
-        )
-        return Cancelled()
-
-    async def resume(self, request: Request, run_id: str) -> Response:
-        """What the run did and does behind the last event that was seen; the same as its `events`."""
-        body = await read(request, ResumeBody)
-        run = await self.find(request, run_id, body.session_id, body.user_id, write=False)
-        seen = 0 if body.last_event_index is None else body.last_event_index + 1
-        return self.follow(request, run, after=seen, every_event=body.stream_events)
+            return await self._begun(request, run, branch, body, owner=owner, user_id=user_id)
+        return await self._continued(request, run, body, owner=owner)
 
     async def _begun(
         self,

@@ -1,19 +1,23 @@
-"""What routes about the runs of one kind of runnable share: written once, mounted for each kind."""
+"""What routes about one kind of runnable share: written once, mounted for each kind.
+
+A module with such routes doesn't postpone the evaluation of annotations: FastAPI can't find a router's
+`runnable_id` by its name.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.responses import JSONResponse, Response
 from starlette.types import Send
 
-from agentos.os.api.requests.body import Body
-from agentos.os.api.requests.reader import FORM, JSON, MULTIPART
 from agentos.os.deps import owner_of, server_of
+from agentos.os.http.problem_route import ProblemRoute
 from agentos.os.http.sse import answer_names, frames
 from agentos.os.principal import access_of
 from agentos.os.registry import Served
@@ -25,6 +29,9 @@ from agentos.runner.service import Started
 
 EVENTS: dict[str, Any] = {"text/event-stream": {"schema": {"type": "string"}}}
 _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+RunId = Annotated[str, Path(description="The run's id.")]
+OfSession = Annotated[str | None, Query(description="The run's session; a run of another one isn't found.")]
 
 
 class EventStream(StreamingResponse):
@@ -42,26 +49,28 @@ class EventStream(StreamingResponse):
             await super().stream_response(send)
 
 
-class KindRoutes:
-    """`/agents/{agent_id}…`, or the same for another kind."""
+class KindRouter(APIRouter):
+    """Routes below `/agents/{agent_id}`, or the same for another kind.
+
+    A handler that is about the runnable takes `runnable_id: Annotated[str, router.runnable_id]`.
+    """
 
     def __init__(self, kind: Kind) -> None:
+        super().__init__(prefix=f"/{kind}s/{{{kind}_id}}", tags=[f"{kind}s"], route_class=ProblemRoute)
         self.kind: Kind = kind
-        self.base = f"/{kind}s/{{{kind}_id}}"
+        self.runnable_id = Path(alias=f"{kind}_id", description=f"The {kind}'s id.")
 
-    def documented(self, body: type[Body] | None = None) -> dict[str, Any]:
-        """What OpenAPI says of a route's runnable, and of a body that the route reads itself."""
-        named: dict[str, Any] = {
-            "name": f"{self.kind}_id",
-            "in": "path",
-            "required": True,
-            "schema": {"type": "string"},
-        }
-        return {"parameters": [named], **({"requestBody": _request_body(body)} if body else {})}
+
+@dataclass(frozen=True, slots=True)
+class RunnableRef:
+    """The runnable that a path names, and what requests about its runs have in common."""
+
+    kind: Kind
+    id: str
 
     def runnable(self, request: Request) -> Served:
-        """The one that the path names."""
-        return server_of(request).registry.get(self.kind, request.path_params[f"{self.kind}_id"])
+        """The runnable; NotFoundError if there is none."""
+        return server_of(request).registry.get(self.kind, self.id)
 
     async def find(
         self, request: Request, run_id: str, session_id: str | None, user_id: str | None, *, write: bool
@@ -110,28 +119,3 @@ def stream_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
         for name in ["InvalidRequest" if status == 422 else "Problem"]
     }
     return {**refusals, 200: {"content": EVENTS}}
-
-
-def _request_body(body: type[Body]) -> dict[str, Any]:
-    plain = body.documentation()
-    form = {**plain, "properties": {name: _told(each) for name, each in plain["properties"].items()}}
-    upload = {"type": "array", "items": {"type": "string", "format": "binary"}}
-    uploads = {"files": upload} if body.takes_files else {}
-    with_files = {**form, "properties": {**form["properties"], **uploads}}
-    encoding = {name: {"contentType": JSON} for name in sorted(body.as_json & plain["properties"].keys())}
-    contents: dict[str, dict[str, Any]] = {
-        MULTIPART: {"schema": with_files, "encoding": encoding},
-        FORM: {"schema": form, "encoding": encoding},
-        JSON: {"schema": plain},
-    }
-    return {"required": bool(plain.get("required")), "content": contents}
-
-
-def _told(field: dict[str, Any]) -> dict[str, Any]:
-    """A form leaves a field out where JSON may say null."""
-    choices = field.get("anyOf", [])
-    if {"type": "null"} not in choices:
-        return field
-    kept = [each for each in choices if each != {"type": "null"}]
-    rest = {name: value for name, value in field.items() if name not in {"anyOf", "default"}}
-    return {**rest, **kept[0]} if len(kept) == 1 else {**rest, "anyOf": kept}

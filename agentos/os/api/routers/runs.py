@@ -1,96 +1,94 @@
 """Runs of one kind of runnable: start them, list them, read them, follow them."""
 
-from __future__ import annotations
-
 from asyncio import to_thread
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, HTTPException, Query, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import APIRouter, Header, Query, Request
 from pydantic import WithJsonSchema
 from starlette.responses import Response
 
-from agentos.errors import NotFoundError
+from agentos.errors import NoDatabaseError, NotFoundError
 from agentos.os.api.requests import MAX_SEQ, RunBody, read
-from agentos.os.api.routers.kinds import EVENTS, EventStream, KindRoutes, stream_responses, whole
+from agentos.os.api.requests.documentation import request_body
+from agentos.os.api.routers.kinds import (
+    EVENTS,
+    EventStream,
+    KindRouter,
+    OfSession,
+    RunId,
+    RunnableRef,
+    stream_responses,
+    whole,
+)
 from agentos.os.api.schemas.runs import AcceptedRun, RunRecord, RunSchema
-from agentos.os.deps import acting_for, owner_of, server_of
+from agentos.os.deps import UserId, acting_for, owner_of, server_of
 from agentos.os.http.field_types import MAX_ID, Id
-from agentos.os.http.problems import ProblemRoute, responses
+from agentos.os.http.problems import InvalidRequestError, responses
 from agentos.os.principal import Access, access_of
+from agentos.run.kinds import Kind
 from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import RunInput, RunStatus
 from agentos.run.request import RunRequest
 
-Seq = Annotated[int, Query(ge=0, le=MAX_SEQ)]
+Seq = Annotated[int, Query(ge=0, le=MAX_SEQ, description="The `id` of the last event seen; 0: none.")]
 _NUMBER: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": MAX_SEQ}
 """A header may be left out, but it can't be null."""
-LastEventId = Annotated[int | None, Header(ge=0, le=MAX_SEQ), WithJsonSchema(_NUMBER)]
+LastEventId = Annotated[
+    int | None,
+    Header(ge=0, le=MAX_SEQ, description="As browsers send it; overrides `after`."),
+    WithJsonSchema(_NUMBER),
+]
 _KEY: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": MAX_ID, "pattern": "^[ -~]+$"}
-IdempotencyKey = Annotated[Id | None, Header(), WithJsonSchema(_KEY)]
+IdempotencyKey = Annotated[
+    Id | None,
+    Header(description="The same request, sent again under this key, gets the run that it began first."),
+    WithJsonSchema(_KEY),
+]
 
 
-class RunRoutes(KindRoutes):
-    """`/agents/{agent_id}/runs…`, or the same for another kind."""
+def run_routes(kind: Kind) -> APIRouter:
+    """The routes of one kind, the most used first."""
+    router = KindRouter(kind)
+    for add in (_add_create, _add_list, _add_get, _add_events):
+        add(router)
+    return router
 
-    def router(self) -> APIRouter:
-        """The routes; the most used first."""
-        kind, base, documented = self.kind, f"{self.base}/runs", self.documented()
-        router = APIRouter(tags=[f"{kind}s"], route_class=ProblemRoute)
-        router.post(
-            base,
-            operation_id=f"create_{kind}_run",
-            response_model=RunRecord,
-            responses={
-                **responses(400, 404, 409, 413, 415, 422, 429, 503),
-                200: {"content": EVENTS},
-                202: {"model": AcceptedRun},
-            },
-            openapi_extra=self.documented(RunBody),
-        )(self.create)
-        router.get(
-            base,
-            operation_id=f"list_{kind}_runs",
-            response_model=list[RunSchema],
-            response_model_exclude_none=True,
-            responses=responses(404, 503),
-            openapi_extra=documented,
-        )(self.of_session)
-        router.get(
-            base + "/{run_id}",
-            operation_id=f"get_{kind}_run",
-            response_model=RunRecord,
-            responses=responses(404, 503),
-            openapi_extra=documented,
-        )(self.get)
-        router.get(
-            base + "/{run_id}/events",
-            operation_id=f"follow_{kind}_run",
-            status_code=200,
-            response_class=EventStream,
-            responses=stream_responses(404, 503),
-            openapi_extra=documented,
-        )(self.events)
-        return router
 
-    async def create(self, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
-        """Runs it. Answers with server-sent events, or with the whole run if `stream` is false.
+def _add_create(router: KindRouter) -> None:
+    @router.post(
+        "/runs",
+        operation_id=f"create_{router.kind}_run",
+        summary="Start a run",
+        response_model=RunRecord,
+        responses={
+            **responses(400, 404, 409, 413, 415, 422, 429, 503),
+            200: {"content": EVENTS},
+            202: {"model": AcceptedRun},
+        },
+        openapi_extra={"requestBody": request_body(RunBody)},
+    )
+    async def create(
+        request: Request,
+        runnable_id: Annotated[str, router.runnable_id],
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response:
+        """Answers with server-sent events, or with the whole run if `stream` is false.
 
-        The run goes on if the caller hangs up. A model that fails is a run with status ERROR, not an error.
-        With an `Idempotency-Key` the same request, sent again, gets the run that it began the first time.
+        The run continues if the caller hangs up. A model that fails is a run with status ERROR, not an error.
         """
-        server, runnable = server_of(request), self.runnable(request)
+        ref = RunnableRef(router.kind, runnable_id)
+        server, runnable = server_of(request), ref.runnable(request)
         body = await read(request, RunBody)
         access = access_of(request.scope)
         owner, user_id = acting_for(access, body.user_id)
         if idempotency_key is not None and runnable.db is None:
-            raise HTTPException(400, f"An Idempotency-Key needs a database: give the {self.kind} one")
+            raise NoDatabaseError(f"An Idempotency-Key needs a database: give the {router.kind} one")
         asked = _request(body, access, owner, user_id)
         if idempotency_key is not None:
             seen = await to_thread(body.fingerprint, asked.session_id, user_id)
             asked = asked.model_copy(update={"idempotency_key": idempotency_key, "fingerprint": seen})
         started = await server.runs.start(runnable, asked)
-        return await self.answer(
+        return await ref.answer(
             request,
             started,
             stream=body.stream,
@@ -98,15 +96,25 @@ class RunRoutes(KindRoutes):
             background=body.background,
         )
 
-    async def of_session(
-        self,
+
+def _add_list(router: KindRouter) -> None:
+    @router.get(
+        "/runs",
+        operation_id=f"list_{router.kind}_runs",
+        summary="List the runs of a session",
+        response_model_exclude_none=True,
+        responses=responses(404, 422, 503),
+    )
+    async def list_runs(
         request: Request,
-        session_id: str | None = None,
-        status: RunStatus | None = None,
-        user_id: str | None = None,
+        runnable_id: Annotated[str, router.runnable_id],
+        session_id: Annotated[str | None, Query(description="Needed, unless the token names one.")] = None,
+        status: Annotated[RunStatus | None, Query(description="Only runs that stand here.")] = None,
+        user_id: UserId = None,
     ) -> list[RunSchema]:
-        """The runs of one session, oldest first."""
-        runnable, access = self.runnable(request), access_of(request.scope)
+        """The oldest first."""
+        runnable = RunnableRef(router.kind, runnable_id).runnable(request)
+        access = access_of(request.scope)
         session_id, owner = access.session(session_id), owner_of(access, user_id, write=False)
         if session_id is None:
             missing = {
@@ -115,35 +123,62 @@ class RunRoutes(KindRoutes):
                 "msg": "Field required",
                 "input": None,
             }
-            raise RequestValidationError([missing])
+            raise InvalidRequestError([missing])
         db = runnable.db
         session = None if db is None else await db.get_session(session_id, owner=owner)
-        if db is None or session is None or (session.kind, session.runnable_id) != (self.kind, runnable.id):
+        if db is None or session is None or (session.kind, session.runnable_id) != (router.kind, runnable.id):
             raise NotFoundError("Session")
         statuses = () if status is None else (status,)
         runs = await db.list_runs(session_id, owner=owner, statuses=statuses)
         return [RunSchema.of(run) for run in runs]
 
-    async def get(
-        self, request: Request, run_id: str, session_id: str | None = None, user_id: str | None = None
-    ) -> Response:
-        """One run in full, executing or over."""
-        return whole(await self.find(request, run_id, session_id, user_id, write=False))
 
-    async def events(
-        self,
+def _add_get(router: KindRouter) -> None:
+    @router.get(
+        "/runs/{run_id}",
+        operation_id=f"get_{router.kind}_run",
+        summary="Get a run",
+        response_model=RunRecord,
+        responses=responses(404, 422, 503),
+    )
+    async def get(
         request: Request,
-        run_id: str,
+        runnable_id: Annotated[str, router.runnable_id],
+        run_id: RunId,
+        session_id: OfSession = None,
+        user_id: UserId = None,
+    ) -> Response:
+        """In full, whether it executes or has finished."""
+        ref = RunnableRef(router.kind, runnable_id)
+        return whole(await ref.find(request, run_id, session_id, user_id, write=False))
+
+
+def _add_events(router: KindRouter) -> None:
+    @router.get(
+        "/runs/{run_id}/events",
+        operation_id=f"follow_{router.kind}_run",
+        summary="Follow a run's events",
+        status_code=200,
+        response_class=EventStream,
+        responses=stream_responses(404, 422, 503),
+    )
+    async def events(
+        request: Request,
+        runnable_id: Annotated[str, router.runnable_id],
+        run_id: RunId,
         after: Seq = 0,
         last_event_id: LastEventId = None,
-        session_id: str | None = None,
-        user_id: str | None = None,
-        stream_events: bool = True,
+        session_id: OfSession = None,
+        user_id: UserId = None,
+        stream_events: Annotated[
+            bool, Query(description="False leaves only the pieces of the answer.")
+        ] = True,
     ) -> Response:
         """What the run did and does, from its beginning or from behind an event seen before."""
-        run = await self.find(request, run_id, session_id, user_id, write=False)
+        ref = RunnableRef(router.kind, runnable_id)
+        run = await ref.find(request, run_id, session_id, user_id, write=False)
         seen = after if last_event_id is None else last_event_id
-        return self.follow(request, run, after=seen, every_event=stream_events)
+        return ref.follow(request, run, after=seen, every_event=stream_events)
 
 
 def _request(body: RunBody, access: Access, owner: Owner, user_id: str | None) -> RunRequest:

@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 
 from agentos.db.base import Db
 from agentos.db.contracts.service_accounts import AccountQuery
-from agentos.errors import NotFoundError
+from agentos.errors import AuthenticationError, NotConfiguredError, NotFoundError
 from agentos.os.api.schemas.pages import Paginated, Stopwatch, paginated
 from agentos.os.api.schemas.service_accounts import (
     AccountsQuery,
@@ -19,22 +19,21 @@ from agentos.os.api.schemas.service_accounts import (
     ServiceAccountResponse,
 )
 from agentos.os.deps import server_of
-from agentos.os.http.problems import ProblemRoute, responses
+from agentos.os.http.problem_route import ProblemRoute
+from agentos.os.http.problems import responses
 from agentos.os.principal import OPEN, Access, AccessDeniedError, access_of
 from agentos.os.tokens.service_accounts import beyond, hash_of, make
 
-router = APIRouter(tags=["service accounts"], route_class=ProblemRoute, responses=responses(401, 503))
+router = APIRouter(tags=["service accounts"], route_class=ProblemRoute, responses=responses(401, 422, 503))
 
 
 async def accounts_db(request: Request) -> Db:
     """Where the accounts are kept. Nobody may ask who hasn't shown who they are."""
     if access_of(request.scope) is OPEN:
-        raise HTTPException(
-            401, "Service accounts need a server that authenticates", {"WWW-Authenticate": "Bearer"}
-        )
+        raise AuthenticationError("Service accounts need a server that authenticates")
     db = server_of(request).registry.default_db
     if db is None:
-        raise HTTPException(503, "Service accounts need a database: pass db=… to AgentOS")
+        raise NotConfiguredError("Service accounts need a database: pass db=… to AgentOS")
     return db
 
 
@@ -44,13 +43,14 @@ AccountsDb = Annotated[Db, Depends(accounts_db)]
 @router.post(
     "/service-accounts",
     operation_id="create_service_account",
+    summary="Make a service account",
     status_code=201,
-    responses=responses(409, 422),
+    responses=responses(409),
 )
 async def create_service_account(
     request: Request, body: CreateServiceAccount, db: AccountsDb
 ) -> CreatedServiceAccount:
-    """An account that holds no more than its maker does. Its token is shown this once."""
+    """It holds no more than its maker does. Its token is shown this once."""
     access = access_of(request.scope)
     _refuse_beyond(access, body.granted)
     account, token = make(
@@ -74,7 +74,7 @@ def _refuse_beyond(access: Access, scopes: list[str]) -> None:
         )
 
 
-@router.get("/service-accounts", operation_id="get_service_accounts")
+@router.get("/service-accounts", operation_id="get_service_accounts", summary="List the service accounts")
 async def list_service_accounts(
     db: AccountsDb, query: Annotated[AccountsQuery, Query()]
 ) -> Paginated[ServiceAccountResponse]:
@@ -95,10 +95,13 @@ async def list_service_accounts(
 @router.delete(
     "/service-accounts/{service_account_id}",
     operation_id="revoke_service_account",
+    summary="Revoke a service account",
     status_code=204,
     responses=responses(404),
 )
-async def revoke_service_account(service_account_id: str, db: AccountsDb) -> None:
-    """Ends the account for good: its token is refused from now on, by every process."""
+async def revoke_service_account(
+    service_account_id: Annotated[str, Path(description="The account's id.")], db: AccountsDb
+) -> None:
+    """For good: its token is refused from now on, by every process."""
     if not await db.revoke_service_account(service_account_id):
         raise NotFoundError("Service account", service_account_id)

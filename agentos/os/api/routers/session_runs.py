@@ -6,22 +6,25 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Query
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import WithJsonSchema
 
-from agentos.errors import NotFoundError
+from agentos.errors import BadRequestError, NotFoundError
 from agentos.os.api.schemas.runs import RunPreview, RunSchema
 from agentos.os.deps import Reader, SessionId, SessionsDb, Type, find_session
-from agentos.os.http.problems import ProblemRoute, responses
+from agentos.os.http.problem_route import ProblemRoute
+from agentos.os.http.problems import responses
 from agentos.run.records import RunOutput, RunStatus
 
-router = APIRouter(tags=["sessions"], route_class=ProblemRoute, responses=responses(400, 404, 503))
+router = APIRouter(tags=["sessions"], route_class=ProblemRoute, responses=responses(400, 404, 422, 503))
 
 Reading = Coroutine[Any, Any, list[RunOutput]]
 
 MAX_SECONDS = 253402300799
 """The last second of the year 9999."""
-Seconds = Annotated[int | None, Query(ge=0, le=MAX_SECONDS, description="Epoch seconds, inclusive.")]
+Seconds = Annotated[
+    int | None, Query(ge=0, le=MAX_SECONDS, description="When runs were accepted: epoch seconds, inclusive.")
+]
 Status = Annotated[str, WithJsonSchema({"type": "string", "enum": [status.value for status in RunStatus]})]
 
 
@@ -32,7 +35,7 @@ async def runs_of(
     type: Type = None,  # noqa: A002 - the wire's word
     created_after: Seconds = None,
     created_before: Seconds = None,
-    status: Annotated[list[Status] | None, Query()] = None,
+    status: Annotated[list[Status] | None, Query(description="Only runs that stand here.")] = None,
 ) -> partial[Reading]:
     """Reads a session's runs, narrowed as the query says, oldest first."""
     statuses = _statuses(status or [])
@@ -50,38 +53,48 @@ async def runs_of(
 def _statuses(names: list[str]) -> list[RunStatus]:
     known = {status.value: status for status in RunStatus}
     if unknown := [name for name in names if name not in known]:
-        raise HTTPException(400, f"Invalid status value(s) {unknown}; expected one of {list(known)}")
+        raise BadRequestError(f"Invalid status value(s) {unknown}; expected one of {list(known)}")
     return [known[name] for name in names]
 
 
 Runs = Annotated[partial[Reading], Depends(runs_of)]
 
 
-@router.get("/sessions/{session_id}/runs", operation_id="get_session_runs", response_model_exclude_none=True)
+@router.get(
+    "/sessions/{session_id}/runs",
+    operation_id="get_session_runs",
+    summary="List a session's runs",
+    response_model_exclude_none=True,
+)
 async def list_runs(runs: Runs) -> list[RunSchema]:
-    """The session's runs."""
+    """The oldest first."""
     return [RunSchema.of(run) for run in await runs()]
 
 
 @router.get(
     "/sessions/{session_id}/run-previews",
     operation_id="get_session_run_previews",
+    summary="List previews of a session's runs",
     response_model_exclude_none=True,
 )
 async def list_previews(runs: Runs) -> list[RunPreview]:
-    """The session's runs, each cut to its beginning."""
+    """Each is cut to its beginning; the oldest first."""
     return [RunPreview.of(run) for run in await runs(messages=False)]
 
 
-@router.get("/sessions/{session_id}/runs/{run_id}", operation_id="get_session_run")
+@router.get(
+    "/sessions/{session_id}/runs/{run_id}",
+    operation_id="get_session_run",
+    summary="Get a run of a session",
+)
 async def get_run(
     session_id: SessionId,
-    run_id: str,
+    run_id: Annotated[str, Path(description="The run's id.")],
     db: SessionsDb,
     owner: Reader,
     type: Type = None,  # noqa: A002 - the wire's word
 ) -> RunSchema:
-    """One run of the session."""
+    """What was asked, and what came of it."""
     await find_session(db, session_id, owner, type)
     run = await db.get_run(run_id, owner=owner, session_id=session_id)
     if run is None:

@@ -24,20 +24,23 @@ from agentos.os.api.schemas.sessions import (
 )
 from agentos.os.deps import Reader, SessionId, SessionsDb, Type, Writer, acting_for, find_session, owner_of
 from agentos.os.http.field_types import RegisteredKind
-from agentos.os.http.problems import ProblemRoute, responses
+from agentos.os.http.problem_route import ProblemRoute
+from agentos.os.http.problems import responses
 from agentos.os.principal import access_of
 from agentos.run.kinds import Kind
 from agentos.run.owner import Owner
 from agentos.run.records import Session
 
-router = APIRouter(tags=["sessions"], route_class=ProblemRoute, responses=responses(400, 404, 503))
+router = APIRouter(tags=["sessions"], route_class=ProblemRoute, responses=responses(400, 404, 422, 503))
 
 
-@router.get("/sessions", operation_id="get_sessions", response_model_exclude_none=True)
+@router.get(
+    "/sessions", operation_id="get_sessions", summary="List the sessions", response_model_exclude_none=True
+)
 async def list_sessions(
     request: Request, db: SessionsDb, query: Annotated[SessionsQuery, Query()]
 ) -> Paginated[SessionSchema]:
-    """A page of the sessions that the caller may see; their runs stay unread."""
+    """A page of those that the caller may see; their runs stay unread."""
     watch, access = Stopwatch(), access_of(request.scope)
     page = await db.list_sessions(
         SessionQuery(
@@ -58,6 +61,7 @@ async def list_sessions(
 @router.post(
     "/sessions",
     operation_id="create_session",
+    summary="Create an empty session",
     status_code=201,
     response_model_exclude_none=True,
     responses=responses(409),
@@ -65,10 +69,10 @@ async def list_sessions(
 async def create_session(
     request: Request,
     db: SessionsDb,
-    type: RegisteredKind = "agent",  # noqa: A002 - the wire's word
+    type: Annotated[RegisteredKind, Query(description="What will run in it.")] = "agent",  # noqa: A002 - the wire's word
     body: CreateSession | None = None,
 ) -> SessionDetail:
-    """An empty session; 409 if the id is taken."""
+    """409 if the id is taken."""
     body, access = body or CreateSession(), access_of(request.scope)
     owner, user_id = acting_for(access, body.user_id)
     now = datetime.now(UTC)
@@ -86,32 +90,41 @@ async def create_session(
     return SessionDetail.of(await db.create_session(session, owner=owner), [])
 
 
-@router.delete("/sessions", operation_id="delete_sessions", status_code=204)
+@router.delete(
+    "/sessions", operation_id="delete_sessions", summary="Delete several sessions", status_code=204
+)
 async def delete_sessions(request: Request, body: DeleteSessions, db: SessionsDb, owner: Writer) -> None:
-    """Deletes those of the sessions that are the caller's, with their runs."""
+    """Those that are the caller's, with their runs; others stay, without an error."""
     access = access_of(request.scope)
     await db.delete_sessions([each for each in body.session_ids if access.may_enter(each)], owner=owner)
 
 
-@router.get("/sessions/{session_id}", operation_id="get_session_by_id", response_model_exclude_none=True)
+@router.get(
+    "/sessions/{session_id}",
+    operation_id="get_session_by_id",
+    summary="Get a session",
+    response_model_exclude_none=True,
+)
 async def get_session(
     session_id: SessionId,
     db: SessionsDb,
     owner: Reader,
     type: Type = None,  # noqa: A002
 ) -> SessionDetail:
-    """One session with all that was said in it."""
+    """With all that was said in it."""
     session = await find_session(db, session_id, owner, type)
     return await _detail(db, session, owner)
 
 
-@router.delete("/sessions/{session_id}", operation_id="delete_session", status_code=204)
+@router.delete(
+    "/sessions/{session_id}", operation_id="delete_session", summary="Delete a session", status_code=204
+)
 async def delete_session(session_id: SessionId, db: SessionsDb, owner: Writer) -> None:
-    """Deletes a session with its runs; 204 also if there was none."""
+    """With its runs; 204 also if there was none."""
     await db.delete_sessions([session_id], owner=owner)
 
 
-@router.patch("/sessions/{session_id}", operation_id="update_session")
+@router.patch("/sessions/{session_id}", operation_id="update_session", summary="Change a session")
 async def update_session(
     request: Request,
     session_id: SessionId,
@@ -127,7 +140,7 @@ async def update_session(
     return await _changed(db, session_id, change, owner, type)
 
 
-@router.post("/sessions/{session_id}/rename", operation_id="rename_session")
+@router.post("/sessions/{session_id}/rename", operation_id="rename_session", summary="Rename a session")
 async def rename_session(
     session_id: SessionId,
     body: RenameSession,
@@ -135,7 +148,7 @@ async def rename_session(
     owner: Writer,
     type: Type = None,  # noqa: A002
 ) -> SessionDetail:
-    """Gives a session a name."""
+    """Gives it a name for people."""
     return await _changed(db, session_id, SessionChange(session_name=body.session_name), owner, type)
 
 

@@ -4,86 +4,123 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from agentos.os.api.schemas.pages import Utc
 from agentos.os.config import ChatConfig, DomainSection, Manifest
+from agentos.os.schema import Schema
 
 
-class HomeResponse(BaseModel):
+class HomeResponse(Schema):
     """Where to go from here."""
 
     name: str
+    """The server's name."""
     health: str = "/health"
+    """Where to ask whether it lives."""
     info: str = "/info"
+    """Where to ask what it is."""
     docs: str | None = None
+    """Where its documentation is; null if it has none."""
 
 
-class HealthResponse(BaseModel):
+class HealthResponse(Schema):
     """The process answers; it says nothing about the database."""
 
     status: str = "ok"
+    """Always `ok`: a process that isn't doesn't answer."""
     instantiated_at: Utc
     """When this process made the app."""
 
 
-class McpInfo(BaseModel):
+class McpInfo(Schema):
     """Whether the server speaks MCP."""
 
     enabled: bool = False
+    """Whether there is an MCP endpoint."""
     tool_run_endpoint: bool = False
+    """Whether its tools can be called over REST as well."""
 
 
-class InfoResponse(BaseModel):
+class InfoResponse(Schema):
     """What is running, and how it is guarded."""
 
     os_id: str
+    """The server's id."""
     name: str | None = None
+    """The server's name."""
     os_version: str
+    """The version that the operator gave the server."""
     agno_version: str
     """The version of this software, under the name that existing clients look for."""
     agentos_version: str
+    """The version of this software."""
     agent_count: int = 0
+    """How many agents it serves."""
     team_count: int = 0
+    """How many teams it serves."""
     workflow_count: int = 0
+    """How many workflows it serves."""
     mcp: McpInfo = Field(default_factory=McpInfo)
+    """Whether it speaks MCP."""
     auth_mode: Literal["none", "jwt", "security_key"]
+    """How callers prove who they are."""
     user_isolation: bool
     """Whether callers are kept to their own rows."""
 
 
-class ModelSummary(BaseModel):
+class ModelSummary(Schema):
     """A model, as its provider calls it."""
 
     id: str | None = None
+    """What the provider calls it."""
     provider: str | None = None
+    """Who serves it."""
 
 
-class AgentSummary(BaseModel):
+class AgentSummary(Schema):
     """An agent in an overview."""
 
     id: str
+    """The agent's id."""
     name: str | None = None
+    """Its name."""
     description: str | None = None
+    """What it is for."""
     db_id: str | None = None
+    """The database that it uses."""
     model: ModelSummary | None = None
+    """Its model."""
     metadata: dict[str, Any] | None = None
+    """What its author noted about it."""
 
 
-class ConfigResponse(BaseModel):
+class ConfigResponse(Schema):
     """What a user interface needs to know to begin. Nulls are left out."""
 
     os_id: str
+    """The server's id."""
     description: str | None = None
+    """What it is for."""
     os_database: str | None = None
     """The id of the database that is meant when a request names none."""
     available_models: list[ModelSummary]
+    """The models that may be offered."""
     databases: list[str]
+    """The ids of all databases."""
     chat: ChatConfig | None = None
+    """What a chat page offers."""
     manifest: dict[str, Manifest] | None = None
+    """How agents are presented, by their ids."""
     session: DomainSection | None = None
+    """The databases that hold sessions."""
     memory: DomainSection | None = None
+    """The databases that hold memories."""
     agents: list[AgentSummary]
+    """The agents that the caller may read."""
     teams: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
+    """The teams that the caller may read."""
     workflows: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
+    """The workflows that the caller may read."""
     interfaces: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
+    """The doors beside this API."""

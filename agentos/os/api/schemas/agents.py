@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel
-
 from agentos.agent import Agent
 from agentos.os.registry import Served
+from agentos.os.schema import Schema
 
 
-class ModelResponse(BaseModel):
+class ModelResponse(Schema):
     """An agent's model."""
 
     name: str | None = None
@@ -19,26 +18,38 @@ class ModelResponse(BaseModel):
     model: str | None = None
     """What the provider calls it."""
     provider: str | None = None
+    """Who serves it."""
 
 
-class AgentResponse(BaseModel):
+class AgentResponse(Schema):
     """One agent. Nulls are left out."""
 
     id: str
+    """The agent's id."""
     name: str | None = None
+    """Its name."""
     db_id: str | None = None
+    """The database that it uses."""
     description: str | None = None
+    """What it is for."""
     role: str | None = None
+    """Its role."""
     model: ModelResponse | None = None
+    """Its model."""
     tools: dict[str, Any] | None = None
     """`tools`: name, description and parameters of each."""
     sessions: dict[str, Any] | None = None
     """`session_table`, and how much of a session the agent sees."""
     memory: dict[str, Any] | None = None
+    """`memory_table`, and what the agent does with memories."""
     system_message: dict[str, Any] | None = None
+    """What its system message is made of."""
     response_settings: dict[str, Any] | None = None
+    """`output_schema_name`: the schema that answers fit."""
     streaming: dict[str, Any] | None = None
+    """`stream_events`: whether it streams its events by default."""
     metadata: dict[str, Any] | None = None
+    """What its author noted about it."""
 
     @classmethod
     def of(cls, runnable: Served) -> AgentResponse:

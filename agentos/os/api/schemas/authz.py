@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from agentos.os.api.schemas.pages import Utc
 from agentos.os.auth.explain import Explanation, Rows, sentence
@@ -12,17 +12,20 @@ from agentos.os.http.lookup import Found
 from agentos.os.policy.matrix import Row
 from agentos.os.policy.policy import Reason
 from agentos.os.policy.shadow import Change, Direction, Shadow
+from agentos.os.schema import Schema
 
 LayerName = Literal["operator", "default", "public"]
 
 
-class ExplanationResponse(BaseModel):
+class ExplanationResponse(Schema):
     """One decision, with everything that it was made of."""
 
     allowed: bool
     """Whether the request gets past 401 and 403."""
     code: Reason | Literal["no_identity"]
+    """Why: as the code of a 403, or what granted it."""
     detail: str
+    """Why, as a sentence."""
     layer: str | None
     """`operator`, `default` or `public`: which map the rule is from."""
     rule: str | None
@@ -30,6 +33,7 @@ class ExplanationResponse(BaseModel):
     rank: int | None
     """Its place among its map's entries, the most specific being 0."""
     wanted: list[str]
+    """The scopes that the rule wants, all of them."""
     held: list[str]
     """The caller's scopes that met a wanted one."""
     missing: list[str]
@@ -81,18 +85,23 @@ def _detail(explanation: Explanation, method: str, pattern: str) -> str:
             return sentence(explanation.decision, method, pattern)
 
 
-class MatrixRow(BaseModel):
+class MatrixRow(Schema):
     """One route, or the part of it that a rule of its own speaks about."""
 
     method: str
+    """The method."""
     path: str
+    """The route's path, with a rule's literals in place of its wildcards."""
     kind: Literal["http", "websocket", "mount"]
+    """What serves it."""
     needs: Literal["nothing", "token", "scopes", "admin"]
+    """What a caller must have."""
     scopes: list[str]
-    """All of them are needed."""
+    """The scopes that are needed, all of them."""
     layer: str | None
+    """`operator`, `default` or `public`: which map the rule is from."""
     rule: str | None
-    """Null: no rule covers it."""
+    """The deciding entry; null: no rule covers the route."""
 
     @classmethod
     def of(cls, row: Row) -> MatrixRow:
@@ -108,33 +117,42 @@ class MatrixRow(BaseModel):
         )
 
 
-class ChangeResponse(BaseModel):
+class ChangeResponse(Schema):
     """A route where the second map answers otherwise."""
 
     direction: Direction
+    """What the second map would do."""
     method: str
+    """The method."""
     route: str
+    """The route, in the language of scope maps."""
     rule: str | None
     """The entry that speaks for the second map; null: none does."""
     missing: list[str]
     """The scopes that callers lacked for it."""
     count: int
+    """How many requests."""
     last_seen: Utc
+    """When the last of them came."""
     examples: list[list[str]]
     """Scopes that callers held: a few of the sets, never tokens or names."""
 
 
-class ShadowResponse(BaseModel):
+class ShadowResponse(Schema):
     """What the second map would change, as this process has seen since it started."""
 
     enabled: bool
+    """Whether there is a second map."""
     since: Utc | None = None
+    """When counting began."""
     newly_allowed: int = 0
+    """Requests that only the second map would allow."""
     newly_denied: int = 0
+    """Requests that only the second map would deny."""
     uncounted: int = 0
     """Differences that there was no room to tell apart; they are in neither sum."""
     changes: list[ChangeResponse] = Field(default_factory=list[ChangeResponse])
-    """The most frequent first."""
+    """Route by route, the most frequent first."""
 
     @classmethod
     def of(cls, shadow: Shadow | None) -> ShadowResponse:

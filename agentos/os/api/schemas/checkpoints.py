@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel
-
+from agentos.os.schema import Schema
 from agentos.run.messages import Role
 from agentos.run.records import RunOutput, RunStatus
 from agentos.run.wire import run_output
@@ -15,45 +14,59 @@ PREVIEW = 120
 """Characters of a message in a preview."""
 
 
-class Checkpoint(BaseModel):
+class Checkpoint(Schema):
     """One place, behind the first `message_index` messages."""
 
     checkpoint_id: str | None = None
-    """1, 2, 3 … in the list; none for a place at which the run can't be taken up."""
+    """1, 2, 3 … in the list; null for a place at which the run can't be taken up."""
     run_id: str
+    """The run's id."""
     session_id: str
+    """The run's session."""
     message_index: int
+    """How many messages come before the place."""
     continue_from: int
     """What to send to `continue` to go on from here."""
     status: RunStatus
+    """Where the run stands."""
     reason: Literal["checkpoint", "end", "snapshot"]
+    """What makes it a place: a turn's end (`checkpoint`), the run's `end`, or that it was asked for."""
     created_at: int
+    """When the message before the place was written, in epoch seconds."""
     message_id: str | None = None
-    """Of the last message before the place, as the next two are."""
+    """The id of the message before the place."""
     message_role: Role | None = None
+    """That message's role."""
     message_preview: str | None = None
+    """That message's beginning."""
     is_latest: bool
+    """Whether nothing comes behind it."""
 
 
-class Checkpoints(BaseModel):
+class CheckpointList(Schema):
     """All places of a run."""
 
     run_id: str
+    """The run's id."""
     session_id: str
+    """The run's session."""
     checkpoints: list[Checkpoint]
+    """In the order of the conversation."""
 
     @classmethod
-    def of(cls, run: RunOutput) -> Checkpoints:
+    def of(cls, run: RunOutput) -> CheckpointList:
         """The run's."""
         found = [_checkpoint(run, number, name=str(index)) for index, number in enumerate(points(run), 1)]
         return cls(run_id=run.run_id, session_id=run.session_id, checkpoints=found)
 
 
-class CheckpointSnapshot(BaseModel):
+class CheckpointSnapshot(Schema):
     """A run as it was at one place."""
 
     checkpoint: Checkpoint
+    """The place."""
     snapshot: dict[str, Any]
+    """The run as it was there."""
 
     @classmethod
     def of(cls, run: RunOutput, number: int) -> CheckpointSnapshot:

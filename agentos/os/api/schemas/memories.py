@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import Field, field_validator
 
 from agentos.db.contracts.memories import MemorySort, MemoryStats
 from agentos.os.api.schemas.pages import PageQuery, SortOrder, Utc
 from agentos.os.http.field_types import Id, Text
+from agentos.os.schema import Schema
 from agentos.run.records import Memory
 
 MAX_MEMORY = 5000
@@ -19,14 +20,19 @@ class MemoriesQuery(PageQuery):
     """Which memories to list."""
 
     user_id: str | None = None
+    """Whose; only callers who may see everyone's can name a user."""
     agent_id: str | None = None
+    """Only those that this agent noted."""
     team_id: str | None = None
+    """Only those that this team noted."""
     topics: list[str] | None = None
     """All of them must be there; repeated, or separated by commas."""
     search_content: str | None = None
     """A part of the text."""
     sort_by: MemorySort = "updated_at"
+    """What to sort by."""
     sort_order: SortOrder = "desc"
+    """The direction."""
 
     @field_validator("topics")
     @classmethod
@@ -38,18 +44,26 @@ class UserStatsQuery(PageQuery):
     """Which users to count for."""
 
     user_id: str | None = None
+    """Only this user; only callers who may see everyone's can name one."""
 
 
-class UserMemory(BaseModel):
+class UserMemory(Schema):
     """One thing worth knowing about a user."""
 
     memory_id: str
+    """The memory's id."""
     memory: str
+    """What is remembered."""
     topics: list[str] | None = None
+    """Words that it is filed under."""
     agent_id: str | None = None
+    """The agent that noted it."""
     team_id: str | None = None
+    """The team that noted it."""
     user_id: str | None = None
+    """Whom it is about."""
     updated_at: Utc | None = None
+    """When it last changed."""
 
     @classmethod
     def of(cls, memory: Memory) -> UserMemory:
@@ -57,12 +71,15 @@ class UserMemory(BaseModel):
         return cls.model_validate(memory.model_dump())
 
 
-class UserStats(BaseModel):
+class UserStats(Schema):
     """How much is remembered about one user."""
 
     user_id: str
+    """The user."""
     total_memories: int
+    """How many memories there are."""
     last_memory_updated_at: Utc | None = None
+    """When the last of them changed."""
 
     @classmethod
     def of(cls, stats: MemoryStats) -> UserStats:
@@ -74,16 +91,21 @@ class UserStats(BaseModel):
         )
 
 
-class WriteMemory(BaseModel):
+class WriteMemory(Schema):
     """A memory to store, or the new text of one."""
 
     memory: Text = Field(min_length=1, max_length=MAX_MEMORY)
+    """What to remember."""
     user_id: Id | None = None
+    """Whom it is about, unless a token says so."""
     topics: list[Id] | None = Field(default=None, max_length=MAX_TOPICS)
+    """Words to file it under."""
 
 
-class DeleteMemories(BaseModel):
+class DeleteMemories(Schema):
     """Which memories to delete."""
 
     memory_ids: list[str] = Field(min_length=1, max_length=MAX_DELETED)
+    """The memories' ids."""
     user_id: str | None = None
+    """Whose; only callers who may change everyone's can name a user."""

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from time import perf_counter
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from agentos.db.contracts.pages import Page
+from agentos.os.schema import Schema
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -23,28 +24,40 @@ Utc = Annotated[datetime, AfterValidator(lambda time: time.astimezone(UTC))]
 """ISO-8601 with `Z` on the wire."""
 
 
-class PageQuery(BaseModel):
+class PageQuery(Schema):
     """Which page of a list; pages count from 1."""
 
+    # FastAPI makes parameters of the fields, and reads their descriptions at once.
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     limit: int = Field(default=20, ge=1, le=MAX_LIMIT)
+    """Rows a page may hold."""
     page: int = Field(default=1, ge=1, le=MAX_PAGE)
+    """Which page, from 1."""
 
 
-class PaginationInfo(BaseModel):
+class PaginationInfo(Schema):
     """Where in the list a page stands."""
 
     page: int
+    """Which page this is, from 1."""
     limit: int
+    """Rows a page may hold."""
     total_pages: int
+    """How many pages there are."""
     total_count: int
+    """How many rows there are."""
     search_time_ms: float
+    """Milliseconds that the search took."""
 
 
-class Paginated(BaseModel, Generic[T]):
+class Paginated(Schema, Generic[T]):
     """One page of a list."""
 
     data: list[T]
+    """The rows."""
     meta: PaginationInfo
+    """Where in the list they stand."""
 
 
 class Stopwatch:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel
-
 from agentos.os.api.schemas.pages import Utc
+from agentos.os.schema import Schema
 from agentos.run.messages import Message
 from agentos.run.records import RunOutput, RunStatus
 
@@ -15,30 +14,51 @@ PREVIEW = 200
 """Characters of an answer in a preview."""
 
 
-class RunRecord(BaseModel):
+class RunRecord(Schema):
     """One run in full, as `stream=false` answers it. Nulls are left out, times are epoch seconds."""
 
     run_id: str
+    """The run's id."""
     agent_id: str | None = None
+    """The agent's id, if it is an agent's."""
     agent_name: str | None = None
+    """The agent's name."""
     session_id: str
+    """The run's session."""
     parent_run_id: str | None = None
+    """The run that this one is a part of."""
     user_id: str | None = None
+    """Whose run it is."""
     content: Any = None
+    """The answer: text, or an object if the answer is structured."""
     content_type: str | None = None
+    """`str`, or the name of the answer's schema."""
     reasoning_content: str | None = None
+    """What the model said about its reasoning."""
     model: str | None = None
+    """The model, as its provider calls it."""
     model_provider: str | None = None
+    """The model's provider."""
     model_provider_data: dict[str, Any] | None = None
+    """What the provider added."""
     session_state: dict[str, Any] | None = None
+    """The session's state at the run's end."""
     created_at: int
+    """When the run was accepted, in epoch seconds."""
     status: str
+    """Where the run stands."""
     error_type: str | None = None
+    """The stable code of what went wrong, if `status` is ERROR."""
     metrics: dict[str, Any] | None = None
+    """Tokens and seconds."""
     messages: list[dict[str, Any]] | None = None
+    """What was said in this run; not what came before it."""
     tools: list[dict[str, Any]] | None = None
+    """The calls of tools."""
     metadata: dict[str, Any] | None = None
+    """What the caller noted about the run."""
     input: dict[str, Any] | None = None
+    """What the caller sent."""
     forked_from_run_id: str | None = None
     """The run whose beginning this one shares."""
     regenerated_from: str | None = None
@@ -47,39 +67,66 @@ class RunRecord(BaseModel):
     """What a paused run waits for."""
 
 
-class AcceptedRun(BaseModel):
+class AcceptedRun(Schema):
     """202: a run in the background."""
 
     run_id: str
+    """The run's id."""
     session_id: str
+    """The run's session."""
     status: RunStatus
+    """Where the run stands."""
 
 
-class RunSchema(BaseModel):
+class Cancelled(Schema):
+    """200: the run ends soon."""
+
+
+class RunSchema(Schema):
     """One run of a session."""
 
     run_id: str
+    """The run's id."""
     parent_run_id: str | None = None
+    """The run that this one is a part of."""
     agent_id: str | None = None
+    """The agent's id, if it is an agent's."""
     team_id: str | None = None
+    """The team's id, if it is a team's."""
     workflow_id: str | None = None
+    """The workflow's id, if it is a workflow's."""
     user_id: str | None = None
+    """Whose run it is."""
     status: str
+    """Where the run stands."""
     run_input: str | None = None
+    """What the caller sent."""
     content: Any = None
+    """The answer: text, or an object if the answer is structured."""
     run_response_format: str
     """`text`, or `json` for a structured answer."""
     reasoning_content: str | None = None
+    """What the model said about its reasoning."""
     metrics: dict[str, Any] | None = None
+    """Tokens and seconds."""
     metadata: dict[str, Any] | None = None
+    """What the caller noted about the run."""
     messages: list[dict[str, Any]] | None = None
+    """What was said in this run; not what came before it."""
     tools: list[dict[str, Any]] | None = None
+    """The calls of tools."""
     created_at: Utc
+    """When the run was accepted."""
     session_state: dict[str, Any] | None = None
+    """The session's state at the run's end."""
     images: list[dict[str, Any]] | None = None
+    """Pictures that came with the message."""
     files: list[dict[str, Any]] | None = None
+    """Documents that came with the message."""
     forked_from_run_id: str | None = None
+    """The run whose beginning this one shares."""
     regenerated_from: str | None = None
+    """The run that this one answers anew."""
 
     @classmethod
     def of(cls, run: RunOutput) -> RunSchema:
@@ -101,19 +148,29 @@ class RunSchema(BaseModel):
         )
 
 
-class RunPreview(BaseModel):
+class RunPreview(Schema):
     """The beginning of one run."""
 
     run_id: str
+    """The run's id."""
     parent_run_id: str | None = None
+    """The run that this one is a part of."""
     agent_id: str | None = None
+    """The agent's id, if it is an agent's."""
     team_id: str | None = None
+    """The team's id, if it is a team's."""
     workflow_id: str | None = None
+    """The workflow's id, if it is a workflow's."""
     user_id: str | None = None
+    """Whose run it is."""
     status: str
+    """Where the run stands."""
     run_input: str | None = None
+    """The beginning of what the caller sent."""
     content_preview: str | None = None
+    """The beginning of the answer."""
     created_at: Utc
+    """When the run was accepted."""
 
     @classmethod
     def of(cls, run: RunOutput) -> RunPreview:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, StrictBool, WithJsonSchema
+from pydantic import Field, StrictBool, WithJsonSchema
 
 from agentos.db.contracts.service_accounts import AccountSort, ServiceAccount
 from agentos.os.api.schemas.pages import PageQuery, SortOrder
 from agentos.os.http.field_types import MAX_ID, Id
+from agentos.os.schema import Schema
 from agentos.os.tokens.service_accounts import DEFAULT_DAYS, MAX_DAYS, NAME
 
 MAX_SCOPES = 100
@@ -21,8 +22,11 @@ class AccountsQuery(PageQuery):
     """Which service accounts to list."""
 
     include_revoked: bool = True
+    """Whether to list revoked ones too."""
     sort_by: AccountSort = "created_at"
+    """What to sort by."""
     sort_order: SortOrder = "desc"
+    """The direction."""
 
 
 _WORD = r"[^\s:*\x00-\x1f\x7f]+"
@@ -35,24 +39,28 @@ ScopeText = Annotated[
 """As `scopes.parse` reads it, which also says what is wrong with one."""
 
 
-class GrantedScope(BaseModel):
+class GrantedScope(Schema):
     """A scope to grant. There are no denials: what isn't granted is denied."""
 
     scope: ScopeText
+    """The scope."""
     effect: Literal["allow"] = "allow"
+    """Always `allow`."""
 
 
-class CreateServiceAccount(BaseModel):
+class CreateServiceAccount(Schema):
     """An account to make."""
 
     name: str = Field(pattern=f"^{NAME}$")
+    """The account's name; those of revoked accounts are taken."""
     scopes: list[ScopeText | GrantedScope] = Field(
         default=list(DEFAULT_SCOPES), min_length=1, max_length=MAX_SCOPES
     )
-    """None that the maker doesn't hold."""
+    """What it may do: no more than its maker may."""
     expires_in_days: int = Field(default=DEFAULT_DAYS, ge=1, le=MAX_DAYS)
+    """Days until its token expires."""
     never_expires: StrictBool = False
-    """Goes over `expires_in_days`."""
+    """Overrides `expires_in_days`."""
 
     @property
     def granted(self) -> list[str]:
@@ -60,16 +68,21 @@ class CreateServiceAccount(BaseModel):
         return [scope.scope if isinstance(scope, GrantedScope) else scope for scope in self.scopes]
 
 
-class ScopeSchema(BaseModel):
+class ScopeSchema(Schema):
     """A scope and its parts."""
 
     id: None = None
+    """Always null: a scope is known by its text."""
     raw: str
     """The scope."""
     namespace: str
+    """The part before the first colon."""
     sub_namespace: str | None = None
+    """The part between the colons."""
     permission: str
+    """The part behind the last colon."""
     value: Literal["allow"] = "allow"
+    """Always `allow`."""
 
     @classmethod
     def of(cls, text: str) -> ScopeSchema:
@@ -79,23 +92,31 @@ class ScopeSchema(BaseModel):
         return cls(raw=text, namespace=namespace, sub_namespace=middle or None, permission=permission)
 
 
-class ServiceAccountResponse(BaseModel):
+class ServiceAccountResponse(Schema):
     """A machine that may call the server. Times are epoch seconds."""
 
     id: str
+    """The account's id."""
     name: str
+    """Its name."""
     principal: str
+    """Who it is to the server: `sa:` and its name."""
     user_id: str
     """Whose rows are its own: the principal's."""
     token_prefix: str
     """How its token begins."""
     scopes: list[ScopeSchema]
+    """What it may do."""
     created_at: int
+    """When it was made."""
     expires_at: int | None = None
+    """When its token expires; null: never."""
     last_used_at: int | None = None
-    """To the minute."""
+    """When it was last used, to the minute."""
     revoked_at: int | None = None
+    """When it was revoked."""
     created_by: str | None = None
+    """Who made it."""
 
     @classmethod
     def of(cls, account: ServiceAccount) -> ServiceAccountResponse:

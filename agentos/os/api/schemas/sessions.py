@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from agentos.db.contracts.sessions import SessionSort
 from agentos.os.api.schemas.pages import PageQuery, SortOrder, Utc
 from agentos.os.http.field_types import Id, JsonObject, RegisteredKind, Text
+from agentos.os.schema import Schema
 from agentos.run.kinds import Kind
 from agentos.run.records import Session
 
@@ -22,32 +23,50 @@ class SessionsQuery(PageQuery):
     """Which sessions to list."""
 
     type: RegisteredKind | None = None
+    """Only sessions of this kind."""
     component_id: str | None = None
     """An agent's, team's or workflow's id."""
     user_id: str | None = None
+    """Whose; only callers who may see everyone's can name a user."""
     session_name: str | None = None
     """A part of a name that somebody gave; upper and lower case are the same."""
     sort_by: SessionSort = "created_at"
+    """What to sort by."""
     sort_order: SortOrder = "desc"
+    """The direction."""
 
 
-class SessionSchema(BaseModel):
+class SessionSchema(Schema):
     """One session in a list."""
 
     session_id: str
+    """The session's id."""
     session_name: str
+    """The name that somebody gave it, or the beginning of its first message."""
     session_state: dict[str, Any] | None = None
+    """What its runs share."""
     created_at: Utc
+    """When it began."""
     updated_at: Utc
+    """When it last changed."""
     session_type: Kind
+    """The kind of what runs in it."""
     user_id: str | None = None
+    """Whose it is."""
     agent_id: str | None = None
+    """The agent's id, if it is an agent's."""
     team_id: str | None = None
+    """The team's id, if it is a team's."""
     workflow_id: str | None = None
+    """The workflow's id, if it is a workflow's."""
     session_summary: dict[str, Any] | None = None
+    """A summary of what was said."""
     metrics: dict[str, Any] | None = None
+    """Tokens and seconds, over all its runs."""
     total_tokens: int | None = None
+    """Tokens, over all its runs."""
     metadata: dict[str, Any] | None = None
+    """What its maker noted about it."""
 
     @classmethod
     def of(cls, session: Session) -> SessionSchema:
@@ -55,32 +74,45 @@ class SessionSchema(BaseModel):
         return cls.model_validate({**_common(session), "session_type": session.kind})
 
 
-class SessionDetail(BaseModel):
+class SessionDetail(Schema):
     """One session with all that was said in it."""
 
     user_id: str | None = None
+    """Whose it is."""
     agent_session_id: str | None = None
+    """The session's id once more, if it is an agent's."""
     session_id: str
+    """The session's id."""
     session_name: str
+    """The name that somebody gave it, or the beginning of its first message."""
     session_summary: dict[str, Any] | None = None
+    """A summary of what was said."""
     session_state: dict[str, Any] | None = None
+    """What its runs share."""
     agent_id: str | None = None
+    """The agent's id, if it is an agent's."""
     team_id: str | None = None
+    """The team's id, if it is a team's."""
     workflow_id: str | None = None
+    """The workflow's id, if it is a workflow's."""
     total_tokens: int | None = None
+    """Tokens, over all its runs."""
     metrics: dict[str, Any] | None = None
+    """Tokens and seconds, over all its runs."""
     metadata: dict[str, Any] | None = None
+    """What its maker noted about it."""
     chat_history: list[dict[str, Any]] | None = None
+    """Every message of every run, oldest first."""
     created_at: Utc
+    """When it began."""
     updated_at: Utc
+    """When it last changed."""
 
     @classmethod
     def of(cls, session: Session, chat_history: list[dict[str, Any]]) -> SessionDetail:
         """The session as shown."""
-        fields = {**_common(session), "chat_history": chat_history}
-        if session.kind == "agent":
-            fields["agent_session_id"] = session.session_id
-        return cls.model_validate(fields)
+        own_id = {f"{session.kind}_session_id": session.session_id}
+        return cls.model_validate({**_common(session), **own_id, "chat_history": chat_history})
 
 
 def _common(session: Session) -> dict[str, Any]:
@@ -99,39 +131,54 @@ def _common(session: Session) -> dict[str, Any]:
     }
 
 
-class CreateSession(BaseModel):
+class CreateSession(Schema):
     """A session to begin with; everything may be left out."""
 
     session_id: Id | None = None
+    """The id; made up if left out."""
     session_name: Text | None = Field(default=None, max_length=MAX_NAME)
+    """A name for people."""
     session_state: JsonObject | None = None
+    """What its runs will share."""
     metadata: JsonObject | None = None
+    """What its maker notes about it."""
     user_id: Id | None = None
+    """Whose it is, unless a token says so."""
     agent_id: Id | None = None
+    """The agent it is for, if `type` is agent."""
     team_id: Id | None = None
+    """The team it is for, if `type` is team."""
     workflow_id: Id | None = None
+    """The workflow it is for, if `type` is workflow."""
 
 
-class UpdateSession(BaseModel):
+class UpdateSession(Schema):
     """What to change; each field given replaces the old value."""
 
     session_name: Text | None = Field(default=None, max_length=MAX_NAME)
+    """A name for people."""
     session_state: JsonObject | None = None
+    """What its runs share."""
     metadata: JsonObject | None = None
+    """What its maker notes about it."""
     summary: JsonObject | None = None
+    """A summary of what was said."""
 
 
-class RenameSession(BaseModel):
+class RenameSession(Schema):
     """A name for people."""
 
     session_name: Text = Field(min_length=1, max_length=MAX_NAME)
+    """The new name."""
 
 
-class DeleteSessions(BaseModel):
+class DeleteSessions(Schema):
     """Which sessions to delete, and of which type each is."""
 
     session_ids: list[str] = Field(min_length=1, max_length=MAX_DELETED)
+    """The sessions' ids."""
     session_types: list[RegisteredKind] = Field(min_length=1, max_length=MAX_DELETED)
+    """The type of each, in the same order."""
 
     @model_validator(mode="after")
     def _same_length(self) -> DeleteSessions:
@@ -140,8 +187,10 @@ class DeleteSessions(BaseModel):
         return self
 
 
-class ForkedSession(BaseModel):
+class ForkedSession(Schema):
     """A copy of a session."""
 
     session_id: str
+    """The copy's id."""
     forked_from_session_id: str
+    """The id of the session that was copied."""

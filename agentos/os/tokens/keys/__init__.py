@@ -1,6 +1,7 @@
 """The keys that tokens are verified with: given, in a JWKS file, or published by an identity provider."""
 
-from agentos.os.tokens.keys.key import Algorithm, Key, pinned
+from agentos.os.auth_settings import Algorithm, pinned
+from agentos.os.tokens.keys.key import Key
 from agentos.os.tokens.keys.key_set import KeySet
 from agentos.os.tokens.keys.refresh import ChangingKeys, KeysUnavailableError
 from agentos.os.tokens.keys.ring import KeyRing, ring

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from agentos.errors import ConfigurationError
-from agentos.os.tokens.keys.key import Key, from_jwk, shown
+from agentos.os.auth_settings import shown
+from agentos.os.tokens.keys.key import Key, from_jwk
 from agentos.os.tokens.keys.key_set import JwksError, KeySet
 from agentos.os.tokens.keys.refresh import COOL_DOWN, ChangingKeys
 
@@ -28,7 +29,7 @@ def jwks_file(
     def read() -> KeySet:
         try:
             return KeySet.parse(path.read_bytes(), usable, max_age=MAX_AGE)
-        except OSError:
+        except (OSError, ValueError):  # a name may be one that no file could have
             raise JwksError("the JWKS file can't be read") from None
 
     def read_again() -> KeySet:

@@ -8,23 +8,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, get_args
 
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from jwt.algorithms import HMACAlgorithm
 
 from agentos.errors import ConfigurationError
-
-Algorithm = Literal[
-    "HS256", "HS384", "HS512",
-    "RS256", "RS384", "RS512",
-    "PS256", "PS384", "PS512",
-    "ES256", "ES384", "ES512",
-    "EdDSA",
-]  # fmt: skip
+from agentos.os.auth_settings import shown
 
 LARGEST_RSA: Final = 16384
 """Bits; OpenSSL uses none that are larger."""
@@ -43,21 +38,12 @@ logger = logging.getLogger("agentos.auth")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key, parsed, and the only algorithms it may verify."""
+    """One key, and the only algorithms that it may verify."""
 
-    material: Any
+    material: tuple[jwt.PyJWK, ...]
+    """As PyJWT takes it; one for each of `algorithms`."""
     algorithms: tuple[str, ...]
     kid: str | None = None
-
-
-def pinned(algorithm: str | Sequence[str]) -> tuple[str, ...]:
-    """The configured algorithms, checked."""
-    names = (algorithm,) if isinstance(algorithm, str) else tuple(algorithm or ())
-    if not names or not set(names) <= set(get_args(Algorithm)):
-        raise ConfigurationError(
-            f"algorithm={shown(names)} can't be used: choose among {', '.join(get_args(Algorithm))}."
-        )
-    return names
 
 
 def from_setting(key: str | bytes | None, algorithms: Sequence[str], where: str, *, strict: bool) -> Key:
@@ -65,20 +51,17 @@ def from_setting(key: str | bytes | None, algorithms: Sequence[str], where: str,
     if not key:
         raise ConfigurationError(f"{where} is empty: is the variable it comes from set?")
     text = key.decode(errors="replace") if isinstance(key, bytes) else key
-    material: Any = None
-    fitting: list[str] = []
+    # A PEM from the environment often has its line breaks spelled out.
+    given = text.replace("\\n", "\n") if "-----BEGIN" in text else key
+    fitting: dict[str, jwt.PyJWK] = {}
     for name in algorithms:
-        try:
-            # A PEM from the environment often has its line breaks spelled out.
-            material = _prepared(name, text.replace("\\n", "\n") if "-----BEGIN" in text else key)
-        except _UNFIT:
-            continue
-        fitting.append(name)
+        with suppress(*_UNFIT):
+            material = _public(jwt.get_algorithm_by_name(name).prepare_key(given))
+            fitting[name] = _parsed(jwt.get_algorithm_by_name(name).to_jwk(material, as_dict=True), name)
     if not fitting:
         needs = " or ".join(dict.fromkeys(_NEEDS[name[:2]] for name in algorithms))
         raise ConfigurationError(f"{where} doesn't go with algorithm={shown(algorithms)}: pass {needs}.")
-    _check_strength(material, fitting, where, strict=strict)
-    return Key(material, tuple(fitting))
+    return _key(fitting, where, strict=strict)
 
 
 def from_jwk(entry: Mapping[str, Any], algorithms: Sequence[str], where: str, *, strict: bool) -> Key | None:
@@ -89,28 +72,46 @@ def from_jwk(entry: Mapping[str, Any], algorithms: Sequence[str], where: str, *,
     operations = entry.get("key_ops", ["verify"])
     if entry.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
         return None
-    material: Any = None
-    fitting: list[str] = []
+    fitting: dict[str, jwt.PyJWK] = {}
     for name in algorithms:
-        if entry.get("alg", name) != name:
-            continue
-        try:
-            material = _prepared(name, jwt.get_algorithm_by_name(name).from_jwk(dict(entry)))
-        except _UNFIT:
-            continue
-        fitting.append(name)
+        if entry.get("alg", name) == name:
+            with suppress(*_UNFIT):
+                fitting[name] = _parsed(dict(entry), name)
     kid = entry.get("kid")
     if not fitting or not isinstance(kid, str | None):
         return None
-    _check_strength(material, fitting, f"A key of {where}", strict=strict)
-    return Key(material, tuple(fitting), kid)
+    return _key(fitting, f"A key of {where}", strict=strict, kid=kid)
 
 
-def _prepared(algorithm: str, key: Any) -> Any:
-    material = jwt.get_algorithm_by_name(algorithm).prepare_key(key)
+class _CheckedSecret(HMACAlgorithm):
+    """The secret was looked at when it was configured; looking again costs more than the signature."""
+
+    def prepare_key(self, key: Any) -> bytes:
+        return key
+
+    def check_key_length(self, key: bytes) -> str | None:
+        return None
+
+
+def _parsed(entry: dict[str, Any], algorithm: str) -> jwt.PyJWK:
+    """A JWK made ready for one algorithm; one of `_UNFIT` if it isn't a key for that."""
+    parsed = jwt.PyJWK(entry, algorithm)
+    _public(parsed.Algorithm.prepare_key(parsed.key))
+    if isinstance(parsed.Algorithm, HMACAlgorithm):
+        parsed.Algorithm = _CheckedSecret(parsed.Algorithm.hash_alg)
+    return parsed
+
+
+def _public(material: Any) -> Any:
     if isinstance(material, get_args(PrivateKeyTypes)):
         raise ConfigurationError("A private key is among the verification keys: give its public half only.")
     return material
+
+
+def _key(parsed: Mapping[str, jwt.PyJWK], where: str, *, strict: bool, kid: str | None = None) -> Key:
+    material = tuple(parsed.values())  # which differ in their algorithms only
+    _check_strength(material[0].key, list(parsed), where, strict=strict)
+    return Key(material, tuple(parsed), kid)
 
 
 def _check_strength(material: Any, algorithms: Sequence[str], where: str, *, strict: bool) -> None:
@@ -128,8 +129,3 @@ def _check_strength(material: Any, algorithms: Sequence[str], where: str, *, str
         if strict:
             raise ConfigurationError(message)
         logger.warning(message)
-
-
-def shown(algorithms: Sequence[str]) -> str:
-    """As they were configured, for a message."""
-    return repr(algorithms[0]) if len(algorithms) == 1 else repr(list(algorithms))

@@ -14,7 +14,7 @@ from math import ceil, inf
 from time import monotonic
 from typing import Final
 
-from agentos.errors import AgentOSError
+from agentos.errors import UnavailableError
 from agentos.os.tokens.keys.key import Key
 from agentos.os.tokens.keys.key_set import JwksError, KeySet
 
@@ -24,15 +24,14 @@ COOL_DOWN: Final = 10.0
 logger = logging.getLogger("agentos.auth")
 
 
-class KeysUnavailableError(AgentOSError):
-    """No key was to be had since the server started, so no token can be verified: a 503."""
+class KeysUnavailableError(UnavailableError):
+    """No key was to be had since the server started, so no token can be verified."""
 
     code = "keys_unavailable"
 
     def __init__(self, retry_after: int) -> None:
         super().__init__("Tokens can't be verified at the moment: their keys couldn't be fetched yet.")
         self.retry_after = retry_after
-        """Seconds."""
 
 
 class ChangingKeys:

@@ -19,7 +19,8 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 
 from agentos.errors import ConfigurationError
-from agentos.os.tokens.keys.key import Key, from_jwk, shown
+from agentos.os.auth_settings import shown
+from agentos.os.tokens.keys.key import Key, from_jwk
 from agentos.os.tokens.keys.key_set import JwksError, KeySet
 from agentos.os.tokens.keys.refresh import COOL_DOWN, ChangingKeys
 

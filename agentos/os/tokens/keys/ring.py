@@ -8,8 +8,9 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
 from agentos.errors import ConfigurationError
+from agentos.os.auth_settings import pinned
 from agentos.os.tokens.keys.file import jwks_file as file_of
-from agentos.os.tokens.keys.key import Key, from_setting, pinned
+from agentos.os.tokens.keys.key import Key, from_setting
 from agentos.os.tokens.keys.refresh import ChangingKeys, KeysUnavailableError
 
 

@@ -1,3 +1,15 @@
+-- lock_sessions_of_user
+SELECT session_id FROM ai.agentos_sessions WHERE user_id = :user_id FOR UPDATE
+
+-- lock_runs_of_user
+SELECT run_id, status IN ('PENDING', 'RUNNING') AS is_live, ARRAY(
+    SELECT run_id || ':' || number FROM generate_series(0, segment) AS number WHERE durable
+) AS workflows
+FROM ai.agentos_runs
+WHERE session_id = ANY (:session_ids) OR user_id = :user_id
+FOR UPDATE
+
+-- erase
 WITH events AS (
     DELETE FROM ai.agentos_run_events WHERE run_id = ANY (:run_ids) RETURNING 1
 ), approvals AS (

@@ -1,3 +1,4 @@
+-- create_approvals
 WITH run AS (
     SELECT r.run_id, r.session_id, r.kind, r.runnable_id, r.user_id, (
         SELECT jsonb_build_object('asked_by', jsonb_agg(DISTINCT name))

@@ -1,3 +1,4 @@
+-- fork_session
 WITH source AS (
     SELECT * FROM ai.agentos_sessions WHERE session_id = :session_id AND (:anyone OR user_id = :owner)
 ), ended AS (

@@ -1,3 +1,4 @@
+-- append_audit
 INSERT INTO ai.agentos_audit (
     seq, "time", decision, reason, status, method, route, resource_id, principal, token_ref, request_id, hash
 )

@@ -1,0 +1,76 @@
+"""What OpenAPI says of bodies that routes read themselves: three content types, each a named schema.
+
+FastAPI knows these bodies no more than it reads them. So an operation refers to names of ours, and whoever
+publishes the document puts `schemas()` into it, under plainer names where those are free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from pydantic.json_schema import models_json_schema
+
+from agentos.os.api.requests.body import Body
+from agentos.os.api.requests.reader import FORM, JSON, MULTIPART
+
+PREFIX: Final = "agentos."
+"""How all of the names begin, which no schema of a user's does."""
+_REF: Final = "#/components/schemas/" + PREFIX
+
+Json = dict[str, Any]
+
+
+def request_body(body: type[Body]) -> Json:
+    """An operation's `requestBody`."""
+    form = {"schema": {"$ref": _REF + _form(body)}, "encoding": _encoding(body)}
+    upload = {**form, "schema": {"$ref": _REF + _upload(body)}}
+    contents: Json = {MULTIPART: upload, FORM: form, JSON: {"schema": {"$ref": _REF + body.__name__}}}
+    is_needed = any(field.is_required() for field in body.model_fields.values())
+    return {"required": is_needed, "content": contents}
+
+
+def schemas(bodies: Iterable[type[Body]]) -> dict[str, Json]:
+    """What the bodies, and their parts, are, by name."""
+    bodies = list(bodies)
+    _, found = models_json_schema([(each, "validation") for each in bodies], ref_template=_REF + "{model}")
+    named: dict[str, Json] = {PREFIX + name: schema for name, schema in found["$defs"].items()}
+    for body in bodies:
+        plain = named[PREFIX + body.__name__]
+        properties = {name: _of_a_form(each) for name, each in plain["properties"].items()}
+        form = {**plain, "title": _form(body), "properties": properties}
+        named[PREFIX + _form(body)] = form
+        if body.takes_files:
+            with_files = {**form, "title": _upload(body), "properties": {**properties, "files": _FILES}}
+            named[PREFIX + _upload(body)] = with_files
+    return named
+
+
+_FILES: Final[Json] = {
+    "type": "array",
+    "items": {"type": "string", "format": "binary"},
+    "description": "Pictures and documents that travel with the message.",
+}
+
+
+def _form(body: type[Body]) -> str:
+    return body.__name__.removesuffix("Body") + "Form"
+
+
+def _upload(body: type[Body]) -> str:
+    return _form(body) + ("WithFiles" if body.takes_files else "")
+
+
+def _encoding(body: type[Body]) -> Json:
+    documented = body.model_json_schema()["properties"].keys()
+    return {name: {"contentType": JSON} for name in sorted(body.as_json & documented)}
+
+
+def _of_a_form(field: Json) -> Json:
+    """A form leaves a field out where JSON may say null."""
+    choices = field.get("anyOf", [])
+    if {"type": "null"} not in choices:
+        return field
+    kept = [each for each in choices if each != {"type": "null"}]
+    rest = {name: value for name, value in field.items() if name not in {"anyOf", "default"}}
+    return {**rest, **kept[0]} if len(kept) == 1 else {**rest, "anyOf": kept}

@@ -1,0 +1,70 @@
+"""What each runnable of one kind is made of. Written once when the app is made: it doesn't change later."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from pydantic_core import PydanticSerializationError
+from starlette.responses import Response
+
+from agentos.errors import ConfigurationError, NotFoundError
+from agentos.os.api.routers.kinds import KindRouter
+from agentos.os.http.problem_route import ProblemRoute
+from agentos.os.http.problems import responses
+from agentos.os.principal import access_of
+from agentos.os.registry import Registry, Served
+from agentos.os.schema import Schema
+from agentos.run.events import Kind
+
+
+def runnable_routes(
+    kind: Kind, registry: Registry, schema: type[Schema], show: Callable[[Served], Schema]
+) -> list[APIRouter]:
+    """`GET /agents` and `GET /agents/{agent_id}`, or those of another kind; `show` makes a `schema`."""
+    shown = {each.id: _written(each, show) for each in registry.all(kind)}
+    everything = _array(list(shown.values()))
+    all_of_them = APIRouter(tags=[f"{kind}s"], route_class=ProblemRoute)
+    one_of_them = KindRouter(kind)
+
+    @all_of_them.get(
+        f"/{kind}s", operation_id=f"get_{kind}s", summary=f"List the {kind}s", response_model=list[schema]
+    )
+    async def list_runnables(request: Request) -> Response:
+        """Those that the caller may read."""
+        ids = access_of(request.scope).decision.ids
+        if ids is None:
+            return _json(everything)
+        return _json(_array([each for id_, each in shown.items() if id_ in ids]))
+
+    @one_of_them.get(
+        "",
+        operation_id=f"get_{kind}",
+        summary=f"Get one {kind}",
+        response_model=schema,
+        responses=responses(404, 422),
+    )
+    async def get_runnable(runnable_id: Annotated[str, one_of_them.runnable_id]) -> Response:
+        """What it is made of, without what was left at its default."""
+        found = shown.get(runnable_id)
+        if found is None:
+            raise NotFoundError(kind.capitalize())
+        return _json(found)
+
+    return [all_of_them, one_of_them]
+
+
+def _written(runnable: Served, show: Callable[[Served], Schema]) -> bytes:
+    try:
+        return show(runnable).model_dump_json(exclude_none=True).encode()
+    except PydanticSerializationError as error:
+        raise ConfigurationError(
+            f"{runnable.kind}s: what {runnable.id!r} is made of can't be shown as JSON: look at its metadata."
+        ) from error
+
+
+def _array(items: list[bytes]) -> bytes:
+    return b"[" + b",".join(items) + b"]"
+
+
+def _json(content: bytes) -> Response:
+    return Response(content, media_type="application/json")

@@ -1,0 +1,98 @@
+"""Where errors become answers: in our own routes, wherever they are mounted, and in a whole app of ours."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exception_handlers import http_exception_handler
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute, iter_route_contexts
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
+
+from agentos.errors import AgentOSError, BadRequestError, MethodNotAllowedError, NotFoundError
+from agentos.os.http.problems import InvalidRequestError, answer
+from agentos.os.http.request_note import note_denial
+from agentos.os.principal import AccessDeniedError
+
+denials = logging.getLogger("agentos.auth")
+
+
+class ProblemRoute(APIRoute):
+    """A route that answers its own refusals, so that it does the same on an app of the user's."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's handler with errors turned into answers."""
+        handle = super().get_route_handler()
+
+        async def handler(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except AgentOSError as error:
+                return _answered(request, error)
+            except RequestValidationError as error:
+                return answer(InvalidRequestError(error.errors()))
+            except HTTPException as error:
+                # FastAPI's own word for a body that it can't read; nothing of ours raises it.
+                return answer(BadRequestError(error.detail))
+
+        return handler
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """FastAPI's; but `Allow` names the methods of all routes on the path (RFC 9110 §15.5.6)."""
+        if scope["method"] in self.methods:
+            await super().handle(scope, receive, send)
+        else:
+            await answer(MethodNotAllowedError(_methods(scope)))(scope, receive, send)
+
+
+def _methods(scope: Scope) -> set[str]:
+    """Those that the path knows, when the request's is none of them."""
+    return {
+        method
+        for route in iter_route_contexts(scope["app"].routes)
+        if route.matches(scope)[0] is Match.PARTIAL
+        for method in route.methods or ()
+    }
+
+
+def install(app: FastAPI, *, is_ours: bool) -> None:
+    """Makes an app answer our errors, and one of ours everything else too; a user's own handlers stay."""
+    app.exception_handlers.setdefault(AgentOSError, _on_error)
+    if is_ours:
+        app.add_exception_handler(HTTPException, _on_http_exception)
+        app.add_exception_handler(Exception, _on_crash)
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    return _answered(request, error)
+
+
+def _answered(request: Request, error: Exception) -> Response:
+    if isinstance(error, AccessDeniedError):
+        note_denial(request.scope, error.code)
+        denials.warning("Denied (%s), decision_id %s", error.code, error.decision_id)
+    return answer(error)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    """What the router itself refuses is a problem like others; what a user's route raises is theirs."""
+    assert isinstance(error, HTTPException)
+    headers = error.headers or {}
+    match error.status_code, error.detail:
+        case HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.phrase:
+            return answer(NotFoundError("Path", message=error.detail))
+        case HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.METHOD_NOT_ALLOWED.phrase:
+            return answer(MethodNotAllowedError(filter(None, headers.get("Allow", "").split(", "))))
+        case _:
+            return await http_exception_handler(request, error)
+
+
+async def _on_crash(request: Request, error: Exception) -> Response:
+    return answer(error)

@@ -1,0 +1,224 @@
+-- finish_run
+WITH held AS (
+    SELECT session_id FROM ai.agentos_sessions WHERE session_id = :session_id FOR NO KEY UPDATE
+), found AS (
+    SELECT r.run_id, r.status, r.executor_id, r.cancelling, r.awaited, r.background, r.parent_run_id
+    FROM ai.agentos_runs AS r JOIN held USING (session_id)
+    WHERE r.run_id = :run_id AND (:anyone OR r.user_id = :owner)
+    FOR NO KEY UPDATE OF r
+), mine AS (
+    SELECT *, coalesce(cancelling = 'rollback', false) AND :status = 'CANCELLED' AS is_undone
+    FROM found
+    WHERE status IN ('PENDING', 'RUNNING') AND executor_id IS NOT DISTINCT FROM :worker_id
+), undone AS (
+    DELETE FROM ai.agentos_runs AS r
+    USING mine
+    WHERE mine.is_undone
+        AND r.session_id = :session_id
+        AND (r.run_id = mine.run_id OR r.root_run_id = mine.run_id)
+), run AS (
+    UPDATE ai.agentos_runs AS r
+    SET
+        status = CASE WHEN :status = 'PAUSED' AND mine.cancelling <> '' THEN 'PENDING' ELSE :status END,
+        input = :input,
+        messages = :messages,
+        details = :details,
+        executor_id = CASE WHEN :status = 'PAUSED' THEN NULL ELSE r.executor_id END,
+        arguments = CASE WHEN :status = 'PAUSED' THEN r.arguments END,
+        updated_at = now()
+    FROM mine
+    WHERE r.run_id = mine.run_id AND NOT mine.is_undone
+    RETURNING r.run_id, r.session_id, r.parent_run_id
+), nested AS (
+    UPDATE ai.agentos_runs AS r
+    SET
+        status = CASE WHEN :status = 'ERROR' THEN 'ERROR' ELSE 'CANCELLED' END,
+        details = CASE
+            WHEN :status = 'ERROR' THEN (
+                SELECT json_object_agg(key, value)
+                FROM (
+                    SELECT * FROM json_each(r.details) WHERE key NOT IN ('content', 'content_type', 'error_type')
+                    UNION ALL
+                    SELECT * FROM json_each(:reason)
+                ) AS detail
+            )
+            ELSE r.details
+        END,
+        arguments = NULL,
+        updated_at = now()
+    FROM run
+    WHERE r.session_id = run.session_id
+        AND r.root_run_id = run.run_id
+        AND r.status IN ('PENDING', 'RUNNING', 'PAUSED')
+        AND :status <> 'PAUSED'
+), replaced AS (
+    UPDATE ai.agentos_runs AS r
+    SET status = 'REGENERATED', updated_at = now()
+    FROM run
+    WHERE r.run_id = :replaces
+        AND r.session_id = run.session_id
+        AND r.status = 'COMPLETED'
+        AND :status = 'COMPLETED'
+), logged AS (
+    INSERT INTO ai.agentos_run_events (run_id, seq, name, text)
+    SELECT run_id, seq, name, text
+    FROM run JOIN json_to_recordset(:lines) AS line (run_id text, seq integer, name text, text text)
+        USING (run_id)
+    ON CONFLICT DO NOTHING
+), session AS (
+    UPDATE ai.agentos_sessions AS s
+    SET session_state = CASE
+            WHEN :put = '{}' AND :removed = '{}' THEN s.session_state
+            ELSE (s.session_state - :removed) || :put
+        END,
+        metrics = :first || s.metrics || (
+            SELECT jsonb_object_agg(key, value::numeric + coalesce((s.metrics ->> key)::numeric, 0))
+            FROM jsonb_each_text(:more)
+        ),
+        updated_at = now()
+    FROM run
+    WHERE s.session_id = run.session_id AND run.parent_run_id IS NULL
+), news AS (
+    SELECT 'events' AS kind, run_id FROM mine WHERE :is_logged
+)
+SELECT
+    EXISTS (SELECT FROM mine) AS is_stored,
+    CASE status
+        WHEN 'PAUSED' THEN :status = 'PAUSED'
+        ELSE status NOT IN ('PENDING', 'RUNNING') AND executor_id IS NOT DISTINCT FROM :worker_id
+    END AS is_over,
+    (
+    SELECT count(pg_notify('ai.agentos_runs', json_build_object(kind, ids)::text))
+    FROM (
+        SELECT kind, json_agg(run_id) AS ids
+        FROM (
+            SELECT kind, run_id, sum(octet_length(to_json(run_id)::text)) OVER (ORDER BY run_id) / 6000 AS part
+            FROM (SELECT DISTINCT kind, run_id FROM news) AS distinct_news
+        ) AS parts
+        GROUP BY kind, part
+    ) AS messages
+) AS told,
+    (SELECT pg_notify('ai.agentos_runs', '{"queue":[]}') FROM mine WHERE awaited OR background OR cancelling <> '') AS queue
+FROM found
+
+-- open_run
+WITH run AS (
+    SELECT * FROM ai.agentos_runs WHERE run_id = :run_id AND executor_id = :worker_id AND status = 'RUNNING'
+), place AS (
+    SELECT session_id, coalesce(history_before, position) AS before FROM run
+), changed AS (
+    UPDATE ai.agentos_sessions AS s
+    SET session_state = :defaults || s.session_state
+    FROM run
+    WHERE s.session_id = run.session_id AND NOT s.session_state ?& :default_keys
+    RETURNING s.session_state
+), session AS (
+    SELECT s.user_id, coalesce((SELECT session_state FROM changed), s.session_state) AS current_state
+    FROM ai.agentos_sessions AS s JOIN run USING (session_id)
+)
+SELECT
+    run.*,
+    current_state,
+    coalesce((SELECT max(seq) FROM ai.agentos_run_events AS e WHERE e.run_id = run.run_id), 0) AS last_seq,
+    (
+    WITH RECURSIVE last AS (
+        (
+            SELECT messages, position, coalesce(history_before, position) AS behind, 1 AS number
+            FROM ai.agentos_runs
+            WHERE session_id = (SELECT session_id FROM place)
+                AND status = 'COMPLETED'
+                AND parent_run_id IS NULL
+                AND position < (SELECT before FROM place)
+            ORDER BY position DESC
+            LIMIT least(:history_runs, 1)
+        )
+        UNION ALL
+        SELECT earlier.*
+        FROM last, LATERAL (
+            SELECT messages, position, coalesce(history_before, position), last.number + 1
+            FROM ai.agentos_runs
+            WHERE session_id = (SELECT session_id FROM place)
+                AND status = 'COMPLETED'
+                AND parent_run_id IS NULL
+                AND position < last.behind
+            ORDER BY position DESC
+            LIMIT 1
+        ) AS earlier
+        WHERE last.number < :history_runs
+    )
+    SELECT json_agg(messages ORDER BY position) FROM last
+) AS history,
+    (
+    SELECT json_agg(newest)
+    FROM (
+        SELECT m.* FROM ai.agentos_memories AS m
+        WHERE m.user_id = session.user_id
+        ORDER BY updated_at DESC
+        LIMIT :memories
+    ) AS newest
+) AS memories
+FROM run, session
+
+-- reopen_run
+WITH found AS (
+    SELECT run_id, status, json_array_length(messages) AS messages FROM ai.agentos_runs
+    WHERE run_id = :run_id AND (:anyone OR user_id = :owner)
+    FOR NO KEY UPDATE
+), run AS (
+    UPDATE ai.agentos_runs AS r
+    SET
+        status = CASE WHEN :worker_id IS NULL THEN 'PENDING' ELSE 'RUNNING' END,
+        executor_id = :worker_id,
+        segment = r.segment + 1,
+        background = r.background OR :worker_id IS NULL,
+        awaited = true,
+        durable = r.durable AND :recorded,
+        details = :details,
+        arguments = (
+            SELECT json_object_agg(key, value)
+            FROM (
+                SELECT * FROM json_each(r.arguments) WHERE key <> ALL (:changed)
+                UNION ALL
+                SELECT * FROM json_each(:changes)
+            ) AS request
+        ),
+        updated_at = now()
+    FROM found
+    WHERE r.run_id = found.run_id AND found.status = 'PAUSED' AND found.messages = :messages
+    RETURNING r.status, r.segment
+)
+SELECT segment, (SELECT pg_notify('ai.agentos_runs', '{"queue":[]}') FROM run WHERE status = 'PENDING') AS queue
+FROM found LEFT JOIN run ON true
+
+-- cancel_run
+WITH found AS (
+    SELECT
+        run_id,
+        CASE WHEN status = 'RUNNING' AND executor_id IS NULL THEN 'PENDING' ELSE status END AS status
+    FROM ai.agentos_runs
+    WHERE run_id = :run_id AND (:anyone OR user_id = :owner)
+    FOR NO KEY UPDATE
+), changed AS (
+    UPDATE ai.agentos_runs AS r
+    SET
+        status = 'RUNNING',
+        executor_id = CASE WHEN found.status = 'RUNNING' THEN r.executor_id ELSE :worker_id END,
+        cancelling = coalesce(r.cancelling, :how),
+        updated_at = now()
+    FROM found
+    WHERE r.run_id = found.run_id AND found.status IN ('PENDING', 'RUNNING', 'PAUSED')
+), news AS (
+    SELECT 'cancel' AS kind, run_id FROM found WHERE status = 'RUNNING'
+)
+SELECT status, (
+    SELECT count(pg_notify('ai.agentos_runs', json_build_object(kind, ids)::text))
+    FROM (
+        SELECT kind, json_agg(run_id) AS ids
+        FROM (
+            SELECT kind, run_id, sum(octet_length(to_json(run_id)::text)) OVER (ORDER BY run_id) / 6000 AS part
+            FROM (SELECT DISTINCT kind, run_id FROM news) AS distinct_news
+        ) AS parts
+        GROUP BY kind, part
+    ) AS messages
+) AS told
+FROM found
