@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 
 from agentos.os.auth_settings import AuthorizationConfig, AuthSettings
-from agentos.os.policy.default_scopes import DEFAULT_SCOPES, PUBLIC_PATHS
+from agentos.os.policy.default_scopes import PUBLIC_PATHS, default_scopes
 from agentos.os.policy.rules import AdminOnly, AsIf
 from agentos.os.schema import descriptions
 
@@ -18,7 +18,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "authorization.md"
 
 def scopes() -> str:
     """Every route of the server with the scopes that it asks for, in Markdown."""
-    rows = [*DEFAULT_SCOPES.items(), *((path, None) for path in PUBLIC_PATHS)]
+    rows = [*default_scopes(["agents"]).items(), *((path, None) for path in PUBLIC_PATHS)]
     lines = [f"| `{key}` | {_asked(key, value)} |" for key, value in rows]
     return "\n".join(["| Request | Asks for |", "|---|---|", *lines])
 

@@ -181,7 +181,7 @@ class AgentOS:
         allow_unauthenticated: bool = False,
         **uvicorn_options: Any,
     ) -> None:
-        """RunService `app` under uvicorn until it is stopped. `AGENT_OS_HOST` and `AGENT_OS_PORT` go first.
+        """Runs `app` under uvicorn until it is stopped. `AGENT_OS_HOST` and `AGENT_OS_PORT` go first.
 
         `reload` and more than one of `workers` need `app` as `"module:attribute"`: other processes import it.
         Connections that are still open at the end are closed after `shutdown_grace` seconds. An app without

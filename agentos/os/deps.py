@@ -20,6 +20,7 @@ Rows = Literal["sessions", "memories"]
 UserId = Annotated[
     str | None, Query(description="Whose rows; only callers who may see everyone's can name a user.")
 ]
+Nested = Annotated[bool, Query(description="Also the runs that are part of others.")]
 _DbId = Annotated[str | None, Query(description="Which database; without it, the server's own.")]
 _Table = Annotated[str | None, Query(description="Which of its tables.")]
 

@@ -39,6 +39,9 @@ class KindSpelling:
 _registered: dict[Kind, KindSpelling] = {}
 KINDS: Final[Mapping[Kind, KindSpelling]] = MappingProxyType(_registered)
 """All kinds, in the order in which they were registered."""
+_families: dict[str, Kind] = {}
+FAMILIES: Final[Mapping[str, Kind]] = MappingProxyType(_families)
+"""The kind of each family."""
 
 
 def register(spelling: KindSpelling) -> KindSpelling:
@@ -53,6 +56,7 @@ def register(spelling: KindSpelling) -> KindSpelling:
             f"There is a kind {name!r}, or one whose events begin with {prefix!r}, already."
         )
     _registered[name] = spelling
+    _families[spelling.family] = name
     return spelling
 
 

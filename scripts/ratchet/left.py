@@ -20,7 +20,6 @@ LEFT: Final[dict[str, dict[str, str]]] = {
         "agentos/os/api/requests/uploads.py": _HOME,
         "agentos/os/api/routers/audit.py": _FACE,
         "agentos/os/auth/held.py": _HOME,
-        "agentos/os/http/sse.py": _HOME,
         "agentos/os/http/trailing_slash.py": _HOME,
         "agentos/os/policy/typos.py": _HOME,
         "agentos/os/server/signals.py": _HOME,

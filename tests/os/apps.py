@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import time
-from typing import Any, Literal
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -22,6 +22,7 @@ from agentos.models.base import ModelRequest, ModelResponse
 from agentos.models.function import FunctionModel
 from agentos.os.middleware import JWTMiddleware
 from agentos.run.events import RunEvent
+from agentos.run.kinds import Kind
 from agentos.run.messages import FunctionCall, ToolCall
 from agentos.run.runnable import RunContext
 from agentos.runner.local.methods import RunMethods
@@ -59,7 +60,7 @@ class Played(RunMethods):
     id: str = "played"
     name: str | None = None
     db: Db | None = None
-    kind: Literal["agent"] = "agent"
+    kind: Kind = "agent"
 
     @property
     def settings(self) -> RunSettings:

@@ -135,14 +135,6 @@ class RunStore(Store):
         statement = select(*columns).where(*conditions).order_by(table.c.position)
         return [run_of(row) for row in await reach.execute(statement)]
 
-    async def child_runs(self, run: RunOutput, *, owner: Owner) -> list[RunOutput]:
-        """The runs that `run` has begun itself, oldest first."""
-        table = self._tables.runs
-        reach = self._reach(owner)
-        inside = (same(table.c.session_id, run.session_id), same(table.c.parent_run_id, run.run_id))
-        statement = select(table).where(*inside, reach.covers(table)).order_by(table.c.position)
-        return [run_of(row) for row in await reach.execute(statement)]
-
 
 def _sums(metrics: Metrics, earlier: Metrics) -> dict[str, Any]:
     """What the session's sums grow by, and what is only set if it isn't there."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
-from agentos.os.policy.default_scopes import OWNED_ROUTES
+from agentos.os.policy.default_scopes import owned_routes
 from agentos.os.policy.policy import Decision, Reason
 from agentos.os.policy.rules import METHODS, Layer, split
 from agentos.os.principal import NOBODY, Access, AccessDeniedError
+from agentos.run.kinds import FAMILIES
 from agentos.run.owner import ANYONE
 
 Rows = Literal["own", "everyone"]
 
-_OWNED = Layer("owned", dict.fromkeys(OWNED_ROUTES, ()))
 _READS = frozenset({"GET", "HEAD", "QUERY"})
 
 
@@ -38,7 +39,7 @@ def explain(access: Access, method: str, path: str, *, is_ours: bool = True) -> 
     is_owned = (
         is_ours
         and segments is not None
-        and _OWNED.find("GET" if method == "HEAD" else method, segments) is not None
+        and _owned(tuple(FAMILIES)).find("GET" if method == "HEAD" else method, segments) is not None
     )
     if not (decision.allowed and is_owned):
         return Explanation(decision.allowed, decision.reason, decision, None)
@@ -57,3 +58,8 @@ def sentence(decision: Decision, method: str, pattern: str) -> str:
         line = f'"{method if method in METHODS else "*"} {pattern}": ["resource:action"]'
         return f"No rule covers this route: add {line} to scope_mappings."
     return f"Required scope(s): {', '.join(decision.wanted)}"
+
+
+@cache
+def _owned(families: tuple[str, ...]) -> Layer:
+    return Layer("owned", dict.fromkeys(owned_routes(families), ()))

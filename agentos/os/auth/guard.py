@@ -6,11 +6,12 @@ It needs neither keys nor a server, so that `explain`, the lint and policy tests
 from __future__ import annotations
 
 from agentos.os.auth_settings import AuthSettings
-from agentos.os.policy.default_scopes import ADMIN_ROUTES, DEFAULT_SCOPES, PUBLIC_PATHS
+from agentos.os.policy.default_scopes import ADMIN_ROUTES, PUBLIC_PATHS, default_scopes
 from agentos.os.policy.policy import Decision, Policy, check_scope
 from agentos.os.policy.rules import ScopeMap
 from agentos.os.policy.shadow import Shadow
 from agentos.os.principal import Access, Principal
+from agentos.run.kinds import FAMILIES
 
 
 class Guard:
@@ -23,7 +24,7 @@ class Guard:
         def policy(operator: ScopeMap | None, *, is_enforced: bool, setting: str) -> Policy:
             return Policy(
                 operator=operator,
-                defaults=DEFAULT_SCOPES if is_enforced else ADMIN_ROUTES,
+                defaults=default_scopes(FAMILIES) if is_enforced else ADMIN_ROUTES,
                 public=(*PUBLIC_PATHS, *(settings.excluded_route_paths or ())),
                 admin_scope=settings.admin_scope,
                 unmapped=settings.unmapped if is_enforced else "allow",

@@ -7,6 +7,9 @@ from collections.abc import AsyncGenerator
 from functools import lru_cache
 from typing import Final
 
+from pydantic_core import from_json
+
+from agentos.db.contracts.events import LoggedEvent
 from agentos.run.events import RunContent, RunError, RunPaused
 from agentos.run.kinds import Kind
 from agentos.run.wire import event_name, sse_frame
@@ -26,7 +29,7 @@ async def frames(
 ) -> AsyncGenerator[bytes]:
     """Server-sent events: what is ready at once goes out as one piece, and silence is broken by a comment.
 
-    `names`: only events with these wire names.
+    `names`: only events with these wire names, and none of nested runs.
     """
     batches, now = source(after), asyncio.get_running_loop().time
     silent_until = now() + keep_alive
@@ -43,12 +46,16 @@ async def frames(
             except StopAsyncIteration:
                 return
             after = batch[-1].seq
-            shown = batch if names is None else [line for line in batch if line.name in names]
+            shown = batch if names is None else [line for line in batch if _is_answer(line, names)]
             if shown:
                 yield "".join([sse_frame(line.name, line.text, line.seq) for line in shown]).encode()
                 silent_until = now() + keep_alive
     finally:
         await batches.aclose()
+
+
+def _is_answer(line: LoggedEvent, names: frozenset[str]) -> bool:
+    return line.name in names and not from_json(line.text).get("nested_depth")
 
 
 @lru_cache

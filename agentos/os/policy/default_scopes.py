@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from agentos.os.policy.rules import AdminOnly, AsIf, DefaultMap
 
 _AS_STARTING_THE_RUN: Final = AsIf("POST", depth=3)
 """`/agents/<id>/runs`: whoever may start a run can follow, end and continue it, whatever starting needs."""
+
+
+def default_scopes(families: Iterable[str]) -> DefaultMap:
+    """The routes of a server that serves these families of runnables: `agents`, …"""
+    runnables = [_runnables(family) for family in families]
+    return {key: value for each in (*runnables, _OTHERS) for key, value in each.items()}
+
+
+def owned_routes(families: Iterable[str]) -> list[str]:
+    """Those about rows that belong to somebody."""
+    return [key for key in default_scopes(families) if any(part in key for part in _OWNED)]
 
 
 def _runnables(family: str) -> DefaultMap:
@@ -27,10 +39,9 @@ def _runnables(family: str) -> DefaultMap:
     }
 
 
-DEFAULT_SCOPES: Final[DefaultMap] = {
+_OTHERS: Final[DefaultMap] = {
     "GET /info": ["config:read"],
     "GET /config": ["config:read"],
-    **_runnables("agents"),
     "GET /sessions": ["sessions:read"],
     "GET /sessions/{session_id}": ["sessions:read"],
     "GET /sessions/*/runs": ["sessions:read"],
@@ -63,14 +74,11 @@ DEFAULT_SCOPES: Final[DefaultMap] = {
     "GET /authz/matrix": AdminOnly(),
     "GET /authz/shadow": AdminOnly(),
 }
-"""Exactly the server's routes: a new one is denied until it has its line here."""
+"""With those of runnables, exactly the server's routes: a new one is denied until it has its line here."""
 
-_OWNED = ("/runs", "/sessions", "/memories", "/memory_topics", "/user_memory_stats", "/approvals")
+_OWNED: Final = ("/runs", "/sessions", "/memories", "/memory_topics", "/user_memory_stats", "/approvals")
 
-OWNED_ROUTES: Final = tuple(key for key in DEFAULT_SCOPES if any(part in key for part in _OWNED))
-"""Those about rows that belong to somebody."""
-
-ADMIN_ROUTES: Final = {key: value for key, value in DEFAULT_SCOPES.items() if isinstance(value, AdminOnly)}
+ADMIN_ROUTES: Final = {key: value for key, value in _OTHERS.items() if isinstance(value, AdminOnly)}
 """The admins' alone also where nothing else is asked of a token."""
 
 PUBLIC_PATHS: Final = (

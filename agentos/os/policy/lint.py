@@ -11,8 +11,8 @@ from agentos.os.policy.default_scopes import PUBLIC_PATHS
 from agentos.os.policy.matrix import NOTHING_HELD, Route, Row, deciding, rows
 from agentos.os.policy.policy import ADMIN_SCOPE, Policy
 from agentos.os.policy.rules import Rule, Segments, split
-from agentos.os.policy.scopes import FAMILIES
 from agentos.os.policy.typos import looks_like
+from agentos.run.kinds import FAMILIES
 
 Code = Literal[
     "unmapped_route",  # a route that only admins reach, because no entry covers it

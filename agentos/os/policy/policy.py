@@ -13,7 +13,8 @@ from typing import Final, Literal
 
 from agentos.errors import ConfigurationError
 from agentos.os.policy.rules import DefaultMap, Layer, Rule, ScopeMap, Segments, split
-from agentos.os.policy.scopes import FAMILIES, Scope, parse
+from agentos.os.policy.scopes import Scope, parse
+from agentos.run.kinds import FAMILIES
 
 Unmapped = Literal["deny", "allow"]
 """What a valid token gets where no rule speaks."""

@@ -1,17 +1,15 @@
 """The grammar of scopes: `resource:action`, `resource:<id>:action` and `resource:*:action`.
 
-Parts are case-sensitive; an id may hold any character but a colon. Which scopes a route wants is left to the
-rules.
+Parts are case-sensitive; an id may hold any character but a colon. Scopes of a family of runnables may name
+one id, which is the second segment of its paths. Which scopes a route wants is left to the rules.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
 
-FAMILIES: Final = frozenset({"agents", "teams", "workflows"})
-"""Resources whose scopes may name one id, which is the second segment of their paths."""
+from agentos.run.kinds import FAMILIES
 
 _WORD = re.compile(r"[^\s:*\x00-\x1f\x7f]+")
 

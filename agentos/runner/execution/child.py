@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from uuid import NAMESPACE_OID, uuid5
 
 from agentos.db.contracts.runs import OpenedRun, StateChange
-from agentos.errors import DatabaseUnavailableError
+from agentos.errors import DatabaseUnavailableError, NestingTooDeepError
 from agentos.run.events import RunCompleted
 from agentos.run.messages import Metrics
 from agentos.run.records import RunInput, RunOutput, RunStatus
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from agentos.db.base import Db
     from agentos.runner.execution.execution import Execution
 
+MAX_DEPTH = 10
+"""Levels of runs below a root: members that delegate to one another in a circle end here."""
 STORE_PAUSES = (0.2, 1.0, 3.0)
 """Seconds between the tries to store a nested run's outcome."""
 
@@ -133,7 +135,9 @@ class ChildRuns:
 
 
 def _new(parent: RunContext, runnable: Runnable, given: RunInput, name: str) -> RunOutput:
-    above = parent.run
+    above, depth = parent.run, (parent.run.depth or 0) + 1
+    if depth > MAX_DEPTH:
+        raise NestingTooDeepError(f"Runs may be {MAX_DEPTH} levels deep; {name!r} would be one more.")
     return RunOutput(
         run_id=str(uuid5(NAMESPACE_OID, f"{above.run_id}/{name}")),
         kind=runnable.kind,
@@ -142,7 +146,7 @@ def _new(parent: RunContext, runnable: Runnable, given: RunInput, name: str) -> 
         session_id=above.session_id,
         parent_run_id=above.run_id,
         root_run_id=above.root_run_id or above.run_id,
-        depth=(above.depth or 0) + 1,
+        depth=depth,
         user_id=above.user_id,
         status=RunStatus.RUNNING,
         input=given,

@@ -132,13 +132,14 @@ async def test_a_page_that_forgets_the_owner_still_counts_only_ones_own(unguarde
 
 async def test_a_nested_run_that_forgets_the_owner_still_is_in_no_run_of_anothers(unguarded, database):
     before = everything(database)
-    nested, parent = a_run("alice-s", run_id="c", parent_run_id="alice-r"), a_run("alice-s", run_id="alice-r")
+    nested = a_run("alice-s", run_id="c", parent_run_id="alice-r")
     with pytest.raises(RunLostError):
         await accepted(unguarded, nested, owner="bob")
     assert everything(database) == before
     await accepted(unguarded, nested, owner="alice")
-    assert await unguarded.child_runs(parent, owner="bob") == []
-    assert [run.run_id for run in await unguarded.child_runs(parent, owner="alice")] == ["c"]
+    assert await unguarded.list_runs("alice-s", owner="bob", nested=True) == []
+    seen = await unguarded.list_runs("alice-s", owner="alice", nested=True)
+    assert [run.run_id for run in seen] == ["alice-r", "c"]
 
 
 @pytest.mark.parametrize("call", REFUSED)

@@ -6,9 +6,11 @@ from fastapi.routing import iter_route_contexts
 from agentos.agent import Agent
 from agentos.models.function import FunctionModel
 from agentos.os import AgentOS
-from agentos.os.policy.default_scopes import DEFAULT_SCOPES, PUBLIC_PATHS
+from agentos.os.policy.default_scopes import PUBLIC_PATHS, default_scopes
 from agentos.os.policy.policy import Policy
 from agentos.os.policy.rules import Layer, split
+
+DEFAULT_SCOPES = default_scopes(["agents"])
 
 POLICY = Policy(defaults=DEFAULT_SCOPES, public=PUBLIC_PATHS)
 

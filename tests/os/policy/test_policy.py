@@ -3,8 +3,10 @@
 import pytest
 
 from agentos.errors import ConfigurationError
-from agentos.os.policy.default_scopes import DEFAULT_SCOPES, PUBLIC_PATHS
+from agentos.os.policy.default_scopes import PUBLIC_PATHS, default_scopes
 from agentos.os.policy.policy import Decision, Policy
+
+DEFAULT_SCOPES = default_scopes(["agents"])
 
 EXAMPLE = {
     "GET /agents": ["app:read"],

@@ -5,9 +5,11 @@ from itertools import pairwise, permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentos.os.policy.default_scopes import DEFAULT_SCOPES
+from agentos.os.policy.default_scopes import default_scopes
 from agentos.os.policy.policy import ADMIN_SCOPE, Policy
 from agentos.os.policy.rules import Layer, split
+
+DEFAULT_SCOPES = default_scopes(["agents"])
 
 NAMES = ["agents", "teams", "web", "runs", "x"]
 WORDS = st.sampled_from(NAMES)

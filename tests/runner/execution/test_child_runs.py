@@ -11,73 +11,16 @@ import pytest
 from agentos.errors import ConflictError, NotFoundError
 from agentos.run.budget import Budget
 from agentos.run.events import RunContent
-from agentos.run.messages import ToolExecution
 from agentos.run.owner import ANYONE
 from agentos.run.records import RunInput, RunStatus
 from agentos.run.request import RunRequest
 from agentos.run.wire import decode_event
+from agentos.runner.execution.child import MAX_DEPTH
 from agentos.runner.resume import Continuation
 from agentos.runner.service import RunService
 from agentos.runner.settings import RunSettings
+from tests.runner.execution.tree import LEAVES, Asking, Tree
 from tests.runner.script import Script, probe, turn
-
-LEAVES = {"a": 1, "b": 10, "c": 100, "d": 1000}
-"""The grandchildren, and the tokens of each."""
-
-
-class Tree:
-    """A root with two children, `left` and `right`, who have two each: `a b` and `c d`. All at once."""
-
-    def __init__(self, db, **settings):
-        self.takes: Counter[str] = Counter()
-        """How often each run of the tree was played."""
-        self.leaf = probe("leaf", self._leaf)
-        self.branch = probe("branch", self._branch)
-        self.root = Script(self._root, RunSettings(db=db, **settings), id="root", name="Root")
-
-    async def _root(self, context):
-        self.takes["root"] += 1
-        yield RunContent(content="I ask.")
-        answers = await asyncio.gather(
-            context.child(self.branch, "a b", name="left"), context.child(self.branch, "c d", name="right")
-        )
-        context.run.content = " ".join(str(each.content) for each in answers)
-
-    async def _branch(self, context):
-        asked = context.run.input.input_content
-        self.takes[asked] += 1
-        yield RunContent(content=f"I ask {asked}.")
-        answers = [context.child(self.leaf, name, name=name) for name in asked.split()]
-        context.run.content = "+".join(str(each.content) for each in await asyncio.gather(*answers))
-
-    async def _leaf(self, context):
-        name = context.run.input.input_content
-        self.takes[name] += 1
-        context.session_state.setdefault("leaves", []).append(name)
-        yield RunContent(content=await turn(context, "model-1", name.upper(), tokens=LEAVES[name]))
-
-
-class Asking(Tree):
-    """The leaf `c` asks a person, each time it isn't told."""
-
-    async def _leaf(self, context):
-        if context.run.input.input_content == "c":
-            if not context.run.tools:
-                wanted = {"tool_name": "pay", "tool_args": {"amount": 5}, "requires_confirmation": True}
-                context.run.tools = [ToolExecution(tool_call_id="call-1", **wanted)]
-                self.takes["asks"] += 1
-                return
-            if context.run.tools[0].confirmed is False:
-                context.run.content = "not paid"
-                return
-        async for event in super()._leaf(context):
-            yield event
-
-    async def _branch(self, context):
-        async for event in super()._branch(context):
-            yield event
-        if context.run.requirements:
-            context.run.content = None
 
 
 @asynccontextmanager
@@ -134,11 +77,12 @@ async def test_only_root_runs_are_listed_unless_the_others_are_asked_for(db):
     async with served(tree.root, db=db) as runs:
         run = await ended(runs, tree.root, await runs.start(tree.root, ask()))
         assert [each.run_id for each in await db.list_runs("s", owner="ann")] == [run.run_id]
-        assert len(await db.list_runs("s", owner="ann", nested=True)) == 7
+        everything = await db.list_runs("s", owner="ann", nested=True)
+        above = Counter(each.parent_run_id for each in everything)
+        assert above == {None: 1, run.run_id: 2} | {
+            each.run_id: 2 for each in everything if each.parent_run_id == run.run_id
+        }
         assert await db.list_runs("s", owner="bob", nested=True) == []
-        children = await db.child_runs(run, owner="ann")
-        assert sorted(each.input.input_content for each in children) == ["a b", "c d"]
-        assert await db.child_runs(run, owner="bob") == []
 
 
 async def test_the_sessions_totals_count_each_token_once(db):
@@ -318,7 +262,8 @@ async def test_no_nested_run_outlives_its_parent(db, fails):
         run = await ended(runs, script, await runs.start(script, ask()))
         await asyncio.wait(forgotten)
         events = await story(db, run.run_id)
-        children = await db.child_runs(run, owner="ann")
+        everything = await db.list_runs(run.session_id, owner="ann", nested=True)
+        children = [each for each in everything if each.parent_run_id == run.run_id]
     assert run.status is (RunStatus.ERROR if fails else RunStatus.COMPLETED)
     assert all(task.cancelled() for task in forgotten)
     assert children[0].status is RunStatus.CANCELLED
@@ -383,3 +328,19 @@ async def test_a_budget_of_seconds_ends_the_whole_tree(db):
         "The run has used up its budget of seconds.",
     )
     assert {each.status for each in (await rows(db)).values()} <= {RunStatus.ERROR, RunStatus.CANCELLED}
+
+
+async def test_runs_that_delegate_in_a_circle_end(db):
+    async def delegate(context):
+        yield RunContent(content="You do it.")
+        answer = await context.child(circle, "do it", name="next")
+        context.run.content = answer.content
+
+    circle = probe("circle", delegate)
+    root = Script(delegate, RunSettings(db=db))
+    async with served(root, db=db) as runs:
+        await ended(runs, root, await runs.start(root, ask()))
+        everything = await db.list_runs("s", owner="ann", nested=True)
+    deepest = everything[-1]
+    assert (len(everything), deepest.depth) == (1 + MAX_DEPTH, MAX_DEPTH)
+    assert (deepest.status, deepest.error_type) == (RunStatus.ERROR, "nesting_too_deep")

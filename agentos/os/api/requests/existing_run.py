@@ -21,6 +21,15 @@ class Answer(Schema):
 
     tool_execution: JsonObject
     """The call, with what it waits for."""
+    member_run_id: Id | None = None
+    """The nested run that the call is of."""
+
+    @property
+    def call(self) -> dict[str, Any]:
+        """The call, and whose it is."""
+        if self.member_run_id is None:
+            return self.tool_execution
+        return {**self.tool_execution, "member_run_id": self.member_run_id}
 
 
 class ContinueBody(Body):
@@ -65,7 +74,7 @@ class ContinueBody(Body):
     @property
     def answers(self) -> list[dict[str, Any]]:
         """What is decided, call by call."""
-        return [*self.tools, *(each.tool_execution for each in self.requirements)]
+        return [*self.tools, *(each.call for each in self.requirements)]
 
 
 class ResumeBody(Body):

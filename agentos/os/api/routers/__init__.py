@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
@@ -21,16 +19,14 @@ from agentos.os.api.routers.branches import branch_routes
 from agentos.os.api.routers.existing_runs import existing_run_routes
 from agentos.os.api.routers.runnables import runnable_routes
 from agentos.os.api.routers.runs import run_routes
-from agentos.os.api.schemas.agents import AgentResponse
-from agentos.os.registry import Registry, Served, Server
-from agentos.os.schema import Schema
-from agentos.run.events import Kind
+from agentos.os.registry import Registry, Server
+from agentos.run.kinds import Kind
 
 
 def routes_of(server: Server) -> list[APIRoute]:
     """The routes of one server, the most used first: a router looks for them in this order."""
     routers: list[APIRouter] = [
-        *routes_of_kind("agent", server.registry, AgentResponse, AgentResponse.of),
+        *(router for kind in _kinds(server.registry) for router in routes_of_kind(kind, server.registry)),
         sessions.router,
         session_runs.router,
         memories.router,
@@ -43,12 +39,15 @@ def routes_of(server: Server) -> list[APIRoute]:
     return [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
 
 
-def routes_of_kind(
-    kind: Kind, registry: Registry, schema: type[Schema], show: Callable[[Served], Schema]
-) -> list[APIRouter]:
-    """Everything about runnables of one kind, which are shown as a `schema`, and their runs."""
+def _kinds(registry: Registry) -> list[Kind]:
+    """Agents, and what else is served."""
+    return list(dict.fromkeys(["agent", *(runnable.kind for runnable in registry)]))
+
+
+def routes_of_kind(kind: Kind, registry: Registry) -> list[APIRouter]:
+    """Everything about runnables of one kind and their runs."""
     return [
-        *runnable_routes(kind, registry, schema, show),
+        *runnable_routes(kind, registry),
         run_routes(kind),
         existing_run_routes(kind),
         branch_routes(kind),

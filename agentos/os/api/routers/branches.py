@@ -13,7 +13,7 @@ from agentos.os.deps import SessionId, UserId, Writer
 from agentos.os.http.field_types import Id
 from agentos.os.http.problems import responses
 from agentos.os.principal import AccessDeniedError, access_of
-from agentos.run.events import Kind
+from agentos.run.kinds import Kind
 
 
 def branch_routes(kind: Kind) -> APIRouter:

@@ -1,6 +1,5 @@
 """What each runnable of one kind is made of. Written once when the app is made: it doesn't change later."""
 
-from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Request
@@ -9,19 +8,18 @@ from starlette.responses import Response
 
 from agentos.errors import ConfigurationError, NotFoundError
 from agentos.os.api.routers.kinds import KindRouter
+from agentos.os.api.schemas.runnables import SCHEMAS, RunnableResponse
 from agentos.os.http.problem_route import ProblemRoute
 from agentos.os.http.problems import responses
 from agentos.os.principal import access_of
 from agentos.os.registry import Registry, Served
-from agentos.os.schema import Schema
-from agentos.run.events import Kind
+from agentos.run.kinds import Kind
 
 
-def runnable_routes(
-    kind: Kind, registry: Registry, schema: type[Schema], show: Callable[[Served], Schema]
-) -> list[APIRouter]:
-    """`GET /agents` and `GET /agents/{agent_id}`, or those of another kind; `show` makes a `schema`."""
-    shown = {each.id: _written(each, show) for each in registry.all(kind)}
+def runnable_routes(kind: Kind, registry: Registry) -> list[APIRouter]:
+    """`GET /agents` and `GET /agents/{agent_id}`, or those of another kind."""
+    schema = SCHEMAS.get(kind, RunnableResponse)
+    shown = {each.id: _written(each, schema) for each in registry.all(kind)}
     everything = _array(list(shown.values()))
     all_of_them = APIRouter(tags=[f"{kind}s"], route_class=ProblemRoute)
     one_of_them = KindRouter(kind)
@@ -53,9 +51,9 @@ def runnable_routes(
     return [all_of_them, one_of_them]
 
 
-def _written(runnable: Served, show: Callable[[Served], Schema]) -> bytes:
+def _written(runnable: Served, schema: type[RunnableResponse]) -> bytes:
     try:
-        return show(runnable).model_dump_json(exclude_none=True).encode()
+        return schema.of(runnable).model_dump_json(exclude_none=True).encode()
     except PydanticSerializationError as error:
         raise ConfigurationError(
             f"{runnable.kind}s: what {runnable.id!r} is made of can't be shown as JSON: look at its metadata."

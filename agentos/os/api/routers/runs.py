@@ -21,7 +21,7 @@ from agentos.os.api.routers.kinds import (
     whole,
 )
 from agentos.os.api.schemas.runs import AcceptedRun, RunRecord, RunSchema
-from agentos.os.deps import UserId, acting_for, owner_of, server_of
+from agentos.os.deps import Nested, UserId, acting_for, owner_of, server_of
 from agentos.os.http.field_types import MAX_ID, Id
 from agentos.os.http.problems import InvalidRequestError, responses
 from agentos.os.principal import Access, access_of
@@ -110,6 +110,7 @@ def _add_list(router: KindRouter) -> None:
         runnable_id: Annotated[str, router.runnable_id],
         session_id: Annotated[str | None, Query(description="Needed, unless the token names one.")] = None,
         status: Annotated[RunStatus | None, Query(description="Only runs that stand here.")] = None,
+        nested: Nested = False,
         user_id: UserId = None,
     ) -> list[RunSchema]:
         """The oldest first."""
@@ -129,7 +130,7 @@ def _add_list(router: KindRouter) -> None:
         if db is None or session is None or (session.kind, session.runnable_id) != (router.kind, runnable.id):
             raise NotFoundError("Session")
         statuses = () if status is None else (status,)
-        runs = await db.list_runs(session_id, owner=owner, statuses=statuses)
+        runs = await db.list_runs(session_id, owner=owner, statuses=statuses, nested=nested)
         return [RunSchema.of(run) for run in runs]
 
 

@@ -11,7 +11,7 @@ from pydantic import WithJsonSchema
 
 from agentos.errors import BadRequestError, NotFoundError
 from agentos.os.api.schemas.runs import RunPreview, RunSchema
-from agentos.os.deps import Reader, SessionId, SessionsDb, Type, find_session
+from agentos.os.deps import Nested, Reader, SessionId, SessionsDb, Type, find_session
 from agentos.os.http.problem_route import ProblemRoute
 from agentos.os.http.problems import responses
 from agentos.run.records import RunOutput, RunStatus
@@ -36,6 +36,7 @@ async def runs_of(
     created_after: Seconds = None,
     created_before: Seconds = None,
     status: Annotated[list[Status] | None, Query(description="Only runs that stand here.")] = None,
+    nested: Nested = False,
 ) -> partial[Reading]:
     """Reads a session's runs, narrowed as the query says, oldest first."""
     statuses = _statuses(status or [])
@@ -47,6 +48,7 @@ async def runs_of(
         statuses=statuses,
         created_after=created_after,
         created_before=created_before,
+        nested=nested,
     )
 
 

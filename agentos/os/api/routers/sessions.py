@@ -79,7 +79,7 @@ async def create_session(
     session = Session(
         session_id=access.session(body.session_id) or str(uuid4()),
         kind=type,
-        runnable_id={"agent": body.agent_id, "team": body.team_id, "workflow": body.workflow_id}[type],
+        runnable_id=getattr(body, f"{type}_id", None),
         user_id=user_id,
         session_name=body.session_name,
         session_state=access.session_state(body.session_state or {}),

@@ -9,9 +9,10 @@ from pydantic import Field
 
 from agentos.db.contracts.approvals import Approval, ApprovalStatus, ApprovalType, PauseType, Resolution
 from agentos.os.api.schemas.pages import PageQuery
+from agentos.os.api.schemas.runnables import OfRunnable
 from agentos.os.http.field_types import Id, JsonObject, RegisteredKind
 from agentos.os.schema import Schema
-from agentos.run.kinds import Kind
+from agentos.run.kinds import KINDS, Kind
 from agentos.run.records import RunStatus
 
 
@@ -40,18 +41,14 @@ class ApprovalsQuery(PageQuery):
     @property
     def sources(self) -> set[tuple[Kind, str | None]]:
         """What the runs must be of, by kind and id, all of it at once; empty: of anything."""
-        kinds: dict[Kind, str | None] = {
-            "agent": self.agent_id,
-            "team": self.team_id,
-            "workflow": self.workflow_id,
-        }
-        named: set[tuple[Kind, str | None]] = {(kind, id_) for kind, id_ in kinds.items() if id_ is not None}
+        ids: dict[Kind, str | None] = {kind: getattr(self, f"{kind}_id", None) for kind in KINDS}
+        named: set[tuple[Kind, str | None]] = {(kind, id_) for kind, id_ in ids.items() if id_ is not None}
         if self.source_type is not None and self.source_type not in dict(named):
             named.add((self.source_type, None))
         return named
 
 
-class ApprovalResponse(Schema):
+class ApprovalResponse(OfRunnable):
     """One tool call that is to be approved, and what became of it."""
 
     id: str
@@ -104,8 +101,8 @@ class ApprovalResponse(Schema):
     @classmethod
     def of(cls, approval: Approval) -> ApprovalResponse:
         """The approval as shown."""
-        fields = {"source_type": approval.kind, f"{approval.kind}_id": approval.runnable_id}
-        return cls.model_validate({**asdict(approval), **fields})
+        fields = {**asdict(approval), "source_type": approval.kind}
+        return cls.shown(approval.kind, approval.runnable_id, fields)
 
 
 class ApprovalStatusResponse(Schema):

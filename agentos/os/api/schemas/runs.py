@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agentos.os.api.schemas.pages import Utc
+from agentos.os.api.schemas.runnables import OfRunnable
 from agentos.os.schema import Schema
 from agentos.run.messages import Message
 from agentos.run.records import RunOutput, RunStatus
@@ -82,7 +83,7 @@ class Cancelled(Schema):
     """200: the run ends soon."""
 
 
-class RunSchema(Schema):
+class RunSchema(OfRunnable):
     """One run of a session."""
 
     run_id: str
@@ -133,10 +134,11 @@ class RunSchema(Schema):
         """The run as shown."""
         dumped = run.model_dump(mode="json", exclude_none=True)
         sent = dumped.get("input", {})
-        return cls.model_validate(
+        return cls.shown(
+            run.kind,
+            run.runnable_id,
             {
                 **dumped,
-                f"{run.kind}_id": run.runnable_id,
                 "run_input": sent.get("input_content"),
                 "images": sent.get("images"),
                 "files": sent.get("files"),
@@ -144,11 +146,11 @@ class RunSchema(Schema):
                 "tools": [tool.model_dump(mode="json") for tool in run.tools] or None,
                 "messages": dumped.get("messages") or None,
                 "created_at": moment(run.created_at),
-            }
+            },
         )
 
 
-class RunPreview(Schema):
+class RunPreview(OfRunnable):
     """The beginning of one run."""
 
     run_id: str
@@ -175,9 +177,10 @@ class RunPreview(Schema):
     @classmethod
     def of(cls, run: RunOutput) -> RunPreview:
         """The run as shown."""
-        return cls.model_validate(
+        return cls.shown(
+            run.kind,
+            run.runnable_id,
             {
-                f"{run.kind}_id": run.runnable_id,
                 "run_id": run.run_id,
                 "parent_run_id": run.parent_run_id,
                 "user_id": run.user_id,
@@ -185,7 +188,7 @@ class RunPreview(Schema):
                 "run_input": run.input.input_content[:PREVIEW] if run.input else None,
                 "content_preview": None if run.content is None else str(run.content)[:PREVIEW],
                 "created_at": moment(run.created_at),
-            }
+            },
         )
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from agentos.db.contracts.sessions import SessionSort
 from agentos.os.api.schemas.pages import PageQuery, SortOrder, Utc
+from agentos.os.api.schemas.runnables import OfRunnable
 from agentos.os.http.field_types import Id, JsonObject, RegisteredKind, Text
 from agentos.os.schema import Schema
 from agentos.run.kinds import Kind
@@ -36,7 +37,7 @@ class SessionsQuery(PageQuery):
     """The direction."""
 
 
-class SessionSchema(Schema):
+class SessionSchema(OfRunnable):
     """One session in a list."""
 
     session_id: str
@@ -71,10 +72,11 @@ class SessionSchema(Schema):
     @classmethod
     def of(cls, session: Session) -> SessionSchema:
         """The session as shown."""
-        return cls.model_validate({**_common(session), "session_type": session.kind})
+        fields = {**_common(session), "session_type": session.kind}
+        return cls.shown(session.kind, session.runnable_id, fields)
 
 
-class SessionDetail(Schema):
+class SessionDetail(OfRunnable):
     """One session with all that was said in it."""
 
     user_id: str | None = None
@@ -112,7 +114,8 @@ class SessionDetail(Schema):
     def of(cls, session: Session, chat_history: list[dict[str, Any]]) -> SessionDetail:
         """The session as shown."""
         own_id = {f"{session.kind}_session_id": session.session_id}
-        return cls.model_validate({**_common(session), **own_id, "chat_history": chat_history})
+        fields = {**_common(session), **own_id, "chat_history": chat_history}
+        return cls.shown(session.kind, session.runnable_id, fields)
 
 
 def _common(session: Session) -> dict[str, Any]:
@@ -123,7 +126,6 @@ def _common(session: Session) -> dict[str, Any]:
         "created_at": session.created_at,
         "updated_at": session.updated_at,
         "user_id": session.user_id,
-        f"{session.kind}_id": session.runnable_id,
         "session_summary": session.summary,
         "metrics": session.metrics.model_dump(mode="json", exclude_none=True),
         "total_tokens": session.metrics.total_tokens,

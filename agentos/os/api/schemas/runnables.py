@@ -1,13 +1,23 @@
-"""Agents as JSON: what they are made of, without what was left at its default."""
+"""Runnables as JSON: what they are made of, without what was left at its default."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final, Self, TypeVar
+
+from pydantic import ConfigDict
 
 from agentos.agent import Agent
 from agentos.os.registry import Served
 from agentos.os.schema import Schema
+from agentos.run.kinds import Kind
+
+A = TypeVar("A", bound="AgentResponse")
+
+
+def _closed(schema: dict[str, Any]) -> None:
+    """Generated clients need no field for kinds of one's own (`probe_id`)."""
+    schema.pop("additionalProperties", None)
 
 
 class ModelResponse(Schema):
@@ -21,15 +31,48 @@ class ModelResponse(Schema):
     """Who serves it."""
 
 
-class AgentResponse(Schema):
-    """One agent. Nulls are left out."""
+class OfRunnable(Schema):
+    """What belongs to one runnable, as the field of its kind says."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra=_closed)
+
+    @classmethod
+    def shown(cls, kind: Kind, runnable_id: str | None, fields: Mapping[str, Any]) -> Self:
+        """Those of `fields` that this has, and whose it is."""
+        known = {name: value for name, value in fields.items() if name in cls.model_fields}
+        return cls.model_validate({**known, f"{kind}_id": runnable_id})
+
+
+class RunnableResponse(Schema):
+    """What every runnable has. Nulls are left out."""
 
     id: str
-    """The agent's id."""
+    """Its id."""
     name: str | None = None
     """Its name."""
     db_id: str | None = None
     """The database that it uses."""
+    sessions: dict[str, Any] | None = None
+    """`session_table`, and how much of a session it sees."""
+    metadata: dict[str, Any] | None = None
+    """What its author noted about it."""
+
+    @classmethod
+    def of(cls, runnable: Served) -> Self:
+        """The runnable as shown."""
+        db = runnable.db
+        return cls(
+            id=runnable.id,
+            name=runnable.name,
+            db_id=db.id if db else None,
+            sessions=_set(session_table=db.tables["sessions"] if db else None),
+            metadata=dict(runnable.settings.metadata) or None,
+        )
+
+
+class AgentResponse(RunnableResponse):
+    """One agent. Nulls are left out."""
+
     description: str | None = None
     """What it is for."""
     role: str | None = None
@@ -38,8 +81,6 @@ class AgentResponse(Schema):
     """Its model."""
     tools: dict[str, Any] | None = None
     """`tools`: name, description and parameters of each."""
-    sessions: dict[str, Any] | None = None
-    """`session_table`, and how much of a session the agent sees."""
     memory: dict[str, Any] | None = None
     """`memory_table`, and what the agent does with memories."""
     system_message: dict[str, Any] | None = None
@@ -48,24 +89,19 @@ class AgentResponse(Schema):
     """`output_schema_name`: the schema that answers fit."""
     streaming: dict[str, Any] | None = None
     """`stream_events`: whether it streams its events by default."""
-    metadata: dict[str, Any] | None = None
-    """What its author noted about it."""
 
     @classmethod
-    def of(cls, runnable: Served) -> AgentResponse:
+    def of(cls, runnable: Served) -> Self:
         """The agent as shown; of a runnable of one's own only what every runnable has."""
-        db = runnable.db
-        shown = cls(
-            id=runnable.id,
-            name=runnable.name,
-            db_id=db.id if db else None,
-            sessions=_set(session_table=db.tables["sessions"] if db else None),
-            metadata=dict(runnable.settings.metadata) or None,
-        )
+        shown = super().of(runnable)
         return _with_parts(shown, runnable) if isinstance(runnable, Agent) else shown
 
 
-def _with_parts(shown: AgentResponse, agent: Agent) -> AgentResponse:
+SCHEMAS: Final[Mapping[Kind, type[RunnableResponse]]] = {"agent": AgentResponse}
+"""How runnables of a kind are shown, if there is more to them than every runnable has."""
+
+
+def _with_parts(shown: A, agent: Agent) -> A:
     model = agent.model
     tools = [
         {"name": tool.name, "description": tool.description, "parameters": dict(tool.spec.parameters)}
