@@ -8,10 +8,12 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
+
 from agentos.agent.calls import TurnCalls, last_calls, open_calls, turns
-from agentos.agent.output import OutputError, parse, response_format
 from agentos.errors import AgentOSError, ModelError
-from agentos.models.base import Model, ModelDelta, ModelRequest, ModelResponse
+from agentos.models.base import Model, ModelDelta, ModelRequest, ModelResponse, ResponseFormat
 from agentos.run.events import (
     ModelRequestCompleted,
     ModelRequestStarted,
@@ -20,6 +22,7 @@ from agentos.run.events import (
     RunEvent,
 )
 from agentos.run.messages import Message, Metrics
+from agentos.run.request import OutputSchema
 from agentos.run.runnable import RunContext
 from agentos.tools.tool import Tool
 
@@ -213,3 +216,42 @@ def _whole(response: ModelResponse) -> RunContent | None:
     """A turn that came as a whole, as one piece: it was recorded by a process that died."""
     content, reasoning = response.content or "", response.reasoning_content or ""
     return RunContent(content=content, reasoning_content=reasoning) if content or reasoning else None
+
+
+class OutputError(AgentOSError):
+    """The model's answer doesn't fit the schema that was asked for, also after being told so."""
+
+    code = "output_invalid"
+
+
+def response_format(schema: OutputSchema) -> ResponseFormat:
+    """The schema as a model is told it."""
+    if isinstance(schema, type):
+        return ResponseFormat(schema.__name__, schema.model_json_schema())
+    return ResponseFormat(str(schema.get("title") or "output"), schema)
+
+
+def parse(text: str, schema: OutputSchema) -> BaseModel | Any:
+    """The answer as an instance of the class, or as JSON data for a plain schema.
+
+    Raises OutputError with what is wrong, in words that a model can act on. A plain schema is enforced
+    by the model's provider; here it is only read as JSON.
+    """
+    try:
+        if isinstance(schema, type):
+            return schema.model_validate_json(_without_fence(text))
+        return from_json(_without_fence(text))
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, part['loc'])) or 'the answer'}: {part['msg']}" for part in error.errors()
+        )
+        raise OutputError(f"The answer doesn't fit the schema: {problems}") from error
+    except ValueError as error:
+        raise OutputError("The answer isn't JSON.") from error
+
+
+def _without_fence(text: str) -> str:
+    stripped = text.strip()
+    if stripped.startswith("```") and stripped.endswith("```"):
+        return stripped.removeprefix("```json").removeprefix("```").removesuffix("```")
+    return stripped

@@ -1,4 +1,4 @@
-"""`agentos serve`: runs an AgentOS, or an app, that a module of one's own has."""
+"""`agentos serve` and `agentos worker`: run what a module of one's own has, with HTTP or without."""
 
 from __future__ import annotations
 
@@ -45,3 +45,19 @@ def serve(
         factory=found.is_factory,
         lifespan="on",
     )
+
+
+def worker(
+    target: Annotated[str, typer.Argument(metavar="MODULE:ATTRIBUTE", help="An AgentOS or its FastAPI app.")],
+) -> None:
+    """Executes the background and durable runs of a module in this folder, e.g. `agentos worker main:app`.
+
+    It shares the queue with every server and worker on the same database. SIGTERM ends it: runs that aren't
+    durable get the AgentOS's `shutdown_grace` to end, durable ones go on elsewhere.
+    """
+    # A console script's own folder is first on the path, not the one that it is called in.
+    sys.path.insert(0, str(Path.cwd()))
+    from agentos.os import import_target
+    from agentos.os.server import serve
+
+    serve.work(import_target.load(target), title=target)

@@ -33,7 +33,7 @@ from agentos.os.registry import Registry, Served, Server
 from agentos.os.server import serve
 from agentos.os.server.limits import QueueConfig
 from agentos.os.server.retention import Retention, kept
-from agentos.os.server.signals import on_termination
+from agentos.os.server.serve import on_termination
 from agentos.runner.service import RunService
 from agentos.utils.slug import slug
 

@@ -9,10 +9,10 @@ from typing import Protocol
 
 from agentos.db.base import Db
 from agentos.errors import ConfigurationError, NotFoundError
+from agentos.kinds import Kind, spelling
 from agentos.os.audit.log import AuditLog
 from agentos.os.config import AgentOSConfig
 from agentos.os.tokens.usage import Usage
-from agentos.run.kinds import Kind, spelling
 from agentos.runner.service import RunService
 from agentos.runner.settings import Configured
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from agentos.run.kinds import Kind
+from agentos.kinds import Kind
 from agentos.run.messages import Metrics, ToolExecution
 from agentos.run.requirement import RunRequirement
 from agentos.run.value import Value

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
-from agentos.run.kinds import Kind
+from agentos.kinds import Kind
 from agentos.run.media import File, Image
 from agentos.run.messages import Message, Metrics, ToolExecution
 from agentos.run.requirement import RunRequirement

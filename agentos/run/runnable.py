@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from agentos.kinds import Kind
 from agentos.run.budget import Spending
 from agentos.run.events import RunEvent
-from agentos.run.kinds import Kind
 from agentos.run.messages import Message
 from agentos.run.owner import Owner
 from agentos.run.records import Memory, RunInput, RunOutput

@@ -12,6 +12,7 @@ from typing import Any, get_args
 from pydantic import ConfigDict, TypeAdapter
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
+from agentos.kinds import KINDS, Kind, spelling
 from agentos.run.events import (
     AnyRunEvent,
     Origin,
@@ -21,7 +22,6 @@ from agentos.run.events import (
     ToolCallError,
     ToolCallStarted,
 )
-from agentos.run.kinds import KINDS, Kind, spelling
 from agentos.run.records import RunOutput
 from agentos.run.text import json_of
 

@@ -11,20 +11,7 @@ _FACE: Final = "only its package's face imports it: join it with a neighbour"
 _HOME: Final = "belongs into its only importer"
 
 LEFT: Final[dict[str, dict[str, str]]] = {
-    "sliver": {
-        "agentos/agent/output.py": _HOME,
-        "agentos/cli/audit.py": _FACE,
-        "agentos/cli/serve.py": _FACE,
-        "agentos/cli/user.py": _FACE,
-        "agentos/cli/worker.py": _FACE,
-        "agentos/os/api/requests/uploads.py": _HOME,
-        "agentos/os/api/routers/audit.py": _FACE,
-        "agentos/os/auth/held.py": _HOME,
-        "agentos/os/http/trailing_slash.py": _HOME,
-        "agentos/os/policy/typos.py": _HOME,
-        "agentos/os/server/signals.py": _HOME,
-        "agentos/os/tokens/keys/file.py": _HOME,
-    },
+    "sliver": {},
     "private": {
         "agentos/runner/durable/host.py": "DBOS's database, until steps go by its public interface",
     },

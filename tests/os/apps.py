@@ -18,11 +18,11 @@ from fastapi import FastAPI
 
 from agentos.agent import Agent
 from agentos.db.base import Db
+from agentos.kinds import Kind
 from agentos.models.base import ModelRequest, ModelResponse
 from agentos.models.function import FunctionModel
 from agentos.os.middleware import JWTMiddleware
 from agentos.run.events import RunEvent
-from agentos.run.kinds import Kind
 from agentos.run.messages import FunctionCall, ToolCall
 from agentos.run.runnable import RunContext
 from agentos.runner.local.methods import RunMethods

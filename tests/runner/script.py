@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 
+from agentos.kinds import Kind, KindSpelling, register
 from agentos.models.base import ModelResponse
 from agentos.run.events import RunEvent, RunStarted
-from agentos.run.kinds import Kind, KindSpelling, register
 from agentos.run.messages import Metrics
 from agentos.run.runnable import RunContext
 from agentos.runner.local.methods import RunMethods

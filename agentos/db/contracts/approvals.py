@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from agentos.run.kinds import Kind
+from agentos.kinds import Kind
 from agentos.run.records import Json, RunStatus
 from agentos.run.requirement import ApprovalType, PauseType
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from agentos.run.kinds import Kind
+from agentos.kinds import Kind
 from agentos.run.records import Json
 
 SessionSort = Literal["created_at", "updated_at", "session_name"]

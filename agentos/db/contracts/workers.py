@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from agentos.run.kinds import Kind
+from agentos.kinds import Kind
 
 Cancelling = Literal["cancel", "rollback"]
 """How a run is to end: as CANCELLED, or as if it had never been."""

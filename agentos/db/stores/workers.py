@@ -19,7 +19,7 @@ from agentos.db.schema.columns import OBJECT, PAYLOAD, TEXTS
 from agentos.db.schema.tables import Tables
 from agentos.db.stores.store import Store
 from agentos.errors import ConflictError, NotFoundError
-from agentos.run.kinds import Kind
+from agentos.kinds import Kind
 from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import Json, RunOutput, RunStatus
 from agentos.run.request import RunRequest

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
+from agentos.kinds import FAMILIES
 from agentos.os.policy.default_scopes import owned_routes
 from agentos.os.policy.policy import Decision, Reason
 from agentos.os.policy.rules import METHODS, Layer, split
 from agentos.os.principal import NOBODY, Access, AccessDeniedError
-from agentos.run.kinds import FAMILIES
 from agentos.run.owner import ANYONE
 
 Rows = Literal["own", "everyone"]

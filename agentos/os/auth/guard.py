@@ -5,13 +5,13 @@ It needs neither keys nor a server, so that `explain`, the lint and policy tests
 
 from __future__ import annotations
 
+from agentos.kinds import FAMILIES
 from agentos.os.auth_settings import AuthSettings
 from agentos.os.policy.default_scopes import ADMIN_ROUTES, PUBLIC_PATHS, default_scopes
 from agentos.os.policy.policy import Decision, Policy, check_scope
 from agentos.os.policy.rules import ScopeMap
 from agentos.os.policy.shadow import Shadow
 from agentos.os.principal import Access, Principal
-from agentos.run.kinds import FAMILIES
 
 
 class Guard:

@@ -7,11 +7,11 @@ AgentOS that has a database.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from typing import Any, Final, Protocol
 
 from starlette.routing import Match
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agentos.errors import UnavailableError
 from agentos.os.audit import recorder
@@ -21,7 +21,6 @@ from agentos.os.auth.bearer import Finder
 from agentos.os.auth.csrf import is_foreign
 from agentos.os.auth.explain import explain
 from agentos.os.auth.guard import Guard
-from agentos.os.auth.held import holding
 from agentos.os.auth.rate_limit import Failures
 from agentos.os.auth.refusals import Refusal
 from agentos.os.auth_settings import AuthSettings
@@ -191,3 +190,18 @@ def _outer(scope: Scope) -> Access | None:
     """What a middleware further out decided for this very app; what one around another app did is its own."""
     app, access = scope.get(_JUDGED, (None, None))
     return access if app is scope.get("app") else None
+
+
+async def holding(
+    held: AbstractAsyncContextManager[None], app: ASGIApp, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Runs the app's lifespan inside `held`. A server ends its loop once it hears of the shutdown's end."""
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(held)
+
+        async def after_release(message: Message) -> None:
+            if message["type"].startswith("lifespan.shutdown."):
+                await stack.aclose()
+            await send(message)
+
+        await app(scope, receive, after_release)

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, GetJsonSchemaHandler, StringConstraints, Wi
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from agentos.run.kinds import KINDS
+from agentos.kinds import KINDS
 
 MAX_ID = 255
 """Characters."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Host, Match, Mount, WebSocketRoute
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agentos.os.http.problem_route import ProblemRoute
 from agentos.os.policy.matrix import Route
@@ -168,3 +168,22 @@ def _segment(part: str) -> str:
     if parameter is None:
         return "*" if "{" in part else part
     return "*" if parameter[2] else f"{{{parameter[1]}}}"
+
+
+class TrailingSlash:
+    """Strips one trailing slash, unless the router has a use for it.
+
+    It has if a route or a mount of the user's that takes the path with the slash comes before any that takes
+    it without. Rules are judged without the slash either way.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] in {"http", "websocket"}:
+            bare = without_slash(scope)
+            if bare is not None and find(scope, bare).order < find(scope, scope["path"]).order:
+                scope = {**scope, "path": bare}
+        await self._app(scope, receive, send)

@@ -10,8 +10,8 @@ from typing import Final
 from pydantic_core import from_json
 
 from agentos.db.contracts.events import LoggedEvent
+from agentos.kinds import Kind
 from agentos.run.events import RunContent, RunError, RunPaused
-from agentos.run.kinds import Kind
 from agentos.run.wire import event_name, sse_frame
 from agentos.runner.service import Source
 

@@ -2,6 +2,6 @@
 
 from agentos.os.auth.jwt import JWTMiddleware
 from agentos.os.auth_settings import TokenSource
-from agentos.os.http.trailing_slash import TrailingSlash
+from agentos.os.http.lookup import TrailingSlash
 
 __all__ = ["JWTMiddleware", "TokenSource", "TrailingSlash"]

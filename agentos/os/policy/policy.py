@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from agentos.errors import ConfigurationError
+from agentos.kinds import FAMILIES
 from agentos.os.policy.rules import DefaultMap, Layer, Rule, ScopeMap, Segments, split
 from agentos.os.policy.scopes import Scope, parse
-from agentos.run.kinds import FAMILIES
 
 Unmapped = Literal["deny", "allow"]
 """What a valid token gets where no rule speaks."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from agentos.run.kinds import FAMILIES
+from agentos.kinds import FAMILIES
 
 _WORD = re.compile(r"[^\s:*\x00-\x1f\x7f]+")
 

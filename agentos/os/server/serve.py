@@ -6,7 +6,11 @@ import asyncio
 import logging
 import os
 import signal
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from copy import deepcopy
+from threading import current_thread, main_thread
+from types import FrameType
 from typing import Any, Final
 
 import uvicorn
@@ -99,3 +103,36 @@ def _port(named: str | None, port: int) -> int:
     if not named.isdecimal() or int(named) > MAX_PORT:
         raise ConfigurationError(f"AGENT_OS_PORT={named!r} isn't a port: give a number up to {MAX_PORT}.")
     return int(named)
+
+
+@contextmanager
+def on_termination(act: Callable[[], None]) -> Generator[None]:
+    """Calls `act` in the running loop when the process is told to stop, before what it did anyway.
+
+    Uvicorn says so only once its connections are closed, and those that follow long runs stay open. Only
+    where signals arrive: in the main thread.
+    """
+    if current_thread() is not main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(act)
+        previous = before[signal.Signals(number)]
+        if callable(previous):
+            previous(number, frame)
+        elif previous is signal.SIG_DFL:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    for number in before:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            if signal.getsignal(number) is handle:
+                signal.signal(number, previous)

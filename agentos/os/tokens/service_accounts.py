@@ -17,11 +17,11 @@ from uuid import uuid4
 from agentos.db.contracts.service_accounts import ServiceAccount
 from agentos.db.stores.service_accounts import ServiceAccountStore
 from agentos.errors import InvalidInputError
+from agentos.kinds import FAMILIES
 from agentos.os.http.field_types import MAX_ID
 from agentos.os.policy.scopes import parse
 from agentos.os.principal import Access, Principal
 from agentos.os.tokens.claims import TokenError
-from agentos.run.kinds import FAMILIES
 
 PREFIX: Final = "agentos_sa_"
 """How all of their tokens begin, which no JWT does: secret scanners can look for it."""

@@ -17,7 +17,7 @@ from agentos.errors import (
     NotFoundError,
     RunLostError,
 )
-from agentos.run.kinds import Kind
+from agentos.kinds import Kind
 from agentos.runner.durable.steps import RecordedSteps
 from agentos.runner.events.reader import LogReader
 from agentos.runner.events.writer import LogWriter

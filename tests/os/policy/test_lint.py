@@ -12,8 +12,7 @@ from agentos.os import AgentOS
 from agentos.os.auth.guard import Guard
 from agentos.os.auth_settings import AuthSettings
 from agentos.os.http.lookup import every
-from agentos.os.policy.lint import lint
-from agentos.os.policy.typos import looks_like
+from agentos.os.policy.lint import lint, looks_like
 from tests.os.apps import agent
 from tests.os.auth.guarded_app import guarded
 from tests.os.auth.loaded_app import MAP, users_app

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 import pytest
 
 from agentos.os.auth import middleware
-from agentos.os.http.trailing_slash import TrailingSlash
+from agentos.os.http.lookup import TrailingSlash
 from agentos.os.policy import policy
 from tests.os.threats import forged_tokens
 from tests.os.threats.threat import Threat, every, stands

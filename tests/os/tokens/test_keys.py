@@ -15,7 +15,7 @@ from agentos.errors import ConfigurationError
 from agentos.os.auth_settings import AuthSettings
 from agentos.os.tokens.claims import TokenError
 from agentos.os.tokens.keys import KeyRing, pinned, ring
-from agentos.os.tokens.keys.file import jwks_file as file_of
+from agentos.os.tokens.keys.ring import file_keys
 from agentos.os.tokens.verify import Verifier
 from tests.os.tokens.signer import SECRET, token
 
@@ -227,8 +227,8 @@ def test_a_jwks_file_with_private_keys_is_refused(jwks_file):
 
 async def test_an_unknown_kid_is_looked_up_again_after_the_cool_down(jwks_file):
     path = jwks_file(jwk(RSA, kid="old"))
-    patient = KeyRing((), file_of(path, ["RS256"], cool_down=3600))
-    eager = KeyRing((), file_of(path, ["RS256"], cool_down=0))
+    patient = KeyRing((), file_keys(path, ["RS256"], cool_down=3600))
+    eager = KeyRing((), file_keys(path, ["RS256"], cool_down=0))
     old = token(key=RSA, algorithm="RS256", headers={"kid": "old"})
     new = token(key=OTHER_RSA, algorithm="RS256", headers={"kid": "new"})
     assert not await accepts(patient, new)
@@ -241,7 +241,7 @@ async def test_an_unknown_kid_is_looked_up_again_after_the_cool_down(jwks_file):
 
 async def test_a_jwks_file_that_breaks_later_changes_nothing(jwks_file, caplog):
     path = jwks_file(jwk(RSA, kid="old"))
-    keys = KeyRing((), file_of(path, ["RS256"], cool_down=0))
+    keys = KeyRing((), file_keys(path, ["RS256"], cool_down=0))
     path.write_text("half a fi")
     assert not await accepts(keys, token(key=RSA, algorithm="RS256", headers={"kid": "new"}))
     assert await accepts(keys, token(key=RSA, algorithm="RS256", headers={"kid": "old"}))
@@ -252,7 +252,7 @@ async def test_a_jwks_file_that_breaks_later_changes_nothing(jwks_file, caplog):
 async def test_a_slow_jwks_file_doesnt_stop_the_loop(tmp_path):
     path = tmp_path / "jwks.json"
     path.write_text(json.dumps({"keys": [jwk(RSA, kid="old")]}))
-    keys = KeyRing((), file_of(path, ["RS256"]))
+    keys = KeyRing((), file_keys(path, ["RS256"]))
     path.unlink()
     os.mkfifo(path)
     released = threading.Event()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from mimetypes import guess_type
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -10,11 +12,11 @@ from pydantic_core import from_json
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 
-from agentos.errors import UnsupportedMediaTypeError
+from agentos.errors import BadRequestError, UnsupportedMediaTypeError
 from agentos.os.api.requests.body import Body
 from agentos.os.api.requests.run import MAX_MEDIA
-from agentos.os.api.requests.uploads import media
 from agentos.os.http.problems import InvalidRequestError
+from agentos.run.media import File, Image
 
 B = TypeVar("B", bound=Body)
 
@@ -119,3 +121,46 @@ def _checked(wanted: type[B], fields: Any) -> B:
 
 def _invalid(loc: tuple[str, ...], kind: str, message: str) -> InvalidRequestError:
     return InvalidRequestError([{"type": kind, "loc": loc, "msg": message}])
+
+
+_IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/heic", "image/heif"})
+_OFFICE = "application/vnd.openxmlformats-officedocument."
+_FILES = frozenset(
+    {
+        "application/pdf",
+        "application/json",
+        "application/xml",
+        "application/rtf",
+        "application/yaml",
+        "application/x-yaml",
+        "application/javascript",
+        "application/x-javascript",
+        "application/x-python",
+        "application/x-python-code",
+        "application/msword",
+        "application/vnd.ms-excel",
+        f"{_OFFICE}wordprocessingml.document",
+        f"{_OFFICE}spreadsheetml.sheet",
+        f"{_OFFICE}presentationml.presentation",
+    }
+)
+_UNTYPED = {"", "application/octet-stream"}
+
+
+async def media(upload: UploadFile) -> Image | File:
+    """The upload by its type, which its name tells if its header doesn't; 400 for what no model reads."""
+    mime_type = _mime_type(upload)
+    if mime_type in _IMAGES:
+        kind: type[Image | File] = Image
+    elif mime_type in _FILES or mime_type.startswith("text/"):
+        kind = File
+    else:
+        raise BadRequestError("Unsupported file type")
+    return kind.model_validate(
+        {"content": b64encode(await upload.read()), "mime_type": mime_type, "filename": upload.filename}
+    )
+
+
+def _mime_type(upload: UploadFile) -> str:
+    told = (upload.content_type or "").partition(";")[0].strip().lower()
+    return (guess_type(upload.filename or "")[0] or "") if told in _UNTYPED else told

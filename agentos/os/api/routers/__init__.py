@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
+from agentos.kinds import Kind
 from agentos.os.api.routers import (
     about,
     approvals,
-    audit,
     authz,
     memories,
     service_accounts,
@@ -20,7 +20,6 @@ from agentos.os.api.routers.existing_runs import existing_run_routes
 from agentos.os.api.routers.runnables import runnable_routes
 from agentos.os.api.routers.runs import run_routes
 from agentos.os.registry import Registry, Server
-from agentos.run.kinds import Kind
 
 
 def routes_of(server: Server) -> list[APIRoute]:
@@ -34,7 +33,6 @@ def routes_of(server: Server) -> list[APIRoute]:
         about.router,
         authz.router,
         service_accounts.router,
-        audit.router,
     ]
     return [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
 

@@ -1,4 +1,4 @@
-"""Authorization about itself: why a request is answered as it is, what every route wants."""
+"""Authorization about itself: why a request is answered as it is, what every route wants, what was denied."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
+from agentos.db.contracts.audit import AuditQuery
+from agentos.errors import NotConfiguredError
+from agentos.os.api.schemas.audit import AuditFilter, AuditRow
 from agentos.os.api.schemas.authz import ExplanationResponse, MatrixRow, ShadowResponse
+from agentos.os.api.schemas.pages import Paginated, Stopwatch, paginated
 from agentos.os.auth.explain import explain
+from agentos.os.deps import server_of
 from agentos.os.http.lookup import asked, every, path_of
 from agentos.os.http.problem_route import ProblemRoute
 from agentos.os.http.problems import responses
@@ -19,11 +24,11 @@ MAX_PATH = 1024
 MAX_SCOPES = 4096
 """Characters of the whole list. With the path, percent-encoded, it fits into the 64 KiB of a request head."""
 
-router = APIRouter(tags=["authorization"], prefix="/authz", route_class=ProblemRoute)
+router = APIRouter(tags=["authorization"], route_class=ProblemRoute)
 
 
 @router.get(
-    "/explain",
+    "/authz/explain",
     operation_id="explain_access",
     summary="Explain how a request would be answered",
     responses=responses(422),
@@ -49,17 +54,33 @@ async def explain_access(
     return ExplanationResponse.of(explanation, method.upper(), found)
 
 
-@router.get("/matrix", operation_id="get_scope_matrix", summary="List every route with its scopes")
+@router.get("/authz/matrix", operation_id="get_scope_matrix", summary="List every route with its scopes")
 def matrix(request: Request) -> list[MatrixRow]:
     """Every route of the app, with what it wants of a caller and the rule that says so."""
     policy = access_of(request.scope).policy
     return [MatrixRow.of(row) for row in rows(policy, every(request.app))]
 
 
-@router.get("/shadow", operation_id="get_shadow_report", summary="Compare the map with a second one")
+@router.get("/authz/shadow", operation_id="get_shadow_report", summary="Compare the map with a second one")
 async def shadow(request: Request) -> ShadowResponse:
     """What the map in `shadow_scope_mappings` would newly allow or deny. It decides nothing.
 
     Each process counts for itself.
     """
     return ShadowResponse.of(access_of(request.scope).shadow)
+
+
+@router.get(
+    "/audit",
+    operation_id="get_audit",
+    summary="List denials and allowed writes",
+    responses=responses(422, 503),
+)
+async def list_audit(request: Request, query: Annotated[AuditFilter, Query()]) -> Paginated[AuditRow]:
+    """A page of the audit, the latest rows first. A request's row may come a moment after its answer."""
+    watch = Stopwatch()
+    db = server_of(request).registry.default_db
+    if db is None:
+        raise NotConfiguredError("The audit needs a database: pass db=… to AgentOS")
+    page = await db.list_audit(AuditQuery(**query.model_dump()))
+    return paginated(page, query, AuditRow.of, since=watch)

@@ -6,6 +6,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Path, Query, Request
 
 from agentos.errors import BadRequestError, NotFoundError
+from agentos.kinds import Kind
 from agentos.os.api.routers.kinds import KindRouter, OfSession, RunId, RunnableRef
 from agentos.os.api.schemas.checkpoints import CheckpointList, CheckpointSnapshot
 from agentos.os.api.schemas.sessions import ForkedSession
@@ -13,7 +14,6 @@ from agentos.os.deps import SessionId, UserId, Writer
 from agentos.os.http.field_types import Id
 from agentos.os.http.problems import responses
 from agentos.os.principal import AccessDeniedError, access_of
-from agentos.run.kinds import Kind
 
 
 def branch_routes(kind: Kind) -> APIRouter:

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from agentos.kinds import Kind
 from agentos.os.api.requests import ContinueBody, ResumeBody, read
 from agentos.os.api.requests.documentation import request_body
 from agentos.os.api.routers.kinds import (
@@ -20,7 +21,6 @@ from agentos.os.api.schemas.runs import AcceptedRun, Cancelled, RunRecord
 from agentos.os.deps import UserId, acting_for, owner_of, server_of
 from agentos.os.http.problems import responses
 from agentos.os.principal import access_of
-from agentos.run.kinds import Kind
 from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import RunOutput
 from agentos.run.request import RunRequest

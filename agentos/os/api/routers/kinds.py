@@ -16,12 +16,12 @@ from fastapi.responses import StreamingResponse
 from starlette.responses import JSONResponse, Response
 from starlette.types import Send
 
+from agentos.kinds import Kind
 from agentos.os.deps import owner_of, server_of
 from agentos.os.http.problem_route import ProblemRoute
 from agentos.os.http.sse import answer_names, frames
 from agentos.os.principal import access_of
 from agentos.os.registry import Served
-from agentos.run.kinds import Kind
 from agentos.run.records import RunOutput
 from agentos.run.text import json_of
 from agentos.run.wire import run_output

@@ -7,13 +7,13 @@ from pydantic_core import PydanticSerializationError
 from starlette.responses import Response
 
 from agentos.errors import ConfigurationError, NotFoundError
+from agentos.kinds import Kind
 from agentos.os.api.routers.kinds import KindRouter
 from agentos.os.api.schemas.runnables import SCHEMAS, RunnableResponse
 from agentos.os.http.problem_route import ProblemRoute
 from agentos.os.http.problems import responses
 from agentos.os.principal import access_of
 from agentos.os.registry import Registry, Served
-from agentos.run.kinds import Kind
 
 
 def runnable_routes(kind: Kind, registry: Registry) -> list[APIRouter]:

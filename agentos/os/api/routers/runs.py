@@ -8,6 +8,7 @@ from pydantic import WithJsonSchema
 from starlette.responses import Response
 
 from agentos.errors import NoDatabaseError, NotFoundError
+from agentos.kinds import Kind
 from agentos.os.api.requests import MAX_SEQ, RunBody, read
 from agentos.os.api.requests.documentation import request_body
 from agentos.os.api.routers.kinds import (
@@ -25,7 +26,6 @@ from agentos.os.deps import Nested, UserId, acting_for, owner_of, server_of
 from agentos.os.http.field_types import MAX_ID, Id
 from agentos.os.http.problems import InvalidRequestError, responses
 from agentos.os.principal import Access, access_of
-from agentos.run.kinds import Kind
 from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import RunInput, RunStatus
 from agentos.run.request import RunRequest

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request
 from agentos.db.base import Db
 from agentos.db.contracts.sessions import SessionChange, SessionQuery
 from agentos.errors import NotFoundError
+from agentos.kinds import Kind
 from agentos.os.api.schemas.pages import Paginated, Stopwatch, paginated
 from agentos.os.api.schemas.runs import messages
 from agentos.os.api.schemas.sessions import (
@@ -27,7 +28,6 @@ from agentos.os.http.field_types import RegisteredKind
 from agentos.os.http.problem_route import ProblemRoute
 from agentos.os.http.problems import responses
 from agentos.os.principal import access_of
-from agentos.run.kinds import Kind
 from agentos.run.owner import Owner
 from agentos.run.records import Session
 

@@ -8,11 +8,11 @@ from typing import Any
 from pydantic import Field
 
 from agentos.db.contracts.approvals import Approval, ApprovalStatus, ApprovalType, PauseType, Resolution
+from agentos.kinds import KINDS, Kind
 from agentos.os.api.schemas.pages import PageQuery
 from agentos.os.api.schemas.runnables import OfRunnable
 from agentos.os.http.field_types import Id, JsonObject, RegisteredKind
 from agentos.os.schema import Schema
-from agentos.run.kinds import KINDS, Kind
 from agentos.run.records import RunStatus
 
 

@@ -8,9 +8,9 @@ from typing import Any, Final, Self, TypeVar
 from pydantic import ConfigDict
 
 from agentos.agent import Agent
+from agentos.kinds import Kind
 from agentos.os.registry import Served
 from agentos.os.schema import Schema
-from agentos.run.kinds import Kind
 
 A = TypeVar("A", bound="AgentResponse")
 

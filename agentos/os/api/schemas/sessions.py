@@ -7,11 +7,11 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from agentos.db.contracts.sessions import SessionSort
+from agentos.kinds import Kind
 from agentos.os.api.schemas.pages import PageQuery, SortOrder, Utc
 from agentos.os.api.schemas.runnables import OfRunnable
 from agentos.os.http.field_types import Id, JsonObject, RegisteredKind, Text
 from agentos.os.schema import Schema
-from agentos.run.kinds import Kind
 from agentos.run.records import Session
 
 MAX_NAME = 1000

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
+from typing import Any, Final
 
 from agentos.errors import ConfigurationError
-from agentos.os.auth_settings import pinned
-from agentos.os.tokens.keys.file import jwks_file as file_of
-from agentos.os.tokens.keys.key import Key, from_setting
-from agentos.os.tokens.keys.refresh import ChangingKeys, KeysUnavailableError
+from agentos.os.auth_settings import pinned, shown
+from agentos.os.tokens.keys.key import Key, from_jwk, from_setting
+from agentos.os.tokens.keys.key_set import JwksError, KeySet
+from agentos.os.tokens.keys.refresh import COOL_DOWN, ChangingKeys, KeysUnavailableError
 
 
 class KeyRing:
@@ -67,7 +69,7 @@ def ring(
         for index, key in enumerate(verification_keys or ())
     ]
     if jwks_file is not None:
-        return KeyRing(static, file_of(jwks_file, algorithms, strict=strict))
+        return KeyRing(static, file_keys(jwks_file, algorithms, strict=strict))
     fetched = _fetched(jwks_url, None if static else issuer, algorithms)
     if not static and fetched is None:
         raise ConfigurationError(
@@ -86,3 +88,41 @@ def _fetched(jwks_url: str | None, issuer: str | None, algorithms: Sequence[str]
     if jwks_url is not None:
         return remote.jwks_url(jwks_url, algorithms)
     return remote.discovered(issuer, algorithms) if issuer and remote.is_address(issuer) else None
+
+
+MAX_AGE: Final = 300.0
+"""Seconds until a file is read again."""
+
+
+def file_keys(
+    path: str | Path, algorithms: Sequence[str], *, strict: bool = False, cool_down: float = COOL_DOWN
+) -> ChangingKeys:
+    """The usable keys of a file. ConfigurationError if it has none now; what it becomes later is logged."""
+    path = Path(path)
+
+    def usable(entry: Mapping[str, Any]) -> Key | None:
+        return from_jwk(entry, algorithms, "jwks_file", strict=strict)
+
+    def read() -> KeySet:
+        try:
+            return KeySet.parse(path.read_bytes(), usable, max_age=MAX_AGE)
+        except (OSError, ValueError):  # a name may be one that no file could have
+            raise JwksError("the JWKS file can't be read") from None
+
+    def read_again() -> KeySet:
+        try:
+            return read()
+        except ConfigurationError as error:
+            raise JwksError(str(error).removesuffix(".")) from None
+
+    async def in_thread() -> KeySet:
+        return await asyncio.to_thread(read_again)
+
+    try:
+        first = read()
+    except JwksError as error:
+        raise ConfigurationError(
+            f"jwks_file (or JWT_JWKS_FILE) can't be used with algorithm={shown(algorithms)}: {error}."
+            " Name a JSON file like {'keys': [...]} that holds the public keys."
+        ) from None
+    return ChangingKeys(in_thread, first=first, cool_down=cool_down)

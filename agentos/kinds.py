@@ -64,7 +64,7 @@ def spelling(kind: Kind) -> KindSpelling:
     """How a kind is spelled; ConfigurationError if nobody has registered it."""
     found = _registered.get(kind)
     if found is None:
-        raise ConfigurationError(f"The kind {kind!r} isn't registered: call agentos.run.kinds.register.")
+        raise ConfigurationError(f"The kind {kind!r} isn't registered: call agentos.kinds.register.")
     return found
 
 

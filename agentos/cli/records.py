@@ -1,0 +1,88 @@
+"""`agentos user` and `agentos audit`: what belongs to one user, and what was recorded, in the database."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agentos.cli.database import SchemaName, Url, on
+from agentos.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from agentos.db.contracts.audit import Link
+    from agentos.db.contracts.deletion import Receipt
+
+user = typer.Typer(no_args_is_help=True, help="What belongs to one user.")
+audit = typer.Typer(no_args_is_help=True, help="What was denied and what was changed.")
+
+
+@user.callback()
+@audit.callback()
+def _alone() -> None:
+    """Keeps a verb a verb though it is the only one."""
+
+
+@user.command()
+def delete(
+    user_id: Annotated[str, typer.Argument(help="The user's id, as in their tokens' sub.")],
+    url: Url,
+    schema: SchemaName = "ai",
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the receipt as JSON.")] = False,
+) -> None:
+    """Deletes all sessions, runs, events, approvals and memories of a user, and prints a receipt.
+
+    It happens at once or not at all, and not while runs of theirs are live. The receipt, which the audit
+    gets too, names the user only by the SHA-256 of their id. What the audit says of them stays.
+    """
+    from agentos.db.contracts.deletion import record_of
+    from agentos.os.audit import chain
+
+    if not yes:
+        typer.confirm(f"Delete everything that belongs to {user_id!r}?", abort=True, err=True)
+    receipt = on(url, schema, lambda db: db.delete_user(user_id))
+    typer.echo(json.dumps(asdict(receipt), default=str) if as_json else _shown(receipt))
+    on(url, schema, lambda db: chain.append(db, [record_of(receipt)]))
+
+
+def _shown(receipt: Receipt) -> str:
+    lines = [f"Receipt  {receipt.receipt_id}", f"Time     {receipt.time:%Y-%m-%d %H:%M:%S} UTC"]
+    lines += [f"User     {receipt.user_hash}", ""]
+    lines += [f"{name:<10}{count:>10,}" for name, count in receipt.counts.items()]
+    return "\n".join(lines)
+
+
+@audit.command()
+def verify(
+    url: Url,
+    schema: SchemaName = "ai",
+    expect_head: Annotated[
+        str | None,
+        typer.Option(metavar="SEQ:HASH", help="What an earlier run printed: shows if the end was cut off."),
+    ] = None,
+) -> None:
+    """Follows the chain of hashes; exits with 1 at the first row that is edited, missing or moved.
+
+    Note the head that it prints in another place: the next run can be told to expect it.
+    """
+    from agentos.os.audit import chain
+
+    expected = None if expect_head is None else _link(expect_head)
+    verdict = on(url, schema, lambda db: chain.verify(db, expected=expected))
+    if verdict.bad_seq is not None:
+        typer.echo(f"The audit has been tampered with: row {verdict.bad_seq} {verdict.problem}.")
+        raise typer.Exit(1)
+    typer.echo(f"{verdict.head.seq} rows, none of them touched. Head: {verdict.head.seq}:{verdict.head.hash}")
+
+
+def _link(text: str) -> Link:
+    from agentos.db.contracts.audit import Link
+
+    match = re.fullmatch(r"(\d{1,18}):([0-9a-f]{64})", text)
+    if match is None:
+        raise ConfigurationError(f"--expect-head={text!r} isn't SEQ:HASH: give what an earlier run printed.")
+    return Link(int(match[1]), match[2])
