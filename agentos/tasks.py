@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-Loop = Callable[[], Coroutine[Any, Any, None]]
+BackgroundLoop = Callable[[], Coroutine[Any, Any, None]]
 
 
 async def patiently(call: Callable[[], Awaitable[T]], *, on: type[Exception], pauses: Iterable[float]) -> T:
@@ -51,7 +51,7 @@ async def occurs(event: asyncio.Event, *, within: float) -> bool:
 
 @asynccontextmanager
 async def background(
-    *loops: Loop, logger: logging.Logger, expected: type[Exception], pause: float
+    *loops: BackgroundLoop, logger: logging.Logger, expected: type[Exception], pause: float
 ) -> AsyncGenerator[None]:
     """Runs each of `loops` in a task of its own until left, when all are cancelled and awaited.
 
@@ -59,7 +59,7 @@ async def background(
     it was `expected`. Only returning ends a loop before its owner.
     """
 
-    async def kept_up(loop: Loop) -> None:
+    async def kept_up(loop: BackgroundLoop) -> None:
         while True:
             try:
                 return await loop()
@@ -78,5 +78,5 @@ async def background(
         await asyncio.wait(tasks)
 
 
-def _name(loop: Loop) -> str:
+def _name(loop: BackgroundLoop) -> str:
     return getattr(loop, "__name__", "loop").strip("_")

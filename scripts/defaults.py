@@ -8,10 +8,10 @@ from dataclasses import fields
 from enum import Enum
 from pathlib import Path
 
+from agentos.os.api_model import descriptions
 from agentos.os.auth_settings import AuthorizationConfig, AuthSettings
 from agentos.os.policy.default_scopes import PUBLIC_PATHS, default_scopes
 from agentos.os.policy.rules import AdminOnly, AsIf
-from agentos.os.schema import descriptions
 
 PAGE = Path(__file__).parents[1] / "docs" / "authorization.md"
 

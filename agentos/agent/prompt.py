@@ -14,8 +14,8 @@ from pydantic_core import to_json
 from agentos.run.messages import Message
 from agentos.run.runnable import RunContext
 
-Text = str | list[str] | None
-Instructions = str | Sequence[str] | Callable[..., Text | Awaitable[Text]] | None
+PromptText = str | list[str] | None
+Instructions = str | Sequence[str] | Callable[..., PromptText | Awaitable[PromptText]] | None
 """Text, a list of rules, or a function of the run (a parameter annotated `RunContext`, or none)."""
 
 _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")

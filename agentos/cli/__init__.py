@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import agentos
-from agentos.cli import db, demo, keys, records, scopes, serve, service_account, token
+from agentos.cli import compliance, db, demo, keys, scopes, serve, service_account, token
 from agentos.errors import AgentOSError
 
 app = typer.Typer(
@@ -21,13 +21,13 @@ app = typer.Typer(
 app.command()(demo.demo)
 app.command()(serve.serve)
 app.command()(serve.worker)
-app.add_typer(records.audit, name="audit")
+app.add_typer(compliance.audit, name="audit")
 app.add_typer(db.app, name="db")
 app.add_typer(keys.app, name="keys")
 app.add_typer(scopes.app, name="scopes")
 app.add_typer(service_account.app, name="service-account")
 app.add_typer(token.app, name="token")
-app.add_typer(records.user, name="user")
+app.add_typer(compliance.user, name="user")
 
 
 def _version(wanted: bool) -> None:

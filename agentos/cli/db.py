@@ -18,7 +18,7 @@ from agentos.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from agentos.db.postgres import PostgresDb
-    from agentos.db.schema.upgrade import Schema
+    from agentos.db.schema.upgrade import DatabaseSchema
 
 app = typer.Typer(no_args_is_help=True, help="The tables in Postgres.")
 
@@ -168,10 +168,10 @@ def _written(out: Path | None) -> Generator[Callable[[str], object]]:
         Path(part.name).unlink(missing_ok=True)
 
 
-def _schema(url: str, schema: str, tables: list[str] | None) -> Schema:
+def _schema(url: str, schema: str, tables: list[str] | None) -> DatabaseSchema:
     from agentos.db.connection.url import parse_url
     from agentos.db.schema.table_names import PARAMETERS, TableNames
-    from agentos.db.schema.upgrade import Schema
+    from agentos.db.schema.upgrade import DatabaseSchema
 
     names = dict(zip(PARAMETERS, astuple(TableNames(schema)), strict=True))
     for table in tables or ():
@@ -179,4 +179,4 @@ def _schema(url: str, schema: str, tables: list[str] | None) -> Schema:
         if parameter not in PARAMETERS[1:]:
             raise ConfigurationError(f"--table={table} must begin with one of {', '.join(PARAMETERS[1:])}.")
         names[parameter] = name
-    return Schema(parse_url(url), TableNames(*names.values()))
+    return DatabaseSchema(parse_url(url), TableNames(*names.values()))

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Who may do what on an app.")
 
-Target = Annotated[str, typer.Argument(metavar="MODULE:ATTRIBUTE", help="An AgentOS or a FastAPI app.")]
+TargetArgument = Annotated[
+    str, typer.Argument(metavar="MODULE:ATTRIBUTE", help="An AgentOS or a FastAPI app.")
+]
 
 
 class Format(StrEnum):
@@ -29,7 +31,7 @@ class Format(StrEnum):
 
 @app.command()
 def explain(
-    target: Target,
+    target: TargetArgument,
     method: Annotated[str, typer.Argument(help="GET, for a WebSocket too.")],
     path: Annotated[str, typer.Argument(help="E.g. /agents/web/runs")],
     scopes: Annotated[str, typer.Option(help='What the caller holds, e.g. "agents:read agents:run".')] = "",
@@ -44,7 +46,9 @@ def explain(
 
 
 @app.command()
-def matrix(target: Target, format_: Annotated[Format, typer.Option("--format")] = Format.TABLE) -> None:
+def matrix(
+    target: TargetArgument, format_: Annotated[Format, typer.Option("--format")] = Format.TABLE
+) -> None:
     """Lists every route with what it needs, and the entry of the scope map that says so."""
     from agentos.os.api.schemas.authz import MatrixRow
 
@@ -61,7 +65,7 @@ def matrix(target: Target, format_: Annotated[Format, typer.Option("--format")] 
 
 
 @app.command()
-def lint(target: Target) -> None:
+def lint(target: TargetArgument) -> None:
     """Prints what the scope map says in vain, leaves out or probably doesn't mean.
 
     Exits with 1 if there is anything.
@@ -75,7 +79,9 @@ def lint(target: Target) -> None:
 
 
 @app.command()
-def check(target: Target, file: Annotated[Path, typer.Argument(help="A YAML file of cases.")]) -> None:
+def check(
+    target: TargetArgument, file: Annotated[Path, typer.Argument(help="A YAML file of cases.")]
+) -> None:
     """Runs policy tests; exits with 1 if one fails.
 
     A file lists `cases`, each with `scopes`, `request` ("GET /agents"), `expected` (allow or deny) and, if

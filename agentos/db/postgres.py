@@ -12,7 +12,7 @@ from agentos.db.connection.engine import Engine
 from agentos.db.connection.url import parse_url
 from agentos.db.schema.table_names import TableNames
 from agentos.db.schema.tables import Tables
-from agentos.db.schema.upgrade import Schema
+from agentos.db.schema.upgrade import DatabaseSchema
 from agentos.db.stores.acceptance import AcceptanceStore
 from agentos.db.stores.approvals import ApprovalStore
 from agentos.db.stores.audit import AuditStore
@@ -89,7 +89,7 @@ class PostgresDb(
         )
         self._id = id or _derived_id(url, db_schema)
         self._url = url.render_as_string(hide_password=False)
-        self.schema = Schema(url, names)
+        self.schema = DatabaseSchema(url, names)
         """The tables' revision: `schema.status()`, `schema.upgrade()`; both block."""
         engine = Engine(
             url,

@@ -27,10 +27,10 @@ _FORMATS = {
 }
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.]*\w)")
 
-Schema = Mapping[str, Any]
+JsonSchema = Mapping[str, Any]
 
 
-def example(schema: Schema, text: str) -> JsonValue:
+def example(schema: JsonSchema, text: str) -> JsonValue:
     """A minimal instance: strings are `text`, numbers are taken from it, optional properties left out.
 
     Holds to types, choices, bounds and lengths; patterns are beyond it.
@@ -38,7 +38,7 @@ def example(schema: Schema, text: str) -> JsonValue:
     return _value(schema, text, schema, 0)
 
 
-def _value(schema: Schema | bool, text: str, root: Schema, depth: int) -> JsonValue:
+def _value(schema: JsonSchema | bool, text: str, root: JsonSchema, depth: int) -> JsonValue:
     if depth > _TOO_DEEP or isinstance(schema, bool):
         return None
     if "const" in schema:
@@ -62,7 +62,7 @@ def _value(schema: Schema | bool, text: str, root: Schema, depth: int) -> JsonVa
     return _typed(schema, text, root, depth)
 
 
-def _typed(schema: Schema, text: str, root: Schema, depth: int) -> JsonValue:
+def _typed(schema: JsonSchema, text: str, root: JsonSchema, depth: int) -> JsonValue:
     kinds = schema.get("type", "object" if "properties" in schema else "string")
     match kinds if isinstance(kinds, str) else kinds[0]:
         case "object":
@@ -81,7 +81,7 @@ def _typed(schema: Schema, text: str, root: Schema, depth: int) -> JsonValue:
             return _string(schema, text)
 
 
-def _array(schema: Schema, text: str, root: Schema, depth: int) -> JsonValue:
+def _array(schema: JsonSchema, text: str, root: JsonSchema, depth: int) -> JsonValue:
     if "prefixItems" in schema:
         return [_value(item, text, root, depth + 1) for item in schema["prefixItems"]]
     wanted = 0 if depth > _DEEPEST else 1
@@ -89,7 +89,7 @@ def _array(schema: Schema, text: str, root: Schema, depth: int) -> JsonValue:
     return [_value(schema.get("items", {}), text, root, depth + 1) for _ in range(count)]
 
 
-def _number(schema: Schema, text: str, *, whole: bool) -> int | float:
+def _number(schema: JsonSchema, text: str, *, whole: bool) -> int | float:
     low = schema.get("minimum", schema.get("exclusiveMinimum"))
     high = schema.get("maximum", schema.get("exclusiveMaximum"))
     step = schema.get("multipleOf", 1)
@@ -108,13 +108,13 @@ def _number(schema: Schema, text: str, *, whole: bool) -> int | float:
     return int(chosen) if float(chosen).is_integer() else chosen
 
 
-def _string(schema: Schema, text: str) -> str:
+def _string(schema: JsonSchema, text: str) -> str:
     if schema.get("format") in _FORMATS:
         return _FORMATS[schema["format"]]
     return text.ljust(schema.get("minLength", 0), ".")[: schema.get("maxLength")]
 
 
-def _resolve(reference: str, root: Schema) -> Schema:
+def _resolve(reference: str, root: JsonSchema) -> JsonSchema:
     node = root
     for name in reference.removeprefix("#").strip("/").split("/"):
         node = node.get(name.replace("~1", "/").replace("~0", "~"), {}) if name else node

@@ -11,7 +11,7 @@ from time import perf_counter
 from agentos.models.base import ModelDelta, ModelRequest, ModelResponse
 
 Piece = str | ModelDelta | ModelResponse
-Answer = ModelResponse | str | Iterable[Piece] | AsyncIterable[Piece]
+AnswerFunction = ModelResponse | str | Iterable[Piece] | AsyncIterable[Piece]
 
 
 class FunctionModel:
@@ -24,7 +24,7 @@ class FunctionModel:
 
     def __init__(
         self,
-        function: Callable[[ModelRequest], Answer | Awaitable[Answer]],
+        function: Callable[[ModelRequest], AnswerFunction | Awaitable[AnswerFunction]],
         id: str = "function",  # noqa: A002 - the protocol's word
         *,
         name: str = "FunctionModel",
@@ -62,7 +62,7 @@ class FunctionModel:
         """Nothing to close."""
 
 
-async def _pieces(answer: Answer) -> AsyncGenerator[ModelDelta | ModelResponse]:
+async def _pieces(answer: AnswerFunction) -> AsyncGenerator[ModelDelta | ModelResponse]:
     if isinstance(answer, str | ModelResponse):
         yield _piece(answer)
     elif isinstance(answer, AsyncIterable):

@@ -10,8 +10,8 @@ import yaml
 from pydantic import ConfigDict, Field, ValidationError
 
 from agentos.errors import ConfigurationError
+from agentos.os.api_model import ApiModel
 from agentos.os.auth_settings import AuthorizationConfig
-from agentos.os.schema import Schema
 
 __all__ = [
     "AgentOSConfig",
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-class _Section(Schema):
+class _Section(ApiModel):
     model_config = ConfigDict(extra="forbid")
 
 

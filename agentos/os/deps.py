@@ -15,12 +15,12 @@ from agentos.os.registry import Server
 from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import Session
 
-Rows = Literal["sessions", "memories"]
+RowKind = Literal["sessions", "memories"]
 
 UserId = Annotated[
     str | None, Query(description="Whose rows; only callers who may see everyone's can name a user.")
 ]
-Nested = Annotated[bool, Query(description="Also the runs that are part of others.")]
+WithNested = Annotated[bool, Query(description="Also the runs that are part of others.")]
 _DbId = Annotated[str | None, Query(description="Which database; without it, the server's own.")]
 _Table = Annotated[str | None, Query(description="Which of its tables.")]
 
@@ -74,7 +74,7 @@ async def memories_db(request: Request, db_id: _DbId = None, table: _Table = Non
     return _db(server_of(request), "memories", db_id, table)
 
 
-def _db(server: Server, rows: Rows, db_id: str | None, table: str | None) -> Db:
+def _db(server: Server, rows: RowKind, db_id: str | None, table: str | None) -> Db:
     registry = server.registry
     if registry.default_db is None:
         raise NoDatabaseError("No database is configured on this AgentOS")

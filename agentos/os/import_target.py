@@ -1,4 +1,4 @@
-"""Finding what somebody wants served, by its name: `MODULE:ATTRIBUTE`."""
+"""Finds what somebody wants served, by its name: `MODULE:ATTRIBUTE`."""
 
 from __future__ import annotations
 

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from agentos.db.contracts.events import LoggedEvent
 from agentos.db.contracts.workers import Assignment
 from agentos.errors import ConflictError, DatabaseUnavailableError, InvalidInputError, NotFoundError
 from agentos.run.owner import ANYONE, Owner, may_see
 from agentos.run.records import RunOutput, RunStatus
 from agentos.run.request import RunRequest
 from agentos.runner.accept import Place, accept
+from agentos.runner.continuation import Continuation, open_execution, reopen
+from agentos.runner.events.reader import Batches
 from agentos.runner.execution.live_runs import LiveRun, LiveRuns
-from agentos.runner.resume import Continuation, open_execution, reopen
 from agentos.runner.settings import Configured
 from agentos.runner.worker.loops import Capacity, WorkerLoops
 from agentos.runner.worker.worker import Runnables, Worker
@@ -25,8 +25,7 @@ from agentos.runner.worker.worker import Runnables, Worker
 if TYPE_CHECKING:
     from agentos.db.base import Db
 
-Batches = AsyncGenerator[list[LoggedEvent]]
-Source = Callable[[int], Batches]
+EventSource = Callable[[int], Batches]
 """Events after a `seq`, until nothing follows; may be opened again where it was left."""
 
 
@@ -35,7 +34,7 @@ class Started:
     """A run that was accepted, or continued."""
 
     run: RunOutput
-    source: Source
+    source: EventSource
     live: LiveRun | None = None
     """None: it waits, executes elsewhere, or was there before."""
     after: int = 0
@@ -123,7 +122,7 @@ class RunService:
             await here.finished()  # it says how it ended, but that is yet to be stored
         return run
 
-    def source_of(self, runnable: Configured, run: RunOutput) -> Source:
+    def source_of(self, runnable: Configured, run: RunOutput) -> EventSource:
         """Where the events of a run that `find` found come from: this process's memory, or the log."""
         return lambda after: self._batches(self._worker(runnable), run, after)
 

@@ -15,7 +15,7 @@ from agentos.db.connection.url import parse_url
 from agentos.db.postgres import PostgresDb
 from agentos.db.schema import deferred
 from agentos.db.schema.table_names import TableNames
-from agentos.db.schema.upgrade import Schema, lock_key, migrations_folder
+from agentos.db.schema.upgrade import DatabaseSchema, lock_key, migrations_folder
 from tests.conftest import administering
 from tests.db.made import a_memory
 
@@ -58,7 +58,7 @@ def migrations(tmp_path) -> Path:
 
 
 @pytest.fixture
-def schema(database, migrations) -> Schema:
+def schema(database, migrations) -> DatabaseSchema:
     """Tables of the present release, with rows, about to be upgraded to the next one."""
     with administering(database) as connection:
         connection.execute(f"DROP INDEX ai.{INDEX}")
@@ -66,7 +66,7 @@ def schema(database, migrations) -> Schema:
             "INSERT INTO ai.agentos_memories (memory_id, memory, user_id) "
             f"SELECT number, repeat('x', number % 9), 'alice' FROM generate_series(1, {ROWS}) AS number"
         )
-    return Schema(parse_url(database), TableNames(), migrations=migrations)
+    return DatabaseSchema(parse_url(database), TableNames(), migrations=migrations)
 
 
 def filled(url: str) -> int:
@@ -150,7 +150,7 @@ def test_two_upgrades_at_once_do_not_do_it_twice(schema, database):
 
 
 def test_new_tables_leave_nothing_to_do(empty_database, migrations):
-    new = Schema(parse_url(empty_database), TableNames(), migrations=migrations)
+    new = DatabaseSchema(parse_url(empty_database), TableNames(), migrations=migrations)
     new.ensure(create=True)
     assert (new.status().is_current, new.status().deferred) == (True, ())
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agentos.models.openai.codec import EventStream
+from agentos.models.openai.codec import ServerEvents
 
 STREAM = (
     b": a comment\n\nevent: e\ndata: one\n\ndata:two\ndata:  three\nid: 4\n\n"
@@ -15,18 +15,18 @@ EVENTS = [b"one", b"two\n three", b""]
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 1000])
 def test_events_are_the_same_however_they_are_cut(end, size):
     sent = STREAM.replace(b"\n", end)
-    stream = EventStream()
+    stream = ServerEvents()
     chunks = [sent[start : start + size] for start in range(0, len(sent), size)]
     assert [event for chunk in chunks for event in stream.feed(chunk)] == EVENTS
 
 
 def test_only_line_ends_end_lines():
     data = "a\u2028b\x0bc\x85d".encode()
-    assert EventStream().feed(b"data: " + data + b"\n\n") == [data]
+    assert ServerEvents().feed(b"data: " + data + b"\n\n") == [data]
 
 
 def test_an_event_comes_with_its_last_byte():
-    stream = EventStream()
+    stream = ServerEvents()
     assert [stream.feed(chunk) for chunk in (b"data: 1\n", b"\n", b"data: 2\r\n\r", b"\ndata: 3")] == [
         [],
         [b"1"],

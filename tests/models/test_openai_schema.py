@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, RootModel
 
-from agentos.models.openai.schema import strict_schema
+from agentos.models.openai.strict_schema import strict_schema
 
 
 class Colour(StrEnum):

@@ -20,7 +20,7 @@ from agentos.db.connection.errors import answering
 from agentos.db.connection.transaction import Isolation, Transaction, Transactions
 from agentos.db.connection.url import connect_args
 from agentos.db.filters import same
-from agentos.db.schema.upgrade import Schema, lock_key
+from agentos.db.schema.upgrade import DatabaseSchema, lock_key
 from agentos.event_loop import PerLoop
 from agentos.run.owner import ANYONE, Owner
 
@@ -33,7 +33,7 @@ class Engine:
     def __init__(
         self,
         url: URL,
-        schema: Schema,
+        schema: DatabaseSchema,
         *,
         create_schema: bool,
         pool_size: int,

@@ -56,7 +56,7 @@ class SchemaStatus:
         return self.current == self.head
 
 
-class Schema:
+class DatabaseSchema:
     """The tables of one `PostgresDb`, to be created and upgraded. It blocks: call it in a thread.
 
     `migrations` is where the revisions are, if not with the package.

@@ -10,8 +10,8 @@ from agentos.errors import ModelError
 from agentos.models.base import ModelRequest, ToolSpec
 from agentos.models.openai.chat_answer import ChatAnswer
 from agentos.models.openai.codec import Json, data_url, given, schema_format, sendable
-from agentos.models.openai.model import Answer, OpenAIModel
-from agentos.models.openai.schema import strict_schema
+from agentos.models.openai.model import AnswerReader, OpenAIModel
+from agentos.models.openai.strict_schema import strict_schema
 from agentos.models.tool_choice import chosen_tool
 from agentos.run.media import File, Image
 from agentos.run.messages import Message
@@ -64,7 +64,7 @@ class OpenAIChat(OpenAIModel):
         body["messages"] = [_message(message) for message in request.messages]
         return body
 
-    def _answer(self) -> Answer:
+    def _answer(self) -> AnswerReader:
         return ChatAnswer()
 
 

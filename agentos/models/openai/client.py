@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from pydantic_core import from_json
 
 from agentos.errors import ConfigurationError, ModelError
-from agentos.models.openai.codec import EventStream, given
+from agentos.models.openai.codec import ServerEvents, given
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -126,7 +126,7 @@ async def stream(client: AsyncOpenAI, path: str, content: bytes) -> AsyncGenerat
 
 
 async def _events(response: Response) -> AsyncGenerator[JsonValue]:
-    received = EventStream()
+    received = ServerEvents()
     async with aclosing(response.aiter_bytes()) as chunks:
         async for chunk in chunks:
             for data in received.feed(chunk):

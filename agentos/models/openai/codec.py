@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from agentos.models.base import ResponseFormat
-from agentos.models.openai.schema import strict_schema
+from agentos.models.openai.strict_schema import strict_schema
 from agentos.run.media import Media
 from agentos.run.messages import FunctionCall, Metrics, ToolCall
 
@@ -97,7 +97,7 @@ def metrics(
     )
 
 
-class EventStream:
+class ServerEvents:
     """Server-sent events as a provider sends them: bytes in, the data of each event out.
 
     Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 
-class Answer(Protocol):
+class AnswerReader(Protocol):
     """An answer being put together."""
 
     def whole(self, content: bytes) -> None:
@@ -100,7 +100,7 @@ class OpenAIModel(ABC):
         """The request in the API's words."""
 
     @abstractmethod
-    def _answer(self) -> Answer:
+    def _answer(self) -> AnswerReader:
         """An empty answer, to be filled with the API's words."""
 
     async def respond(self, request: ModelRequest) -> AsyncGenerator[ModelDelta | ModelResponse]:

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from agentos.models.base import ModelRequest, ToolSpec
 from agentos.models.openai.codec import Json, data_url, given, schema_format, sendable
-from agentos.models.openai.model import Answer, OpenAIModel
+from agentos.models.openai.model import AnswerReader, OpenAIModel
 from agentos.models.openai.responses_answer import ResponsesAnswer
-from agentos.models.openai.schema import strict_schema
+from agentos.models.openai.strict_schema import strict_schema
 from agentos.models.tool_choice import chosen_tool
 from agentos.run.media import File, Image
 from agentos.run.messages import Message
@@ -60,7 +60,7 @@ class OpenAIResponses(OpenAIModel):
         body["input"] = self._input(request.messages)
         return body
 
-    def _answer(self) -> Answer:
+    def _answer(self) -> AnswerReader:
         return ResponsesAnswer(self.id)
 
     def _input(self, messages: Sequence[Message]) -> list[Json]:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from starlette.middleware import Middleware
 
 from agentos.os.api.requests import BODIES, documentation
-from agentos.os.auth.bearer import Finder
+from agentos.os.auth.bearer import CredentialReader
 from agentos.os.auth.inspection import finder_of, policy_of
 from agentos.os.auth_settings import TokenSource
 from agentos.os.http.lookup import documented
@@ -138,7 +138,7 @@ def _told(row: Row, policy: Policy) -> str:
             return f"Needs {scopes}{rule or ', for no rule covers it'}."
 
 
-def _schemes(policy: Policy, finder: Finder) -> dict[str, Json]:
+def _schemes(policy: Policy, finder: CredentialReader) -> dict[str, Json]:
     """By name, each of which will do alone."""
     about = f"`{policy.admin_scope}` passes everywhere."
     header = {"type": "http", "scheme": "bearer", "description": about}

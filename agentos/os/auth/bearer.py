@@ -24,7 +24,7 @@ class Credentials:
     """Browsers send cookies on their own, also for pages of strangers."""
 
 
-class Finder:
+class CredentialReader:
     """Finds the token in a request's headers."""
 
     def __init__(self, settings: AuthSettings) -> None:

@@ -13,7 +13,7 @@ from agentos.os.policy.rules import METHODS, Layer, split
 from agentos.os.principal import NOBODY, Access, AccessDeniedError
 from agentos.run.owner import ANYONE
 
-Rows = Literal["own", "everyone"]
+WhoseRows = Literal["own", "everyone"]
 
 _READS = frozenset({"GET", "HEAD", "QUERY"})
 
@@ -25,7 +25,7 @@ class Explanation:
     allowed: bool
     code: Reason | Literal["no_identity"]
     decision: Decision
-    rows: Rows | None
+    rows: WhoseRows | None
     """Whose rows the request may touch; None if it's about nobody's, or the route isn't ours to know."""
 
 

@@ -1,4 +1,4 @@
-"""Finding what judges the requests of an app, without a request and without its keys."""
+"""Finds what judges the requests of an app, without a request and without its keys."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from agentos.errors import ConfigurationError
-from agentos.os.auth.bearer import Finder
+from agentos.os.auth.bearer import CredentialReader
 from agentos.os.auth.guard import Guard
 from agentos.os.auth.jwt import JWTMiddleware
 from agentos.os.auth.middleware import Gate
@@ -45,9 +45,9 @@ def refuse_both(app: Starlette) -> None:
         )
 
 
-def finder_of(app: Starlette) -> Finder | None:
+def finder_of(app: Starlette) -> CredentialReader | None:
     """Where the app's requests carry their tokens: the outermost gate reads them."""
-    return next((Finder(_settings(gate)) for gate in gates_of(app)), None)
+    return next((CredentialReader(_settings(gate)) for gate in gates_of(app)), None)
 
 
 def _is(kind: type[Gate], middleware: Middleware) -> bool:

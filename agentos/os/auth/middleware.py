@@ -17,7 +17,7 @@ from agentos.errors import UnavailableError
 from agentos.os.audit import recorder
 from agentos.os.audit.log import AuditLog
 from agentos.os.auth import refusals
-from agentos.os.auth.bearer import Finder
+from agentos.os.auth.bearer import CredentialReader
 from agentos.os.auth.csrf import is_foreign
 from agentos.os.auth.explain import explain
 from agentos.os.auth.guard import Guard
@@ -37,7 +37,7 @@ _JUDGED: Final = "agentos.judged"
 """In the ASGI scope: the app that a request was judged for, and the outcome."""
 
 
-class Verifier(Protocol):
+class TokenVerifier(Protocol):
     """What tells whom a token speaks for."""
 
     async def verify(self, token: str) -> Principal:
@@ -49,10 +49,10 @@ class Gate(ABC):
     """An ASGI middleware that lets through what its guard allows. Two on one app are one."""
 
     def __init__(
-        self, app: ASGIApp, settings: AuthSettings, verifier: Verifier, *, is_guessable: bool = False
+        self, app: ASGIApp, settings: AuthSettings, verifier: TokenVerifier, *, is_guessable: bool = False
     ) -> None:
         self._app = app
-        self._finder = Finder(settings)
+        self._finder = CredentialReader(settings)
         self._verifier = verifier
         self._guard = Guard(settings)
         self._failures = Failures(settings)

@@ -24,8 +24,8 @@ from agentos.errors import (
     UnavailableError,
     UnsupportedMediaTypeError,
 )
+from agentos.os.api_model import ApiModel
 from agentos.os.principal import AccessDeniedError, challenge
-from agentos.os.schema import Schema
 
 logger = logging.getLogger("agentos.os")
 
@@ -51,7 +51,7 @@ STATUS: Final[Mapping[type[AgentOSError], int]] = {
 """Of a class and those below it. What isn't here is the server's own failure: 500."""
 
 
-class Problem(Schema):
+class Problem(ApiModel):
     """Any answer that isn't a success."""
 
     detail: str
@@ -71,7 +71,7 @@ class Denial(Problem):
     """Stands in the server's log too."""
 
 
-class Finding(Schema):
+class FieldProblem(ApiModel):
     """One thing about a request that can't be used."""
 
     type: str
@@ -84,10 +84,10 @@ class Finding(Schema):
     """The value, if it is short."""
 
 
-class InvalidRequest(Schema):
+class InvalidRequest(ApiModel):
     """422: what to mend, field by field."""
 
-    detail: list[Finding]
+    detail: list[FieldProblem]
     """Everything that was found."""
     code: str
     """`invalid_input`."""

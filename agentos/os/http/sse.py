@@ -13,7 +13,7 @@ from agentos.db.contracts.events import LoggedEvent
 from agentos.kinds import Kind
 from agentos.run.events import RunContent, RunError, RunPaused
 from agentos.run.wire import event_name, sse_frame
-from agentos.runner.service import Source
+from agentos.runner.service import EventSource
 
 KEEP_ALIVE: Final = b": keep-alive\n\n"
 KEEP_ALIVE_SECONDS: Final = 15.0
@@ -21,7 +21,7 @@ KEEP_ALIVE_SECONDS: Final = 15.0
 
 
 async def frames(
-    source: Source,
+    source: EventSource,
     *,
     after: int = 0,
     names: frozenset[str] | None = None,

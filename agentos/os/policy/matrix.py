@@ -11,7 +11,7 @@ from typing import Literal
 from agentos.os.policy.policy import Decision, Policy
 from agentos.os.policy.rules import METHODS, Layer, Rule
 
-Kind = Literal["http", "websocket", "mount"]
+RouteKind = Literal["http", "websocket", "mount"]
 Needs = Literal["nothing", "token", "scopes", "admin"]
 
 NOTHING_HELD: frozenset[str] = frozenset()
@@ -24,7 +24,7 @@ class Route:
     path: str
     methods: tuple[str, ...]
     """`*` stands for any; HEAD and OPTIONS, which have no rules of their own, are left out."""
-    kind: Kind = "http"
+    kind: RouteKind = "http"
 
     @property
     def requests(self) -> tuple[str, ...]:
@@ -39,7 +39,7 @@ class Row:
     method: str
     path: str
     """The route's, with a rule's literals in place of its wildcards."""
-    kind: Kind
+    kind: RouteKind
     decision: Decision
     """About a caller without any scope."""
     needs: Needs

@@ -20,7 +20,7 @@ logger = logging.getLogger("agentos.runner")
 _INTERNAL = "The run failed inside the server. The server's log has the reason under this error_id."
 
 
-class Recorder(Protocol):
+class EventSink(Protocol):
     """Where a run's events go."""
 
     @property
@@ -33,7 +33,7 @@ class Recorder(Protocol):
         ...
 
 
-class Nested(Protocol):
+class NestedRuns(Protocol):
     """The runs below a root."""
 
     async def end(self, parent: RunOutput) -> None:
@@ -44,8 +44,8 @@ class Nested(Protocol):
 async def drive(
     runnable: Runnable,
     context: RunContext,
-    events: Recorder,
-    nested: Nested,
+    events: EventSink,
+    nested: NestedRuns,
     *,
     origin: Origin | None = None,
 ) -> RunEvent:

@@ -20,11 +20,11 @@ from agentos.errors import (
 from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import RunOutput, RunStatus
 from agentos.run.requirement import decided
+from agentos.runner.continuation import Continuation, open_execution, reopen
 from agentos.runner.events.writer import LogWriter
 from agentos.runner.execution.execution import Execution, execution_of
 from agentos.runner.execution.live_runs import LiveRun, launch
 from agentos.runner.local.options import ContinueOptions
-from agentos.runner.resume import Continuation, open_execution, reopen
 from agentos.runner.settings import Configured
 from agentos.tasks import background
 

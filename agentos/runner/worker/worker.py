@@ -18,12 +18,12 @@ from agentos.errors import (
     RunLostError,
 )
 from agentos.kinds import Kind
+from agentos.runner.continuation import open_execution
 from agentos.runner.durable.steps import RecordedSteps
 from agentos.runner.events.reader import LogReader
 from agentos.runner.events.writer import LogWriter
 from agentos.runner.execution.execution import Execution
 from agentos.runner.execution.live_runs import LiveRun, LiveRuns
-from agentos.runner.resume import open_execution
 from agentos.runner.settings import Configured, RunSettings
 from agentos.runner.worker.dead_runs import ProcessDiedError, end
 from agentos.runner.worker.held_runs import HeldRun, HeldRuns, RunState

@@ -3,7 +3,7 @@
 import pytest
 
 from agentos.errors import ConfigurationError
-from agentos.os.auth.bearer import Finder
+from agentos.os.auth.bearer import CredentialReader
 from agentos.os.auth_settings import AuthSettings
 from agentos.os.middleware import TokenSource
 from agentos.os.tokens.claims import TokenError
@@ -14,7 +14,7 @@ def find(
 ):
     raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
     settings = AuthSettings(token_source=source, token_header_key=header, cookie_name=cookie)
-    return Finder(settings).find(raw).token
+    return CredentialReader(settings).find(raw).token
 
 
 def refused(headers: list[tuple[str, str]], source: str = "header") -> str:

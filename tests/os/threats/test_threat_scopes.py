@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from agentos.os.auth.bearer import Credentials, Finder
+from agentos.os.auth.bearer import CredentialReader, Credentials
 from agentos.os.policy.policy import ADMIN_SCOPE
 from agentos.os.tokens import claims
 from tests.os.threats import forged_tokens, raw
@@ -139,12 +139,12 @@ GOOD = forged_tokens.token("agents:read")
 def finding_tokens_anywhere(patch: pytest.MonkeyPatch) -> None:
     """Takes the last thing that looks like a token, wherever it stands in the headers."""
 
-    def found(self: Finder, headers) -> Credentials:
+    def found(self: CredentialReader, headers) -> Credentials:
         texts = " ".join(value.decode("latin-1") for _, value in headers)
         tokens = re.findall(r"ey[\w-]+\.[\w-]+\.[\w-]+", texts)
         return Credentials((tokens or [""])[-1], is_cookie=False)
 
-    patch.setattr(Finder, "find", found)
+    patch.setattr(CredentialReader, "find", found)
 
 
 def carrying(*headers, method="GET", target="/agents", body=b""):

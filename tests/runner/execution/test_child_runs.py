@@ -15,8 +15,8 @@ from agentos.run.owner import ANYONE
 from agentos.run.records import RunInput, RunStatus
 from agentos.run.request import RunRequest
 from agentos.run.wire import decode_event
+from agentos.runner.continuation import Continuation
 from agentos.runner.execution.child import MAX_DEPTH
-from agentos.runner.resume import Continuation
 from agentos.runner.service import RunService
 from agentos.runner.settings import RunSettings
 from tests.runner.execution.tree import LEAVES, Asking, Tree

@@ -3,8 +3,8 @@
 from typing import Final
 
 from agentos.os.api.requests.body import Body
+from agentos.os.api.requests.body_parser import read
 from agentos.os.api.requests.existing_run import MAX_SEQ, ContinueBody, ResumeBody
-from agentos.os.api.requests.reader import read
 from agentos.os.api.requests.run import RunBody
 
 BODIES: Final[tuple[type[Body], ...]] = (RunBody, ContinueBody, ResumeBody)

@@ -6,11 +6,11 @@ from typing import ClassVar
 
 from pydantic import ConfigDict
 
-from agentos.os.schema import Schema
+from agentos.os.api_model import ApiModel
 from agentos.run.media import File, Image
 
 
-class Body(Schema):
+class Body(ApiModel):
     """A body that comes as a form or as JSON. Fields that nobody knows are ignored."""
 
     model_config = ConfigDict(extra="ignore")

@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic.json_schema import models_json_schema
 
 from agentos.os.api.requests.body import Body
-from agentos.os.api.requests.reader import FORM, JSON, MULTIPART
+from agentos.os.api.requests.body_parser import FORM, JSON, MULTIPART
 
 PREFIX: Final = "agentos."
 """How all of the names begin, which no schema of a user's does."""

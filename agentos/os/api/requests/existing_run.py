@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from agentos.os.api.requests.body import Body
+from agentos.os.api_model import ApiModel
 from agentos.os.http.field_types import Id, JsonObject, Text
-from agentos.os.schema import Schema
+from agentos.runner.branches import Point
 
 MAX_SEQ = 2**31 - 1
 MAX_ANSWERS = 100
 """Calls that one request may decide about."""
-Point = Literal["end", "last_user"] | int
 
 
-class Answer(Schema):
+class Answer(ApiModel):
     """One of a paused run's `requirements`, filled in."""
 
     tool_execution: JsonObject

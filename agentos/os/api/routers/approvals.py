@@ -12,9 +12,9 @@ from agentos.db.contracts.pages import Page
 from agentos.errors import NotConfiguredError, NotFoundError
 from agentos.os.api.schemas.approvals import (
     ApprovalCountResponse,
+    ApprovalFilter,
     ApprovalResolve,
     ApprovalResponse,
-    ApprovalsQuery,
     ApprovalStatusResponse,
 )
 from agentos.os.api.schemas.pages import Paginated, Stopwatch, paginated
@@ -51,7 +51,7 @@ ApprovalId = Annotated[str, Path(description="The approval's id.")]
 
 @router.get("", operation_id="list_approvals", summary="List the approvals")
 async def list_approvals(
-    request: Request, owner: Reader, db: ApprovalsDb, query: Annotated[ApprovalsQuery, Query()]
+    request: Request, owner: Reader, db: ApprovalsDb, query: Annotated[ApprovalFilter, Query()]
 ) -> Paginated[ApprovalResponse]:
     """A page of those that the caller may see, the latest first."""
     watch, sources = Stopwatch(), query.sources

@@ -25,7 +25,7 @@ from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import RunOutput
 from agentos.run.request import RunRequest
 from agentos.runner.branches import Branch, branched
-from agentos.runner.resume import Continuation
+from agentos.runner.continuation import Continuation
 from agentos.runner.service import Started
 
 

@@ -12,10 +12,10 @@ from agentos.db.contracts.memories import MemoryQuery
 from agentos.errors import BadRequestError, NotFoundError
 from agentos.os.api.schemas.memories import (
     DeleteMemories,
-    MemoriesQuery,
+    MemoryFilter,
     UserMemory,
     UserStats,
-    UserStatsQuery,
+    UserStatsFilter,
     WriteMemory,
 )
 from agentos.os.api.schemas.pages import Paginated, Stopwatch, paginated
@@ -50,7 +50,7 @@ async def create_memory(request: Request, body: WriteMemory, db: MemoriesDb) -> 
 
 @router.get("/memories", operation_id="get_memories", summary="List and search memories")
 async def list_memories(
-    request: Request, db: MemoriesDb, query: Annotated[MemoriesQuery, Query()]
+    request: Request, db: MemoriesDb, query: Annotated[MemoryFilter, Query()]
 ) -> Paginated[UserMemory]:
     """A page of those that the caller may see."""
     watch = Stopwatch()
@@ -116,7 +116,7 @@ async def list_topics(db: MemoriesDb, owner: Reader) -> list[str]:
 
 @router.get("/user_memory_stats", operation_id="get_user_memory_stats", summary="Count memories user by user")
 async def list_user_stats(
-    request: Request, db: MemoriesDb, query: Annotated[UserStatsQuery, Query()]
+    request: Request, db: MemoriesDb, query: Annotated[UserStatsFilter, Query()]
 ) -> Paginated[UserStats]:
     """Of the users that the caller may see."""
     watch = Stopwatch()

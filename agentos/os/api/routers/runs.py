@@ -22,7 +22,7 @@ from agentos.os.api.routers.kinds import (
     whole,
 )
 from agentos.os.api.schemas.runs import AcceptedRun, RunRecord, RunSchema
-from agentos.os.deps import Nested, UserId, acting_for, owner_of, server_of
+from agentos.os.deps import UserId, WithNested, acting_for, owner_of, server_of
 from agentos.os.http.field_types import MAX_ID, Id
 from agentos.os.http.problems import InvalidRequestError, responses
 from agentos.os.principal import Access, access_of
@@ -110,7 +110,7 @@ def _add_list(router: KindRouter) -> None:
         runnable_id: Annotated[str, router.runnable_id],
         session_id: Annotated[str | None, Query(description="Needed, unless the token names one.")] = None,
         status: Annotated[RunStatus | None, Query(description="Only runs that stand here.")] = None,
-        nested: Nested = False,
+        nested: WithNested = False,
         user_id: UserId = None,
     ) -> list[RunSchema]:
         """The oldest first."""

@@ -13,7 +13,7 @@ from agentos.db.contracts.service_accounts import AccountQuery
 from agentos.errors import AuthenticationError, NotConfiguredError, NotFoundError
 from agentos.os.api.schemas.pages import Paginated, Stopwatch, paginated
 from agentos.os.api.schemas.service_accounts import (
-    AccountsQuery,
+    AccountFilter,
     CreatedServiceAccount,
     CreateServiceAccount,
     ServiceAccountResponse,
@@ -76,7 +76,7 @@ def _refuse_beyond(access: Access, scopes: list[str]) -> None:
 
 @router.get("/service-accounts", operation_id="get_service_accounts", summary="List the service accounts")
 async def list_service_accounts(
-    db: AccountsDb, query: Annotated[AccountsQuery, Query()]
+    db: AccountsDb, query: Annotated[AccountFilter, Query()]
 ) -> Paginated[ServiceAccountResponse]:
     """A page of the accounts; nobody's token."""
     watch = Stopwatch()

@@ -11,14 +11,14 @@ from pydantic import WithJsonSchema
 
 from agentos.errors import BadRequestError, NotFoundError
 from agentos.os.api.schemas.runs import RunPreview, RunSchema
-from agentos.os.deps import Nested, Reader, SessionId, SessionsDb, Type, find_session
+from agentos.os.deps import Reader, SessionId, SessionsDb, Type, WithNested, find_session
 from agentos.os.http.problem_route import ProblemRoute
 from agentos.os.http.problems import responses
 from agentos.run.records import RunOutput, RunStatus
 
 router = APIRouter(tags=["sessions"], route_class=ProblemRoute, responses=responses(400, 404, 422, 503))
 
-Reading = Coroutine[Any, Any, list[RunOutput]]
+RunsRead = Coroutine[Any, Any, list[RunOutput]]
 
 MAX_SECONDS = 253402300799
 """The last second of the year 9999."""
@@ -36,8 +36,8 @@ async def runs_of(
     created_after: Seconds = None,
     created_before: Seconds = None,
     status: Annotated[list[Status] | None, Query(description="Only runs that stand here.")] = None,
-    nested: Nested = False,
-) -> partial[Reading]:
+    nested: WithNested = False,
+) -> partial[RunsRead]:
     """Reads a session's runs, narrowed as the query says, oldest first."""
     statuses = _statuses(status or [])
     await find_session(db, session_id, owner, type)
@@ -59,7 +59,7 @@ def _statuses(names: list[str]) -> list[RunStatus]:
     return [known[name] for name in names]
 
 
-Runs = Annotated[partial[Reading], Depends(runs_of)]
+Runs = Annotated[partial[RunsRead], Depends(runs_of)]
 
 
 @router.get(

@@ -19,8 +19,8 @@ from agentos.os.api.schemas.sessions import (
     DeleteSessions,
     RenameSession,
     SessionDetail,
+    SessionFilter,
     SessionSchema,
-    SessionsQuery,
     UpdateSession,
 )
 from agentos.os.deps import Reader, SessionId, SessionsDb, Type, Writer, acting_for, find_session, owner_of
@@ -38,7 +38,7 @@ router = APIRouter(tags=["sessions"], route_class=ProblemRoute, responses=respon
     "/sessions", operation_id="get_sessions", summary="List the sessions", response_model_exclude_none=True
 )
 async def list_sessions(
-    request: Request, db: SessionsDb, query: Annotated[SessionsQuery, Query()]
+    request: Request, db: SessionsDb, query: Annotated[SessionFilter, Query()]
 ) -> Paginated[SessionSchema]:
     """A page of those that the caller may see; their runs stay unread."""
     watch, access = Stopwatch(), access_of(request.scope)

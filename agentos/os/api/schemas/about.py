@@ -7,11 +7,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from agentos.os.api.schemas.pages import Utc
+from agentos.os.api_model import ApiModel
 from agentos.os.config import ChatConfig, DomainSection, Manifest
-from agentos.os.schema import Schema
 
 
-class HomeResponse(Schema):
+class HomeResponse(ApiModel):
     """Where to go from here."""
 
     name: str
@@ -24,7 +24,7 @@ class HomeResponse(Schema):
     """Where its documentation is; null if it has none."""
 
 
-class HealthResponse(Schema):
+class HealthResponse(ApiModel):
     """The process answers; it says nothing about the database."""
 
     status: str = "ok"
@@ -33,7 +33,7 @@ class HealthResponse(Schema):
     """When this process made the app."""
 
 
-class McpInfo(Schema):
+class McpInfo(ApiModel):
     """Whether the server speaks MCP."""
 
     enabled: bool = False
@@ -42,7 +42,7 @@ class McpInfo(Schema):
     """Whether its tools can be called over REST as well."""
 
 
-class InfoResponse(Schema):
+class InfoResponse(ApiModel):
     """What is running, and how it is guarded."""
 
     os_id: str
@@ -69,7 +69,7 @@ class InfoResponse(Schema):
     """Whether callers are kept to their own rows."""
 
 
-class ModelSummary(Schema):
+class ModelSummary(ApiModel):
     """A model, as its provider calls it."""
 
     id: str | None = None
@@ -78,7 +78,7 @@ class ModelSummary(Schema):
     """Who serves it."""
 
 
-class AgentSummary(Schema):
+class AgentSummary(ApiModel):
     """An agent in an overview."""
 
     id: str
@@ -95,7 +95,7 @@ class AgentSummary(Schema):
     """What its author noted about it."""
 
 
-class ConfigResponse(Schema):
+class ConfigResponse(ApiModel):
     """What a user interface needs to know to begin. Nulls are left out."""
 
     os_id: str

@@ -11,12 +11,12 @@ from agentos.db.contracts.approvals import Approval, ApprovalStatus, ApprovalTyp
 from agentos.kinds import KINDS, Kind
 from agentos.os.api.schemas.pages import PageQuery
 from agentos.os.api.schemas.runnables import OfRunnable
+from agentos.os.api_model import ApiModel
 from agentos.os.http.field_types import Id, JsonObject, RegisteredKind
-from agentos.os.schema import Schema
 from agentos.run.records import RunStatus
 
 
-class ApprovalsQuery(PageQuery):
+class ApprovalFilter(PageQuery):
     """Which approvals to list."""
 
     limit: int = Field(default=100, ge=1, le=1000)
@@ -105,7 +105,7 @@ class ApprovalResponse(OfRunnable):
         return cls.shown(approval.kind, approval.runnable_id, fields)
 
 
-class ApprovalStatusResponse(Schema):
+class ApprovalStatusResponse(ApiModel):
     """What became of one approval."""
 
     approval_id: str
@@ -120,14 +120,14 @@ class ApprovalStatusResponse(Schema):
     """Who decided."""
 
 
-class ApprovalCountResponse(Schema):
+class ApprovalCountResponse(ApiModel):
     """How many approvals are pending."""
 
     count: int
     """Of those that the caller may see."""
 
 
-class ApprovalResolve(Schema):
+class ApprovalResolve(ApiModel):
     """A decision."""
 
     status: Resolution

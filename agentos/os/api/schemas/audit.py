@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BeforeValidator
 
 from agentos.db.contracts.audit import AuditDecision, AuditEntry
 from agentos.os.api.schemas.pages import PageQuery, Utc
-from agentos.os.schema import Schema
+from agentos.os.api_model import ApiModel
 
 
 def _dated(value: object) -> object:
@@ -44,7 +44,7 @@ class AuditFilter(PageQuery):
     """Before then."""
 
 
-class AuditRow(Schema):
+class AuditRow(ApiModel):
     """One denial, or one allowed write."""
 
     seq: int

@@ -7,17 +7,17 @@ from typing import Literal
 from pydantic import Field
 
 from agentos.os.api.schemas.pages import Utc
-from agentos.os.auth.explain import Explanation, Rows, sentence
+from agentos.os.api_model import ApiModel
+from agentos.os.auth.explain import Explanation, WhoseRows, sentence
 from agentos.os.http.lookup import Found
 from agentos.os.policy.matrix import Row
 from agentos.os.policy.policy import Reason
 from agentos.os.policy.shadow import Change, Direction, Shadow
-from agentos.os.schema import Schema
 
 LayerName = Literal["operator", "default", "public"]
 
 
-class ExplanationResponse(Schema):
+class ExplanationResponse(ApiModel):
     """One decision, with everything that it was made of."""
 
     allowed: bool
@@ -40,7 +40,7 @@ class ExplanationResponse(Schema):
     """Holding these too would turn the denial into a grant."""
     ids: list[str] | None
     """A listing shows these ids only; null: it isn't narrowed."""
-    rows: Rows | None
+    rows: WhoseRows | None
     """Whose rows the request touches; null where rows have no owner, or on a route of the app's own."""
     route: str | None
     """The route that serves the path; null: there is none, and the answer is 404 (or 405)."""
@@ -85,7 +85,7 @@ def _detail(explanation: Explanation, method: str, pattern: str) -> str:
             return sentence(explanation.decision, method, pattern)
 
 
-class MatrixRow(Schema):
+class MatrixRow(ApiModel):
     """One route, or the part of it that a rule of its own speaks about."""
 
     method: str
@@ -117,7 +117,7 @@ class MatrixRow(Schema):
         )
 
 
-class ChangeResponse(Schema):
+class ChangeResponse(ApiModel):
     """A route where the second map answers otherwise."""
 
     direction: Direction
@@ -138,7 +138,7 @@ class ChangeResponse(Schema):
     """Scopes that callers held: a few of the sets, never tokens or names."""
 
 
-class ShadowResponse(Schema):
+class ShadowResponse(ApiModel):
     """What the second map would change, as this process has seen since it started."""
 
     enabled: bool

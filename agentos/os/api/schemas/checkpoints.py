@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from agentos.os.schema import Schema
+from agentos.os.api_model import ApiModel
 from agentos.run.messages import Role
 from agentos.run.records import RunOutput, RunStatus
 from agentos.run.wire import run_output
@@ -14,7 +14,7 @@ PREVIEW = 120
 """Characters of a message in a preview."""
 
 
-class Checkpoint(Schema):
+class Checkpoint(ApiModel):
     """One place, behind the first `message_index` messages."""
 
     checkpoint_id: str | None = None
@@ -43,7 +43,7 @@ class Checkpoint(Schema):
     """Whether nothing comes behind it."""
 
 
-class CheckpointList(Schema):
+class CheckpointList(ApiModel):
     """All places of a run."""
 
     run_id: str
@@ -60,7 +60,7 @@ class CheckpointList(Schema):
         return cls(run_id=run.run_id, session_id=run.session_id, checkpoints=found)
 
 
-class CheckpointSnapshot(Schema):
+class CheckpointSnapshot(ApiModel):
     """A run as it was at one place."""
 
     checkpoint: Checkpoint

@@ -6,8 +6,8 @@ from pydantic import Field, field_validator
 
 from agentos.db.contracts.memories import MemorySort, MemoryStats
 from agentos.os.api.schemas.pages import PageQuery, SortOrder, Utc
+from agentos.os.api_model import ApiModel
 from agentos.os.http.field_types import Id, Text
-from agentos.os.schema import Schema
 from agentos.run.records import Memory
 
 MAX_MEMORY = 5000
@@ -16,7 +16,7 @@ MAX_TOPICS = 100
 MAX_DELETED = 1000
 
 
-class MemoriesQuery(PageQuery):
+class MemoryFilter(PageQuery):
     """Which memories to list."""
 
     user_id: str | None = None
@@ -40,14 +40,14 @@ class MemoriesQuery(PageQuery):
         return topics and [topic for given in topics for part in given.split(",") if (topic := part.strip())]
 
 
-class UserStatsQuery(PageQuery):
+class UserStatsFilter(PageQuery):
     """Which users to count for."""
 
     user_id: str | None = None
     """Only this user; only callers who may see everyone's can name one."""
 
 
-class UserMemory(Schema):
+class UserMemory(ApiModel):
     """One thing worth knowing about a user."""
 
     memory_id: str
@@ -71,7 +71,7 @@ class UserMemory(Schema):
         return cls.model_validate(memory.model_dump())
 
 
-class UserStats(Schema):
+class UserStats(ApiModel):
     """How much is remembered about one user."""
 
     user_id: str
@@ -91,7 +91,7 @@ class UserStats(Schema):
         )
 
 
-class WriteMemory(Schema):
+class WriteMemory(ApiModel):
     """A memory to store, or the new text of one."""
 
     memory: Text = Field(min_length=1, max_length=MAX_MEMORY)
@@ -102,7 +102,7 @@ class WriteMemory(Schema):
     """Words to file it under."""
 
 
-class DeleteMemories(Schema):
+class DeleteMemories(ApiModel):
     """Which memories to delete."""
 
     memory_ids: list[str] = Field(min_length=1, max_length=MAX_DELETED)

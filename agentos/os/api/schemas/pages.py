@@ -10,7 +10,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 from pydantic import AfterValidator, ConfigDict, Field
 
 from agentos.db.contracts.pages import Page
-from agentos.os.schema import Schema
+from agentos.os.api_model import ApiModel
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -24,7 +24,7 @@ Utc = Annotated[datetime, AfterValidator(lambda time: time.astimezone(UTC))]
 """ISO-8601 with `Z` on the wire."""
 
 
-class PageQuery(Schema):
+class PageQuery(ApiModel):
     """Which page of a list; pages count from 1."""
 
     # FastAPI makes parameters of the fields, and reads their descriptions at once.
@@ -36,7 +36,7 @@ class PageQuery(Schema):
     """Which page, from 1."""
 
 
-class PaginationInfo(Schema):
+class PaginationInfo(ApiModel):
     """Where in the list a page stands."""
 
     page: int
@@ -51,7 +51,7 @@ class PaginationInfo(Schema):
     """Milliseconds that the search took."""
 
 
-class Paginated(Schema, Generic[T]):
+class Paginated(ApiModel, Generic[T]):
     """One page of a list."""
 
     data: list[T]

@@ -9,8 +9,8 @@ from pydantic import ConfigDict
 
 from agentos.agent import Agent
 from agentos.kinds import Kind
+from agentos.os.api_model import ApiModel
 from agentos.os.registry import Served
-from agentos.os.schema import Schema
 
 A = TypeVar("A", bound="AgentResponse")
 
@@ -20,7 +20,7 @@ def _closed(schema: dict[str, Any]) -> None:
     schema.pop("additionalProperties", None)
 
 
-class ModelResponse(Schema):
+class ModelResponse(ApiModel):
     """An agent's model."""
 
     name: str | None = None
@@ -31,7 +31,7 @@ class ModelResponse(Schema):
     """Who serves it."""
 
 
-class OfRunnable(Schema):
+class OfRunnable(ApiModel):
     """What belongs to one runnable, as the field of its kind says."""
 
     model_config = ConfigDict(extra="allow", json_schema_extra=_closed)
@@ -43,7 +43,7 @@ class OfRunnable(Schema):
         return cls.model_validate({**known, f"{kind}_id": runnable_id})
 
 
-class RunnableResponse(Schema):
+class RunnableResponse(ApiModel):
     """What every runnable has. Nulls are left out."""
 
     id: str

@@ -7,7 +7,7 @@ from typing import Any
 
 from agentos.os.api.schemas.pages import Utc
 from agentos.os.api.schemas.runnables import OfRunnable
-from agentos.os.schema import Schema
+from agentos.os.api_model import ApiModel
 from agentos.run.messages import Message
 from agentos.run.records import RunOutput, RunStatus
 
@@ -15,7 +15,7 @@ PREVIEW = 200
 """Characters of an answer in a preview."""
 
 
-class RunRecord(Schema):
+class RunRecord(ApiModel):
     """One run in full, as `stream=false` answers it. Nulls are left out, times are epoch seconds."""
 
     run_id: str
@@ -68,7 +68,7 @@ class RunRecord(Schema):
     """What a paused run waits for."""
 
 
-class AcceptedRun(Schema):
+class AcceptedRun(ApiModel):
     """202: a run in the background."""
 
     run_id: str
@@ -79,7 +79,7 @@ class AcceptedRun(Schema):
     """Where the run stands."""
 
 
-class Cancelled(Schema):
+class Cancelled(ApiModel):
     """200: the run ends soon."""
 
 

@@ -9,8 +9,8 @@ from pydantic import Field, StrictBool, WithJsonSchema
 
 from agentos.db.contracts.service_accounts import AccountSort, ServiceAccount
 from agentos.os.api.schemas.pages import PageQuery, SortOrder
+from agentos.os.api_model import ApiModel
 from agentos.os.http.field_types import MAX_ID, Id
-from agentos.os.schema import Schema
 from agentos.os.tokens.service_accounts import DEFAULT_DAYS, MAX_DAYS, NAME
 
 MAX_SCOPES = 100
@@ -18,7 +18,7 @@ DEFAULT_SCOPES = ("agents:run", "sessions:read", "config:read")
 """What an account holds whose maker names no scopes."""
 
 
-class AccountsQuery(PageQuery):
+class AccountFilter(PageQuery):
     """Which service accounts to list."""
 
     include_revoked: bool = True
@@ -39,7 +39,7 @@ ScopeText = Annotated[
 """As `scopes.parse` reads it, which also says what is wrong with one."""
 
 
-class GrantedScope(Schema):
+class GrantedScope(ApiModel):
     """A scope to grant. There are no denials: what isn't granted is denied."""
 
     scope: ScopeText
@@ -48,7 +48,7 @@ class GrantedScope(Schema):
     """Always `allow`."""
 
 
-class CreateServiceAccount(Schema):
+class CreateServiceAccount(ApiModel):
     """An account to make."""
 
     name: str = Field(pattern=f"^{NAME}$")
@@ -68,7 +68,7 @@ class CreateServiceAccount(Schema):
         return [scope.scope if isinstance(scope, GrantedScope) else scope for scope in self.scopes]
 
 
-class ScopeSchema(Schema):
+class ScopeSchema(ApiModel):
     """A scope and its parts."""
 
     id: None = None
@@ -92,7 +92,7 @@ class ScopeSchema(Schema):
         return cls(raw=text, namespace=namespace, sub_namespace=middle or None, permission=permission)
 
 
-class ServiceAccountResponse(Schema):
+class ServiceAccountResponse(ApiModel):
     """A machine that may call the server. Times are epoch seconds."""
 
     id: str

@@ -10,8 +10,8 @@ from agentos.db.contracts.sessions import SessionSort
 from agentos.kinds import Kind
 from agentos.os.api.schemas.pages import PageQuery, SortOrder, Utc
 from agentos.os.api.schemas.runnables import OfRunnable
+from agentos.os.api_model import ApiModel
 from agentos.os.http.field_types import Id, JsonObject, RegisteredKind, Text
-from agentos.os.schema import Schema
 from agentos.run.records import Session
 
 MAX_NAME = 1000
@@ -20,7 +20,7 @@ MAX_DELETED = 1000
 """Rows one call may delete."""
 
 
-class SessionsQuery(PageQuery):
+class SessionFilter(PageQuery):
     """Which sessions to list."""
 
     type: RegisteredKind | None = None
@@ -133,7 +133,7 @@ def _common(session: Session) -> dict[str, Any]:
     }
 
 
-class CreateSession(Schema):
+class CreateSession(ApiModel):
     """A session to begin with; everything may be left out."""
 
     session_id: Id | None = None
@@ -154,7 +154,7 @@ class CreateSession(Schema):
     """The workflow it is for, if `type` is workflow."""
 
 
-class UpdateSession(Schema):
+class UpdateSession(ApiModel):
     """What to change; each field given replaces the old value."""
 
     session_name: Text | None = Field(default=None, max_length=MAX_NAME)
@@ -167,14 +167,14 @@ class UpdateSession(Schema):
     """A summary of what was said."""
 
 
-class RenameSession(Schema):
+class RenameSession(ApiModel):
     """A name for people."""
 
     session_name: Text = Field(min_length=1, max_length=MAX_NAME)
     """The new name."""
 
 
-class DeleteSessions(Schema):
+class DeleteSessions(ApiModel):
     """Which sessions to delete, and of which type each is."""
 
     session_ids: list[str] = Field(min_length=1, max_length=MAX_DELETED)
@@ -189,7 +189,7 @@ class DeleteSessions(Schema):
         return self
 
 
-class ForkedSession(Schema):
+class ForkedSession(ApiModel):
     """A copy of a session."""
 
     session_id: str

@@ -18,7 +18,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 
-class Schema(BaseModel):
+class ApiModel(BaseModel):
     """A JSON object. The line under a field is its description in the OpenAPI document."""
 
     @classmethod
