@@ -120,7 +120,7 @@ class Runnable(Protocol):
 
     @property
     def kind(self) -> Kind:
-        """Its registered kind (`run.kinds`)."""
+        """Its registered kind (`agentos.kinds`)."""
         ...
 
     @property

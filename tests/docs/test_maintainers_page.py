@@ -15,14 +15,15 @@ WORKFLOW = (ROOT / ".github/workflows/ci.yml").read_text()
 
 
 @pytest.mark.parametrize(
-    "page", [ROOT / "docs/maintainers.md", ROOT / "SECURITY.md", ROOT / "CONTRIBUTING.md"]
+    "page",
+    [ROOT / name for name in ("docs/maintainers.md", "docs/glossary.md", "SECURITY.md", "CONTRIBUTING.md")],
 )
 def test_links_scripts_and_files_exist(page: Path):
     text = page.read_text()
     links = [page.parent / link for link in re.findall(r"\]\((?!https:)([^)#]+)\)", text)]
     named = [ROOT / name for name in re.findall(r"\./(scripts/\w+(?:\.sh)?)", text)]
     files = [ROOT / name for name in re.findall(r"`((?:agentos|tests|scripts|migrations)/[\w/.]+)`", text)]
-    assert links + named
+    assert links + named + files
     assert [path for path in (*links, *named, *files) if not path.exists()] == []
 
 
