@@ -69,7 +69,8 @@ class Toolset(ABC):
 class ToolRules:
     """What holds for some tools of a set; each list has names, or patterns such as `delete_*`.
 
-    A name that no tool has is a ConfigurationError: a rule that guards nothing would be a mistake.
+    A name that no tool has is a ConfigurationError: a rule that guards nothing would be a mistake. So is a
+    pattern, except for tools that are discovered, which aren't the same in every run.
     """
 
     include_tools: Collection[str] | None = None
@@ -81,11 +82,14 @@ class ToolRules:
     timeout: float | None = None
     """Seconds, for tools without a timeout of their own."""
 
-    def applied(self, box: Toolbox, *, owner: str) -> Toolbox:
+    def applied(self, box: Toolbox, *, owner: str, is_discovered: bool = False) -> Toolbox:
         """The tools that are left, as the rules want them; `owner` names the set in an error."""
         for each in fields(self):
-            if each.name != "timeout":
-                self._check(each.name, getattr(self, each.name) or (), box.tools, owner)
+            if each.name == "timeout":
+                continue
+            names: Collection[str] = getattr(self, each.name) or ()
+            expected = [name for name in names if not (is_discovered and _is_pattern(name))]
+            self._check(each.name, expected, box.tools, owner)
         return replace(
             box, tools={name: self._ruled(tool) for name, tool in box.tools.items() if self._keeps(name)}
         )
@@ -125,7 +129,8 @@ class RuledToolset(Toolset):
     async def open(self, context: RunContext) -> AsyncGenerator[Toolbox]:
         """As the other one's, under the rules."""
         async with self._toolset.open(context) as box:
-            yield self._rules.applied(box, owner=f"the rules of a {type(self._toolset).__name__}")
+            owner = f"the rules of a {type(self._toolset).__name__}"
+            yield self._rules.applied(box, owner=owner, is_discovered=True)
 
     async def aclose(self) -> None:
         """As the other one's."""
@@ -134,3 +139,7 @@ class RuledToolset(Toolset):
 
 def _among(name: str, patterns: Collection[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _is_pattern(name: str) -> bool:
+    return any(mark in name for mark in "*?[")

@@ -127,10 +127,18 @@ async def test_two_tools_of_one_name_fail_the_run() -> None:
 
 async def test_a_rule_that_guards_nothing_fails_the_run() -> None:
     model, _ = scripted("never said")
-    rules = ToolRules(requires_confirmation_tools=["delete_*"])
+    rules = ToolRules(requires_confirmation_tools=["delete"])
     run = await Agent(model=model, tools=[RuledToolset(Shelf(), rules)]).arun("hi")
     assert run.status is RunStatus.ERROR
-    assert "names 'delete_*', but it has ['look']" in run.content
+    assert "names 'delete', but it has ['look']" in run.content
+
+
+async def test_a_pattern_may_match_nothing_in_this_run() -> None:
+    model, requests = scripted("hello")
+    rules = ToolRules(requires_confirmation_tools=["delete_*"])
+    run = await Agent(model=model, tools=[RuledToolset(Shelf(), rules)]).arun("hi")
+    assert run.status is RunStatus.COMPLETED
+    assert [spec.name for spec in requests[0].tools] == ["look"]
 
 
 async def test_rules_go_around_a_toolkit_too() -> None:

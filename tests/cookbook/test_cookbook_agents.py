@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ FOLDER = Path(__file__).parents[2] / "cookbook" / "02_agents"
 
 
 def test_no_program_is_untested():
-    assert {path.name for path in FOLDER.rglob("*.py")} == {"human_in_the_loop.py"}
+    assert {path.name for path in FOLDER.rglob("*.py")} == {"discovered_tools.py", "human_in_the_loop.py"}
 
 
 @pytest.mark.parametrize(
@@ -38,3 +39,11 @@ def test_human_in_the_loop(said: list[str], told: str):
     assert told in done.stdout
     assert "final was sent to bo@example.com" in done.stdout
     assert "restart_printer answered: it hums" in done.stdout
+
+
+def test_discovered_tools():
+    program = [sys.executable, FOLDER / "discovered_tools.py"]
+    done = subprocess.run(program, env=environment(), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    acme, blue, paused = re.findall(r"answered: (\d+)|(PAUSED.*)", done.stdout)
+    assert (acme[0], blue[0], paused[1]) == ("3", "30", "PAUSED ['delete_orders']")
