@@ -12,6 +12,7 @@ from agentos.errors import ConfigurationError, NotFoundError
 from agentos.kinds import Kind, spelling
 from agentos.os.audit.log import AuditLog
 from agentos.os.config import AgentOSConfig
+from agentos.os.policy.default_scopes import RESERVED_FAMILIES
 from agentos.os.tokens.usage import Usage
 from agentos.runner.service import RunService
 from agentos.runner.settings import Configured
@@ -37,7 +38,11 @@ class Registry:
         """Each database once; several may share an id and differ in their tables."""
 
     def _add(self, runnable: Served, db: Db | None) -> None:
-        spelling(runnable.kind)
+        family = spelling(runnable.kind).family
+        if family in RESERVED_FAMILIES:
+            raise ConfigurationError(
+                f"The paths /{family} are taken: give the kind {runnable.kind!r} another name."
+            )
         key = (runnable.kind, runnable.id)
         if not runnable.id or "/" in runnable.id:
             raise ConfigurationError(f"{runnable.kind}s: the id {runnable.id!r} can't be part of an address.")

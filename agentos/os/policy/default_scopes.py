@@ -90,3 +90,6 @@ PUBLIC_PATHS: Final = (
     "GET /docs/oauth2-redirect",
 )
 """What everybody may read without a token."""
+
+RESERVED_FAMILIES: Final = frozenset(key.split("/")[1] for key in (*_OTHERS, *PUBLIC_PATHS))
+"""First segments of paths that are taken: no kind's family may be one."""

@@ -2,7 +2,9 @@
 
 import pytest
 
+from agentos import kinds
 from agentos.errors import ConfigurationError
+from agentos.kinds import KindSpelling
 from agentos.os import AgentOS
 from agentos.run.events import RunContent
 from agentos.run.messages import ToolExecution
@@ -101,6 +103,13 @@ async def test_an_unknown_kind_is_named_at_the_start(db):
     script = Played(_say, kind="probing")
     with pytest.raises(ConfigurationError, match="'probing' isn't registered"):
         AgentOS(agents=[script], db=db)
+
+
+@pytest.mark.parametrize("kind", ["session", "doc", "approval", "memorie"])
+async def test_a_kind_may_not_take_other_paths(db, kind, monkeypatch):
+    monkeypatch.setitem(kinds._registered, kind, KindSpelling(kind, "Odd"))
+    with pytest.raises(ConfigurationError, match=f"The paths /{kind}s are taken"):
+        AgentOS(agents=[Played(_say, kind=kind)], db=db)
 
 
 @pytest.mark.parametrize(
