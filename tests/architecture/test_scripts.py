@@ -68,7 +68,7 @@ def test_uv_that_is_there_is_used_and_arguments_go_on(machine: Machine):
         "uv python find --no-python-downloads >=3.11",
         "uv sync --frozen",
         "python -m compileall -q agentos",
-        "pytest -n logical --dist loadgroup -k a b",
+        "pytest -n logical --dist loadfile --no-loadscope-reorder -k a b",
     ]
     assert not (machine.checkout / ".venvs").exists()
 
@@ -79,7 +79,7 @@ def test_fast_leaves_out_the_tests_that_start_programs(machine: Machine):
     machine.put(machine.checkout / ".venv/bin/pytest", LOG)
     assert machine.run("test", "--fast", "-k", "a b").returncode == 0
     *_, called = machine.log.read_text().splitlines()
-    assert called.startswith("pytest -n logical --dist loadgroup --ignore=")
+    assert called.startswith("pytest -n logical --dist loadfile --no-loadscope-reorder --ignore=")
     assert called.endswith(" -k a b")
     left_out = [ROOT / path for path in re.findall(r"--ignore=(\S+)", called)]
     assert all(path.exists() for path in left_out)
