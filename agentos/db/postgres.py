@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 from agentos.db.connection.engine import Engine
 from agentos.db.connection.url import parse_url
 from agentos.db.schema.table_names import TableNames
-from agentos.db.schema.tables import Tables
+from agentos.db.schema.tables import tables_under
 from agentos.db.schema.upgrade import DatabaseSchema
 from agentos.db.stores.acceptance import AcceptanceStore
 from agentos.db.stores.approvals import ApprovalStore
@@ -99,7 +99,7 @@ class PostgresDb(
             pool_timeout=pool_timeout,
             query_timeout=query_timeout,
         )
-        super().__init__(engine, Tables(names))
+        super().__init__(engine, tables_under(names))
 
     @property
     def id(self) -> str:

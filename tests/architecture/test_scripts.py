@@ -1,6 +1,7 @@
 """The scripts on machines that lack things: from any folder, in a checkout whose path has a space."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -67,9 +68,25 @@ def test_uv_that_is_there_is_used_and_arguments_go_on(machine: Machine):
         "uv python find --no-python-downloads >=3.11",
         "uv sync --frozen",
         "python -m compileall -q agentos",
-        "pytest -n logical --dist loadgroup -k a b",
+        "pytest -n logical --dist loadfile --no-loadscope-reorder -k a b",
     ]
     assert not (machine.checkout / ".venvs").exists()
+
+
+def test_fast_leaves_out_the_tests_that_start_programs(machine: Machine):
+    machine.put(machine.programs / "uv", LOG)
+    machine.put(machine.checkout / ".venv/bin/python", LOG)
+    machine.put(machine.checkout / ".venv/bin/pytest", LOG)
+    assert machine.run("test", "--fast", "-k", "a b").returncode == 0
+    *_, called = machine.log.read_text().splitlines()
+    assert called.startswith("pytest -n logical --dist loadfile --no-loadscope-reorder --ignore=")
+    assert called.endswith(" -k a b")
+    left_out = [ROOT / path for path in re.findall(r"--ignore=(\S+)", called)]
+    assert all(path.exists() for path in left_out)
+    starting = re.compile(r"^from tests.flows.processes import .*\b(running|script)\b|SIGKILL", re.MULTILINE)
+    for test in (ROOT / "tests").rglob("test_*.py"):
+        if test != Path(__file__) and starting.search(test.read_text()):
+            assert any(test.is_relative_to(path) for path in left_out), test
 
 
 def test_uv_that_is_missing_is_installed_once(machine: Machine):

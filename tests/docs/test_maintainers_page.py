@@ -1,6 +1,7 @@
 """What the pages for maintainers and reporters name is there."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,22 @@ def test_links_scripts_and_files_exist(page: Path):
     text = page.read_text()
     links = [page.parent / link for link in re.findall(r"\]\((?!https:)([^)#]+)\)", text)]
     named = [ROOT / name for name in re.findall(r"\./(scripts/\w+(?:\.sh)?)", text)]
-    files = [ROOT / name for name in re.findall(r"`((?:agentos|tests|scripts|migrations)/[\w/.]+)`", text)]
+    files = [
+        ROOT / name for name in re.findall(r"`((?:agentos|docs|tests|scripts|migrations)/[\w/.]+)`", text)
+    ]
     assert links + named + files
     assert [path for path in (*links, *named, *files) if not path.exists()] == []
+
+
+def test_what_contributors_are_told_of_is_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    assert "_BUILT_IN" in (ROOT / "agentos/models/catalog.py").read_text()
+    assert "def routes_of(" in (ROOT / "agentos/os/api/routers/__init__.py").read_text()
+    assert 'name = "A vendor\'s SDK stays with its models"' in (ROOT / "pyproject.toml").read_text()
+    for module in re.findall(r"python -m ([\w.]+)", text):
+        assert (ROOT / f"{module.replace('.', '/')}.py").exists()
+    for module, name in re.findall(r"`(agentos(?:\.\w+)+)\.([A-Z]\w+)`", text):
+        assert hasattr(import_module(module), name)
 
 
 def test_every_rule_of_the_ratchet_is_in_the_table():

@@ -16,8 +16,9 @@ import httpx
 import psycopg
 
 from tests.faults.follower import Follower
+from tests.faults.fork_server import forked
 from tests.faults.stage import PATIENCE, Stage
-from tests.flows.processes import Process, environment, free_port, running, script
+from tests.flows.processes import Process, environment, free_port, running
 
 PROGRAM = Path(__file__).parent / "programs" / "staged.py"
 
@@ -127,7 +128,7 @@ class Cluster:
             print(f"{replica.pid} said:\n{replica.process.output}")
 
     async def _serve(self, port: int, settings: Mapping[str, str]) -> Replica:
-        return await self._entered(script(PROGRAM, port=port, **self._settings, **settings), port)
+        return await self._entered(forked(PROGRAM, port=port, **self._settings, **settings), port)
 
     async def _entered(self, started: AbstractContextManager[Process], port: int) -> Replica:
         replica = Replica(await asyncio.to_thread(self._stack.enter_context, started), port)

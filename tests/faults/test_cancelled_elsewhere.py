@@ -7,7 +7,7 @@ from tests.faults.cluster import Replica, Shared
 from tests.faults.follower import Frame, check, raw, said
 from tests.flows.processes import free_port
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("faults-cancelled")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 MODEL_PORT = free_port()
 SETTINGS = {"OPENAI_BASE_URL": f"http://127.0.0.1:{MODEL_PORT}/v1", "QUEUE": '{"max_running": 1}'}
 

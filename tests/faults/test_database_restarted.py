@@ -95,7 +95,7 @@ async def test_who_could_not_say_that_it_lives_is_not_dead(
 async def test_a_server_can_be_stopped_while_the_database_is_away(
     postgres: EmbeddedPostgres, cluster: Cluster, stage: Stage
 ):
-    (server,) = await cluster.start(GRACE="1")
+    (server,) = await cluster.start(GRACE="1", AWAY_PAUSES="[0.2, 0.5, 1]")  # they add up to a minute
     runs = {agent: server.run(agent, agent) for agent in ("plain", "durable")}
     for agent in runs:
         stage.hold(agent, "look")

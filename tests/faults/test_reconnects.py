@@ -9,7 +9,7 @@ import pytest
 from tests.faults.cluster import Shared
 from tests.faults.follower import check, frame, raw
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("faults-reconnecting")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 SETTINGS = {}
 
 

@@ -9,7 +9,7 @@ from tests.faults.cluster import Shared
 from tests.faults.follower import check, raw
 from tests.faults.stage import Stage
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("faults-turns")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 SETTINGS = {"QUEUE": json.dumps({"max_running": 2, "max_queued": 7})}
 SPEAKS = "model-1 speaks"
 

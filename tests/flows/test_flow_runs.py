@@ -12,8 +12,6 @@ from tests.fakes.openai_script import Reply, Request, answer, json_reply
 from tests.fakes.openai_server import FakeOpenAI
 from tests.flows.calculator import RUNS, Served, calculator, frames, run, stored
 
-pytestmark = pytest.mark.xdist_group("flow-runs")
-
 
 @pytest.fixture(scope="module")
 def server(server_url: str, template: str) -> Iterator[Served]:

@@ -14,8 +14,6 @@ from tests.flows.curl import Answer, paste
 from tests.flows.postgres_5532 import postgres_5532
 from tests.flows.processes import fake_openai, free_port, script
 
-pytestmark = pytest.mark.xdist_group("port-5532")
-
 RUNS = "http://localhost:7777/agents/research-agent/runs"
 MEMORY = '-H "Content-Type: application/json" -d \'{"memory": "Likes tea"}\''
 HIDDEN = ["/sessions", "/sessions/x", "/memories", "/config"]

@@ -17,6 +17,7 @@ from typing import Any, Final, Self, TypeVar
 
 from psycopg import AsyncConnection, AsyncCursor, AsyncPipeline, Error
 from psycopg.abc import Params, Query, QueryNoTemplate
+from psycopg.generators import send
 from sqlalchemy.ext.asyncio import AsyncConnection as SqlAlchemyConnection
 
 from agentos.db.encoding import id_or_none
@@ -97,6 +98,8 @@ class CallersConnection(AsyncConnection[Any]):
                     pipeline = self._entered or await self._enter()
                     await self._introduce(caller)
                     result = await execute()
+                    # `sync` waits for an answer even if the socket hasn't taken the whole question.
+                    await self.wait(send(self.pgconn))
                     await pipeline.sync()
                 except Exception:
                     await self._recover()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
 from selectors import EVENT_READ, DefaultSelector
 from typing import Any, TypeVar
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, OperationalError
 from sqlalchemy import ColumnElement, Executable, RowMapping, Table, event, true
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DisconnectionError
@@ -23,6 +25,7 @@ from agentos.db.filters import same
 from agentos.db.schema.upgrade import DatabaseSchema, lock_key
 from agentos.event_loop import PerLoop
 from agentos.run.owner import ANYONE, Owner
+from agentos.tasks import to_the_end
 
 C = TypeVar("C", bound=AsyncConnection[Any])
 
@@ -46,8 +49,7 @@ class Engine:
         self._pool_size = pool_size
         self._pool_timeout = pool_timeout
         self._query_timeout = query_timeout
-        self._engines: PerLoop[AsyncEngine] = PerLoop(self._connect)
-        self._opened: PerLoop[set[caller.CallersConnection]] = PerLoop(set)
+        self._pools: PerLoop[_Pool] = PerLoop(self._pool)
         self._transactions = Transactions(url)
 
     def reach(self, owner: Owner) -> Reach:
@@ -76,7 +78,7 @@ class Engine:
         """
         await self.ready()
         with answering(self._url):
-            async with asyncio.timeout(self._query_timeout), self._engines.get().connect() as connection:
+            async with asyncio.timeout(self._query_timeout), self._pools.get().engine.connect() as connection:
                 whose = caller.Caller(owner, locks=[lock_key(name) for name in locks], look=look)
                 with caller.of(connection).acting_for(whose):
                     return (await connection.execute(statement, parameters)).mappings().all()
@@ -101,13 +103,12 @@ class Engine:
 
     async def close(self) -> None:
         """Closes the running loop's connections."""
-        engine = self._engines.pop()
-        if engine is not None:
-            await engine.dispose()
-        for connection in self._opened.pop() or ():  # the pool forgets one whose caller left as it was new
-            await connection.close()
+        pool = self._pools.pop()
+        if pool is not None:
+            await pool.close()
 
-    def _connect(self) -> AsyncEngine:
+    def _pool(self) -> _Pool:
+        opened = _Opened()
         engine = create_async_engine(
             self._url,
             isolation_level="AUTOCOMMIT",
@@ -120,17 +121,46 @@ class Engine:
             pool_timeout=self._pool_timeout,
             pool_use_lifo=True,
             hide_parameters=True,
-            connect_args=connect_args(self._url) | {"async_creator_fn": self._open},
+            connect_args=connect_args(self._url) | {"async_creator_fn": partial(self._open, opened)},
         )
         event.listen(engine.sync_engine, "checkout", _refuse_dead)
-        return engine
+        return _Pool(engine, opened)
 
-    async def _open(self, *arguments: Any, **options: Any) -> caller.CallersConnection:
-        connection = await _made(caller.connect(*arguments, role=self._schema.role, **options))
-        opened = self._opened.get()
-        opened.difference_update([each for each in opened if each.closed])
-        opened.add(connection)
+    async def _open(self, opened: _Opened, *arguments: Any, **options: Any) -> caller.CallersConnection:
+        return await opened.add(await _made(caller.connect(*arguments, role=self._schema.role, **options)))
+
+
+class _Opened:
+    """The connections that a pool has opened. SQLAlchemy forgets one whose caller left while it was new."""
+
+    def __init__(self) -> None:
+        self._connections: set[caller.CallersConnection] = set()
+        self._is_closed = False
+
+    async def add(self, connection: caller.CallersConnection) -> caller.CallersConnection:
+        """The connection, which is closed with the others; OperationalError if they were closed meanwhile."""
+        if self._is_closed:
+            await connection.close()
+            raise OperationalError("the pool was closed while the connection was being made")
+        self._connections = {each for each in self._connections if not each.closed} | {connection}
         return connection
+
+    async def close(self) -> None:
+        self._is_closed = True
+        for connection in self._connections:
+            await connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """The connections of one event loop."""
+
+    engine: AsyncEngine
+    opened: _Opened
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+        await self.opened.close()
 
 
 class Reach:
@@ -173,10 +203,14 @@ async def _made(connecting: Coroutine[Any, Any, C]) -> C:
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait([task])
-        if not task.cancelled() and task.exception() is None:
-            await task.result().close()
+        await to_the_end(_discarded(task))  # who is cancelled once may be cancelled again
         raise
+
+
+async def _discarded(connecting: asyncio.Task[C]) -> None:
+    await asyncio.wait([connecting])
+    if not connecting.cancelled() and connecting.exception() is None:
+        await connecting.result().close()
 
 
 def _refuse_dead(connection: Any, *_: object) -> None:

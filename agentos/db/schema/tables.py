@@ -7,6 +7,7 @@ long it grows, and its events go with it. `migrations/` makes the same tables; a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, get_args
 
 from sqlalchemy import (
@@ -77,6 +78,12 @@ class Tables:
         }
         channel = "'" + self.names.channel.replace("'", "''") + "'"
         return {name: _PREPARER.format_table(table) for name, table in tables.items()} | {"channel": channel}
+
+
+@lru_cache(maxsize=16)
+def tables_under(names: TableNames) -> Tables:
+    """The tables under these names. Databases share them, because describing them takes milliseconds."""
+    return Tables(names)
 
 
 def _sessions(names: TableNames, metadata: MetaData) -> Table:

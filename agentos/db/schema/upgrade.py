@@ -24,7 +24,7 @@ from agentos.db.connection.errors import answering, permitted
 from agentos.db.connection.url import connect_args
 from agentos.db.schema import deferred, row_security, version_table
 from agentos.db.schema.table_names import TableNames
-from agentos.db.schema.tables import Tables
+from agentos.db.schema.tables import tables_under
 from agentos.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class DatabaseSchema:
     def __init__(self, url: URL, names: TableNames, *, migrations: Path | None = None) -> None:
         self._url = url
         self._names = names
-        self._tables = Tables(names)
+        self._tables = tables_under(names)
         self._migrations = migrations or migrations_folder()
         self._lock = Lock()
         self.is_ready = False
@@ -81,17 +81,17 @@ class DatabaseSchema:
         with self._lock:
             if self.is_ready:
                 return
-            status = self._look()
+            status, role = self._look()
             if create and (not status.is_current or status.version_table != self._names.version_table):
                 self._revise()
                 if left := self.status().deferred:
                     _logger.warning("Run `agentos db upgrade` to finish the upgrade: %s", ", ".join(left))
+                role = self._bound_role()
             elif not status.is_current:
                 raise ConfigurationError(
                     f"The tables in db_schema={self._names.schema!r} are at revision {status.current}, "
                     f"this version of agentos needs {status.head}: run `agentos db upgrade`."
                 )
-            role = self._bound_role()
             if role is None and create:
                 self._revise()
                 role = self._bound_role()
@@ -106,10 +106,10 @@ class DatabaseSchema:
 
     def status(self) -> SchemaStatus:
         """Looks, and changes nothing."""
-        status = self._look()
-        if not status.is_current:
-            return status
         with self._permitted(), self._engine.begin() as connection:
+            status = self._status(connection)
+            if not status.is_current:
+                return status
             row_security.lift(connection)
             return replace(status, deferred=deferred.left(connection, self._tables, self._backfills()))
 
@@ -124,9 +124,11 @@ class DatabaseSchema:
             deferred.finish(self._engine, self._tables, self._backfills(), key=key)
         return self.status()
 
-    def _look(self) -> SchemaStatus:
+    def _look(self) -> tuple[SchemaStatus, str | None]:
+        """The status, and the bound role, which is looked for only if the tables are current."""
         with self._permitted(), self._engine.connect() as connection:
-            return self._status(connection)
+            status = self._status(connection)
+            return status, row_security.bound_role(connection, self._tables) if status.is_current else None
 
     def _revise(self) -> None:
         with _alembic, self._permitted(), self._engine.begin() as connection:
@@ -196,7 +198,11 @@ class DatabaseSchema:
     @cached_property
     def _engine(self) -> Engine:
         return create_engine(
-            self._url, poolclass=NullPool, connect_args=connect_args(self._url), hide_parameters=True
+            self._url,
+            poolclass=NullPool,
+            connect_args=connect_args(self._url),
+            hide_parameters=True,
+            use_native_hstore=False,  # finding out whether there is one takes a round trip
         )
 
 

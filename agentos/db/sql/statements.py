@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from string import Template
 from typing import Any, Final, Literal
@@ -24,8 +24,12 @@ _HEAD: Final = re.compile(r"^-- (name|fragment): (\w+)$", re.MULTILINE)
 _COMMENT: Final = re.compile(r"^--.*\n", re.MULTILINE)
 
 
+@lru_cache(maxsize=512)
 def statement(tables: Tables, name: str, **types: Any) -> TextClause:
-    """A statement; `types` are those of the parameters that Postgres can't guess or Python can't convert."""
+    """A statement; `types` are those of the parameters that Postgres can't guess or Python can't convert.
+
+    Read once for all databases that share their tables.
+    """
     found = text(assembled(tables, name, escape=r"\:"))
     return found.bindparams(*(bindparam(parameter, type_=type_) for parameter, type_ in types.items()))
 

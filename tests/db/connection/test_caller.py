@@ -1,4 +1,6 @@
 import asyncio
+import os
+import socket
 from contextlib import suppress
 
 import psycopg
@@ -169,6 +171,14 @@ async def test_a_caller_whose_statement_never_left_is_forgotten(database):
         assert await row(connection, WHO) == (ROLE, "", "")
 
 
+async def test_what_the_socket_takes_in_pieces_is_sent_whole(database):
+    async with await connected(database) as connection:
+        with socket.socket(fileno=os.dup(connection.fileno())) as narrow:
+            narrow.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        async with asyncio.timeout(20):
+            assert await row(connection, "SELECT length(%s)", ["x" * 5_000_000]) == (5_000_000,)
+
+
 async def test_closing_ends_the_statement_under_way(database):
     connection = await connected(database)
     pid = connection.info.backend_pid
@@ -187,7 +197,7 @@ async def test_closing_ends_the_statement_under_way(database):
 @pytest.mark.parametrize("ticks", range(8))
 @pytest.mark.parametrize(
     ("statement", "parameter"),
-    [("SELECT pg_sleep(3), %s", ""), ("SELECT length(%s)", "x" * 20_000_000)],
+    [("SELECT pg_sleep(1), %s", ""), ("SELECT length(%s)", "x" * 20_000_000)],
     ids=["waiting", "sending"],
 )
 async def test_a_cancelled_statement_ends_with_its_connection(database, statement, parameter, ticks):

@@ -1,4 +1,4 @@
-"""Callers that give up while their connection is being made."""
+"""Callers that give up, or whose database is closed, while their connection is being made."""
 
 import asyncio
 import gc
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agentos.db.postgres import PostgresDb
+from agentos.errors import DatabaseUnavailableError
 from agentos.run.owner import ANYONE
 
 
@@ -21,26 +22,52 @@ async def a_notice(db: PostgresDb):
 
 
 @pytest.mark.parametrize("call", [lambda db: db.get_run("r", owner=ANYONE), a_notice], ids=["pool", "news"])
-async def test_leave_no_connection_half_made(database, call):
+@pytest.mark.parametrize("times", [1, 2])
+async def test_leave_no_connection_half_made(database, call, times):
     # Postgres waits a minute for the rest of a login, and nobody can drop a database meanwhile.
     gc.disable()
     try:
-        await given_up(database, call, ticks=200)
+        await given_up(database, call, times=times, ticks=200)
         before = open_files()
         for ticks in range(1, 60, 3):
-            await given_up(database, call, ticks=ticks)
+            await given_up(database, call, times=times, ticks=ticks)
         assert len(open_files()) <= len(before)
     finally:
         gc.enable()
 
 
-async def given_up(database, call, *, ticks: int) -> None:
+async def test_one_that_is_closed_while_they_connect_leaves_no_connection_open(database):
+    gc.disable()
+    try:
+        await closed(database, ticks=200)
+        before = open_files()
+        for ticks in range(1, 60, 3):
+            await closed(database, ticks=ticks)
+        assert len(open_files()) <= len(before)
+    finally:
+        gc.enable()
+
+
+async def closed(database, *, ticks: int) -> None:
+    db = PostgresDb(database, create_schema=False)
+    await db.start()
+    task = asyncio.create_task(db.get_run("r", owner=ANYONE))
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    await db.close()
+    with suppress(DatabaseUnavailableError):
+        await task
+
+
+async def given_up(database, call, *, times: int, ticks: int) -> None:
     db = PostgresDb(database, create_schema=False)
     await db.start()
     task = asyncio.create_task(call(db))
     for _ in range(ticks):
         await asyncio.sleep(0)
-    task.cancel()
+    for _ in range(times):
+        task.cancel()
+        await asyncio.sleep(0)
     with suppress(asyncio.CancelledError):
         await task
     await db.close()

@@ -57,6 +57,10 @@ def logins(server, empty_database):
     made.run(f'ALTER DATABASE "{database}" OWNER TO ai')
     for name in made.made:
         made.run(f"DROP OWNED BY {name} CASCADE", f"DROP ROLE {name}")
+    # Those of a superuser, the next user of the database may not end, and closing doesn't wait for their end.
+    with psycopg.connect(server.url(user="postgres").replace("+psycopg", "")) as connection:
+        ending = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s"
+        connection.execute(ending, [database])
 
 
 def name_in(url) -> str:

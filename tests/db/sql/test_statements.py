@@ -18,7 +18,7 @@ def test_the_snapshots_are_what_is_sent():
     assert kept == texts(), "write them anew with: python -m tests.db.sql.snapshots"
 
 
-@pytest.mark.parametrize("name", chain.from_iterable(subjects().values()))
+@pytest.mark.parametrize("name", [*chain.from_iterable(subjects().values())])
 def test_nothing_is_left_to_be_filled_in(name: str):
     sql = assembled(Tables(TableNames()), name)
     assert "$" not in sql
