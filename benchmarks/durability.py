@@ -60,7 +60,7 @@ async def durable(bench: Bench) -> list[Row]:
             ours, plain = (median(times) * 1000 for times in zip(*pairs, strict=True))
             name = "one run" if at_once == 1 else f"{at_once} runs at once"
             note = f"{steps} steps: {ours:.0f} and {plain:.0f} ms"
-            rows.append(Row(f"what a durable step adds, in ms: {name}", "≤", 8, added, note))
+            rows.append(Row(f"what a durable step adds, in ms: {name}", "≤", 12, added, note))
     return rows
 
 

@@ -29,7 +29,6 @@ LEFT: Final[dict[str, dict[str, str]]] = {
     },
     "private": {
         "agentos/os/http/lookup.py": "Starlette's `get_route_path`, until a public door is found",
-        "agentos/runner/durable/host.py": "DBOS's database, until steps go by its public interface",
     },
     "undeclared": {},
 }

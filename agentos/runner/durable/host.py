@@ -156,7 +156,7 @@ class Host:
     async def _launch(self) -> None:
         # DBOS calls workflows in the loop that it is launched in.
         _tame_log()
-        dbos = DBOS(config=_config(self._url, self._worker_id))
+        DBOS(config=_config(self._url, self._worker_id))
         if (DBOS.executor_id, DBOS.application_version) != (self._worker_id, VERSION):
             raise ConfigurationError(
                 "This process uses DBOS for something else: serve durable runs in a process of their own."
@@ -164,10 +164,6 @@ class Host:
         self._is_up = True
         DBOS.listen_queues([self._queue])
         DBOS.launch()
-        # Before each step DBOS looks whether it is recorded, which costs as much as recording it. None is:
-        # `_workflow` has read them all. Who records in between is found out by the record itself. This goes
-        # below DBOS's public interface, so DBOS is held at 3.4.x.
-        dbos._sys_db.check_operation_execution = _nothing  # pyright: ignore[reportPrivateUsage]
 
     async def _serve(self) -> None:
         await self._left.wait()
@@ -200,10 +196,6 @@ async def _workflow(run_id: str, segment: int) -> None:
     if not await asyncio.wrap_future(enter(run_id, segment, recorded)):
         raise asyncio.CancelledError
     host.forget(workflow_id)
-
-
-def _nothing(*_: object, **__: object) -> None:
-    """Nothing is recorded of the step."""
 
 
 def _id(run_id: str, segment: int) -> str:
