@@ -1,4 +1,4 @@
-"""What DBOS, the engine of durable runs, keeps of them: rows in the schema `dbos` of the same database.
+"""What DBOS, which records durable runs, keeps of them: rows in the schema `dbos` of the same database.
 
 They are made by the role that logs in, hence deleted as that role. A segment of a run is one workflow,
 `run_id:segment`. What a workflow has recorded is of use only until it ends.

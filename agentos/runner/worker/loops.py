@@ -72,17 +72,17 @@ class WorkerLoops:
             stack.push_async_callback(self._leave)
             stack.push_async_callback(worker.close)
             if any(durable or runnable.settings.durable for runnable in own):
-                await self._prepare_engine()
+                await self._prepare_runtime()
             loops = (self._beats, self._adoption, self._claims, self._notifications, worker.begin_given)
             await stack.enter_async_context(
                 background(*loops, logger=logger, expected=AgentOSError, pause=AGAIN_SECONDS)
             )
             yield
 
-    async def _prepare_engine(self) -> None:
+    async def _prepare_runtime(self) -> None:
         """A deployment that can't be durable must not start as if it were."""
         try:
-            await self._worker.engine()
+            await self._worker.runtime()
         except DatabaseUnavailableError as error:
             logger.warning("Durable runs are waiting: %s", error)
 

@@ -31,7 +31,7 @@ from agentos.tasks import patiently
 
 if TYPE_CHECKING:  # importing it imports DBOS, which only durable runs need
     from agentos.db.base import Db
-    from agentos.runner.durable.engine import Engine
+    from agentos.runner.durable.runtime import DurableRuntime
 
 logger = logging.getLogger("agentos.runner")
 
@@ -53,8 +53,8 @@ class Worker:
         self.reader = LogReader(db)
         self._held = HeldRuns()
         self._given: asyncio.Queue[str] = asyncio.Queue()
-        self._engine: Engine | None = None
-        self._engine_lock = asyncio.Lock()
+        self._runtime: DurableRuntime | None = None
+        self._runtime_lock = asyncio.Lock()
 
     async def start(self, runnable: Configured, execution: Execution, *, log: bool) -> LiveRun | None:
         """Starts a run that is this worker's; None if the database went away meanwhile: it starts later."""
@@ -63,7 +63,7 @@ class Worker:
         held = self._held.put(execution.run_id, RunState.BEGINNING)
         held.execution, held.launched = execution, asyncio.get_running_loop().create_future()
         try:
-            await (await self.engine()).start(execution.run_id, execution.segment)
+            await (await self.runtime()).start(execution.run_id, execution.segment)
             return await held.launched
         except DatabaseUnavailableError:
             run = execution.run
@@ -76,19 +76,21 @@ class Worker:
         finally:
             self._held.drop(execution.run_id, held)
 
-    async def engine(self) -> Engine:
+    async def runtime(self) -> DurableRuntime:
         """What records the steps of durable runs, launched when it is first needed."""
-        async with self._engine_lock:
-            if self._engine is None:
-                from agentos.runner.durable.engine import Engine
+        async with self._runtime_lock:
+            if self._runtime is None:
+                from agentos.runner.durable.runtime import DurableRuntime
 
-                self._engine = await Engine.launch(self.db.url, worker_id=self.id, execute=self.execute)
-            return self._engine
+                self._runtime = await DurableRuntime.launch(
+                    self.db.url, worker_id=self.id, execute=self.execute
+                )
+            return self._runtime
 
     async def close(self) -> None:
         """Leaves durable runs to other processes, and waits until everything is written."""
-        if self._engine is not None:
-            await self._engine.close()
+        if self._runtime is not None:
+            await self._runtime.close()
         await self.log.close()
         await self.reader.close()
 
@@ -140,12 +142,12 @@ class Worker:
             return
         logger.warning("Adopting run %s after its process died", orphan.run_id)
         try:
-            engine = await self.engine()
+            runtime = await self.runtime()
         except ConfigurationError as error:
             logger.error("Can't continue run %s here: %s", orphan.run_id, error)
             await self._end(orphan, died)
             return
-        if not await engine.resume(orphan.run_id, orphan.segment):
+        if not await runtime.resume(orphan.run_id, orphan.segment):
             await self.begin(orphan)
 
     async def begin_given(self) -> None:
@@ -167,7 +169,7 @@ class Worker:
                 self._given.task_done()
 
     async def execute(self, run_id: str, segment: int) -> None:
-        """What the engine calls for a durable run, to be begun or resumed here.
+        """What the runtime calls for a durable run, to be begun or resumed here.
 
         RunLostError unless the run has ended or paused then: it is another process's now, or is to be.
         """

@@ -45,10 +45,10 @@ _ELSEWHERE = "Another process executes the run now."
 logger = logging.getLogger(__name__)
 
 
-class Engine:
+class DurableRuntime:
     """DBOS in this process, for one user of it: executes segments of runs and keeps their steps.
 
-    `execute(run_id, segment)` is called in the loop that launched the engine, in a task of its own. Once it
+    `execute(run_id, segment)` is called in the loop that launched the runtime, in a task of its own. Once it
     returns the segment is over and forgotten. Whatever it raises, CancelledError too, leaves the segment as
     it is, to be resumed here or elsewhere; errors other than RunLostError are logged.
     """
@@ -63,19 +63,19 @@ class Engine:
     @classmethod
     async def launch(
         cls, url: str, *, worker_id: str, execute: Callable[[str, int], Awaitable[None]]
-    ) -> Engine:
+    ) -> DurableRuntime:
         """Starts DBOS, or joins it where the process has it already for the same database.
 
         ConfigurationError if it has it for another one, or may not make the schema; DatabaseUnavailableError.
         """
         parsed = parse_url(url)
-        engine = cls(await asyncio.to_thread(Host.enter, url, worker_id), execute)
+        runtime = cls(await asyncio.to_thread(Host.enter, url, worker_id), execute)
         async with AsyncExitStack() as unless_started:
-            unless_started.push_async_callback(engine.close)
+            unless_started.push_async_callback(runtime.close)
             with answering(parsed), permitted(_MEND):
-                await asyncio.wrap_future(engine._host.started)
+                await asyncio.wrap_future(runtime._host.started)
             unless_started.pop_all()
-        return engine
+        return runtime
 
     async def start(self, run_id: str, segment: int) -> None:
         """Begins a segment here; returns once DBOS knows it. ConflictError if it knew it before."""
@@ -107,7 +107,7 @@ class Engine:
             self._loop.call_soon_threadsafe(
                 self._begin, run_id, segment, _Recorder(self._host, recorded), over
             )
-        except RuntimeError:  # the loop is gone, and whoever ran it hasn't closed the engine
+        except RuntimeError:  # the loop is gone, and whoever ran it hasn't closed the runtime
             over.set_result(False)
         return over
 
