@@ -2,27 +2,31 @@
 
 A segment of a durable run is a workflow here, which only waits for the task that executes the segment in the
 server's loop. A workflow that is taken up again goes through a queue that nobody but the process that asked
-for it listens to, so that a run is never begun by a process that doesn't hold it.
+for it listens to, so that a run is never begun by a process that doesn't hold it. An entry of a `WorkQueue`
+is a workflow without steps, which any process that listens may execute.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import Context, ContextVar
+from dataclasses import dataclass
 from functools import partial
 from json import loads
 from threading import Lock, Thread
 from typing import Any, ClassVar, TypeVar
 
-from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID
+from dbos import DBOS, DBOSConfig, Serializer, SetEnqueueOptions, SetWorkflowID, WorkflowStatus
 from dbos import error as dbos_errors
 
 from agentos.db.connection.url import connect_args, parse_url
 from agentos.errors import ConfigurationError, ConflictError
+from agentos.run.records import Json
 from agentos.run.text import json_of
 from agentos.runner.durable.steps import StepRecord
 
@@ -37,8 +41,21 @@ CONNECTIONS = 6
 """How many DBOS may hold to Postgres, besides the server's own."""
 WRITERS = 4
 QUEUE_SECONDS = 0.25
+"""How often the queue of resumed runs is polled, which exists in a process that has resumed one."""
+WORK_SECONDS = 1.0
+"""How often each queue of work is polled."""
 CLOSE_SECONDS = 5.0
 """How long what is ending already may take to be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkQueue:
+    """A queue that the process listens to from its launch."""
+
+    name: str
+    enter: Callable[[Json], Future[bool]]
+    """Has an entry executed; whether it is over, and not just left."""
+    per_process: int | None = None
 
 
 class Host:
@@ -47,11 +64,12 @@ class Host:
     _lock: ClassVar = Lock()
     _present: ClassVar[Host | None] = None
 
-    def __init__(self, url: str, worker_id: str) -> None:
+    def __init__(self, url: str, worker_id: str, queues: Sequence[WorkQueue]) -> None:
         self.writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="agentos-durable")
         """Threads that may block: those that record steps."""
         self.resuming: dict[str, Enter] = {}
-        """Whose the workflows in the queue are."""
+        """Whose the workflows in the queue of resumed runs are."""
+        self.queues = {queue.name: queue for queue in queues}
         self._url = url
         self._worker_id = worker_id
         self._queue = f"agentos-{worker_id}"
@@ -65,16 +83,24 @@ class Host:
         self.started = asyncio.run_coroutine_threadsafe(self._launch(), self._loop)
 
     @classmethod
-    def enter(cls, url: str, worker_id: str) -> Host:
-        """The process's host, made by whoever comes first; blocks while the last one is leaving."""
+    def enter(cls, url: str, worker_id: str, queues: Sequence[WorkQueue] = ()) -> Host:
+        """The process's host, made by the first guest; blocks while the last one is leaving.
+
+        DBOS must know its queues before it is launched, so only the first guest may bring some.
+        """
         with cls._lock:
             host = cls._present
             if host is None:
-                host = cls._present = cls(url, worker_id)
+                host = cls._present = cls(url, worker_id, queues)
                 host._thread.start()
             elif host._url != url:
                 raise ConfigurationError(
                     "Durable runs of one process must be in one database: give all of them the same db_url."
+                )
+            elif queues:
+                raise ConfigurationError(
+                    "Only the first server of a process may have queued work: serve this one in a process of "
+                    "its own."
                 )
             host._guests += 1
             return host
@@ -127,6 +153,42 @@ class Host:
             return False
         return True
 
+    async def enqueue(self, queue: str, entry_id: str, argument: Json, delay: float) -> bool:
+        """Puts an entry into a queue of work; False if one with that id waits or executes already."""
+        try:
+            with (
+                SetWorkflowID(f"{queue}/{entry_id}", workflow_id_reuse_policy="reject"),
+                SetEnqueueOptions(delay_seconds=delay or None),
+            ):
+                await DBOS.enqueue_workflow_async(queue, _work, queue, argument)
+        except dbos_errors.DBOSWorkflowIDInUseError:
+            return False
+        return True
+
+    async def executors(self) -> set[str]:
+        """The processes that execute entries of this one's queues, or did until they died."""
+        return {each.executor_id for each in await self._executing() if each.executor_id is not None}
+
+    async def resume_work(self, executors: Sequence[str]) -> int:
+        """Puts what these processes were executing back into its queues; how many entries."""
+        left: defaultdict[str, list[str]] = defaultdict(list)
+        for each in await self._executing(executors):
+            if each.queue_name is not None:
+                left[each.queue_name].append(each.workflow_id)
+        for queue, workflow_ids in left.items():
+            await DBOS.resume_workflows_async(workflow_ids, queue_name=queue)
+        return sum(map(len, left.values()))
+
+    async def _executing(self, executors: Sequence[str] | None = None) -> Sequence[WorkflowStatus]:
+        return await DBOS.list_workflows_async(
+            status="PENDING",
+            queue_name=list(self.queues),
+            app_version=VERSION,
+            executor_id=None if executors is None else list(executors),
+            load_input=False,
+            load_output=False,
+        )
+
     def forget(self, workflow_id: str) -> None:
         """Deletes the workflow that this is called in, once DBOS has written that it is finished."""
         task = asyncio.current_task()
@@ -162,8 +224,12 @@ class Host:
                 "This process uses DBOS for something else: serve durable runs in a process of their own."
             )
         self._is_up = True
-        DBOS.listen_queues([self._queue])
+        DBOS.listen_queues([self._queue, *self.queues])
         DBOS.launch()
+        for queue in self.queues.values():
+            await DBOS.register_queue_async(
+                queue.name, worker_concurrency=queue.per_process, polling_interval_sec=WORK_SECONDS
+            )
 
     async def _serve(self) -> None:
         await self._left.wait()
@@ -194,6 +260,18 @@ async def _workflow(run_id: str, segment: int) -> None:
     if host is None or enter is None:
         raise asyncio.CancelledError
     if not await asyncio.wrap_future(enter(run_id, segment, recorded)):
+        raise asyncio.CancelledError
+    host.forget(workflow_id)
+
+
+@DBOS.workflow(name="agentos_work", max_recovery_attempts=None)
+async def _work(queue: str, argument: Json) -> None:
+    """Waits for an entry of a queue of work, which is taken up again where this is cancelled."""
+    host, workflow_id = Host.present(), DBOS.workflow_id
+    entered = host.queues.get(queue) if host is not None else None
+    if host is None or entered is None or workflow_id is None:
+        raise asyncio.CancelledError
+    if not await asyncio.wrap_future(entered.enter(argument)):
         raise asyncio.CancelledError
     host.forget(workflow_id)
 

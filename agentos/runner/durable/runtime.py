@@ -1,6 +1,7 @@
 """Durable runs: segments that DBOS keeps the steps of, so that another process can go on with them.
 
-What is finished is forgotten: only live runs are in the schema `dbos`. Importing this module imports DBOS,
+Beside them `Work`, entries of queues. What is finished is forgotten: only live runs and entries are in the
+schema `dbos`. Importing this module imports DBOS,
 which takes a moment: import it where durable runs are served.
 """
 
@@ -8,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dbos import DBOS
 from dbos import error as dbos_errors
@@ -21,8 +22,10 @@ from dbos import error as dbos_errors
 from agentos.db.connection.errors import answering, permitted
 from agentos.db.connection.url import parse_url
 from agentos.errors import AgentOSError, RunLostError
-from agentos.runner.durable.host import Host
+from agentos.run.records import Json
+from agentos.runner.durable.host import Host, WorkQueue
 from agentos.runner.durable.steps import StepRecord, recording
+from agentos.runner.durable.work import Work
 from agentos.tasks import to_the_end
 
 T = TypeVar("T")
@@ -46,30 +49,38 @@ logger = logging.getLogger(__name__)
 
 
 class DurableRuntime:
-    """DBOS in this process, for one user of it: executes segments of runs and keeps their steps.
+    """DBOS in this process, for one user of it: executes segments of runs and keeps their steps, and `works`.
 
     `execute(run_id, segment)` is called in the loop that launched the runtime, in a task of its own. Once it
     returns the segment is over and forgotten. Whatever it raises, CancelledError too, leaves the segment as
     it is, to be resumed here or elsewhere; errors other than RunLostError are logged.
     """
 
-    def __init__(self, host: Host, execute: Callable[[str, int], Awaitable[None]]) -> None:
-        self._host = host
+    def __init__(self, execute: Callable[[str, int], Awaitable[None]]) -> None:
         self._execute = execute
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
+        self._host: Host
 
     @classmethod
     async def launch(
-        cls, url: str, *, worker_id: str, execute: Callable[[str, int], Awaitable[None]]
+        cls,
+        url: str,
+        *,
+        worker_id: str,
+        execute: Callable[[str, int], Awaitable[None]],
+        works: Sequence[Work] = (),
     ) -> DurableRuntime:
         """Starts DBOS, or joins it where the process has it already for the same database.
 
-        ConfigurationError if it has it for another one, or may not make the schema; DatabaseUnavailableError.
+        ConfigurationError if it has it for another one, or may not make the schema, or has it already and
+        there are `works`; DatabaseUnavailableError.
         """
         parsed = parse_url(url)
-        runtime = cls(await asyncio.to_thread(Host.enter, url, worker_id), execute)
+        runtime = cls(execute)
+        queues = [WorkQueue(each.queue, partial(runtime._enter, each), each.per_process) for each in works]
+        runtime._host = await asyncio.to_thread(Host.enter, url, worker_id, queues)
         async with AsyncExitStack() as unless_started:
             unless_started.push_async_callback(runtime.close)
             with answering(parsed), permitted(_MEND):
@@ -89,6 +100,24 @@ class DurableRuntime:
         """
         return await self._host.call(partial(self._host.resume, self.enter, run_id, segment))
 
+    async def enqueue(self, work: Work, entry_id: str, argument: Json, *, delay: float = 0) -> bool:
+        """Puts an entry into a queue, to be executed in `delay` seconds, up to three more, or later.
+
+        False if an entry with that id waits or executes already; what has ended is forgotten.
+        """
+        return await self._host.call(partial(self._host.enqueue, work.queue, entry_id, argument, delay))
+
+    async def executors(self) -> set[str]:
+        """The ids of the workers that execute entries of our queues, or did until they died."""
+        return await self._host.call(self._host.executors)
+
+    async def resume_work(self, executors: Sequence[str]) -> int:
+        """Has what these workers were executing executed again, by any process; how many entries.
+
+        Such a worker that still lives can end none of them any more.
+        """
+        return await self._host.call(partial(self._host.resume_work, executors))
+
     async def close(self) -> None:
         """Cancels what still executes, which stays to be resumed, and gives back threads and connections."""
         if self._is_closed:
@@ -102,33 +131,60 @@ class DurableRuntime:
 
     def enter(self, run_id: str, segment: int, recorded: Mapping[str, StepRecord]) -> Future[bool]:
         """Has the segment executed, in the caller's context, and says in the end whether it is over."""
+
+        async def execute() -> None:
+            recording.set(_Recorder(self._host, recorded))
+            await self._execute(run_id, segment)
+
+        def is_over(task: asyncio.Task[None]) -> bool:
+            error = None if task.cancelled() else task.exception()
+            if error is not None and not isinstance(error, RunLostError):
+                logger.error("Run %s stopped here, and can be resumed", run_id, exc_info=error)
+            return not task.cancelled() and error is None
+
+        return self._begin(execute, is_over, name=f"run {run_id}", context=copy_context())
+
+    def _enter(self, work: Work, argument: Json) -> Future[bool]:
+        async def execute() -> None:
+            await work.execute(argument)
+
+        def is_over(task: asyncio.Task[None]) -> bool:
+            if task.cancelled():
+                return not self._is_closed
+            if error := task.exception():
+                logger.error("An entry of the queue %r failed", work.name, exc_info=error)
+            return True
+
+        return self._begin(execute, is_over, name=work.name, context=Context())
+
+    def _begin(
+        self,
+        execute: Callable[[], Coroutine[Any, Any, None]],
+        is_over: Callable[[asyncio.Task[None]], bool],
+        *,
+        name: str,
+        context: Context,
+    ) -> Future[bool]:
+        """Executes it in the server's loop; called in DBOS's."""
         over: Future[bool] = Future()
+
+        def begin() -> None:
+            if self._is_closed:
+                over.set_result(False)
+                return
+            task = self._loop.create_task(execute(), name=name)
+            self._tasks.add(task)
+            task.add_done_callback(end)
+
+        def end(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            over.set_result(is_over(task))
+
         try:
-            self._loop.call_soon_threadsafe(
-                self._begin, run_id, segment, _Recorder(self._host, recorded), over
-            )
+            self._loop.call_soon_threadsafe(begin, context=context)
         except RuntimeError:  # the loop is gone, and whoever ran it hasn't closed the runtime
             over.set_result(False)
         return over
-
-    def _begin(self, run_id: str, segment: int, recorder: _Recorder, over: Future[bool]) -> None:
-        if self._is_closed:
-            over.set_result(False)
-            return
-        recording.set(recorder)
-        task = self._loop.create_task(self._segment(run_id, segment), name=f"run {run_id}")
-        self._tasks.add(task)
-        task.add_done_callback(partial(self._end, run_id, over))
-
-    async def _segment(self, run_id: str, segment: int) -> None:
-        await self._execute(run_id, segment)
-
-    def _end(self, run_id: str, over: Future[bool], task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None and not isinstance(error, RunLostError):
-            logger.error("Run %s stopped here, and can be resumed", run_id, exc_info=error)
-        over.set_result(not task.cancelled() and error is None)
 
 
 class _Recorder:

@@ -71,7 +71,7 @@ class WorkerLoops:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._leave)
             stack.push_async_callback(worker.close)
-            if any(durable or runnable.settings.durable for runnable in own):
+            if worker.works or any(durable or runnable.settings.durable for runnable in own):
                 await self._prepare_runtime()
             loops = (self._beats, self._adoption, self._claims, self._notifications, worker.begin_given)
             await stack.enter_async_context(
@@ -82,9 +82,10 @@ class WorkerLoops:
     async def _prepare_runtime(self) -> None:
         """A deployment that can't be durable must not start as if it were."""
         try:
+            await self.alive()  # before it takes anything out of a queue
             await self._worker.runtime()
         except DatabaseUnavailableError as error:
-            logger.warning("Durable runs are waiting: %s", error)
+            logger.warning("Durable runs and queued work are waiting: %s", error)
 
     async def _beats(self) -> None:
         while True:
@@ -106,6 +107,8 @@ class WorkerLoops:
                 )
                 for orphan in orphans:
                     worker.give(orphan, orphaned=True)
+                if worker.works:
+                    await worker.resume_work()
             await asyncio.sleep(BEAT_SECONDS)
 
     def _allowance(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import repeat
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -18,7 +18,9 @@ from agentos.errors import (
     RunLostError,
 )
 from agentos.run.kinds import Kind
+from agentos.run.records import Json
 from agentos.runner.durable.steps import RecordedSteps
+from agentos.runner.durable.work import Work
 from agentos.runner.events.reader import LogReader
 from agentos.runner.events.writer import LogWriter
 from agentos.runner.execution.execution import Execution
@@ -44,10 +46,11 @@ Runnables = Mapping[tuple[Kind, str], Configured]
 class Worker:
     """Begins and ends the runs that are this process's; `WorkerLoops` supplies it with them."""
 
-    def __init__(self, db: Db, runnables: Runnables, live: LiveRuns) -> None:
+    def __init__(self, db: Db, runnables: Runnables, live: LiveRuns, works: Sequence[Work] = ()) -> None:
         self.id = uuid4().hex
         self.db = db
         self.runnables = runnables
+        self.works = works
         self.live = live
         self.log = LogWriter(db, worker_id=self.id)
         self.reader = LogReader(db)
@@ -77,13 +80,13 @@ class Worker:
             self._held.drop(execution.run_id, held)
 
     async def runtime(self) -> DurableRuntime:
-        """What records the steps of durable runs, launched when it is first needed."""
+        """What durable runs and queued work need, launched when either is first needed."""
         async with self._runtime_lock:
             if self._runtime is None:
                 from agentos.runner.durable.runtime import DurableRuntime
 
                 self._runtime = await DurableRuntime.launch(
-                    self.db.url, worker_id=self.id, execute=self.execute
+                    self.db.url, worker_id=self.id, execute=self.execute, works=self.works
                 )
             return self._runtime
 
@@ -149,6 +152,17 @@ class Worker:
             return
         if not await runtime.resume(orphan.run_id, orphan.segment):
             await self.begin(orphan)
+
+    async def enqueue(self, work: Work, entry_id: str, argument: Json, *, delay: float = 0) -> bool:
+        """Puts an entry into the queue of one of `works`; see `DurableRuntime.enqueue`."""
+        return await (await self.runtime()).enqueue(work, entry_id, argument, delay=delay)
+
+    async def resume_work(self) -> None:
+        """Puts entries whose process died back into the queues of `works`."""
+        runtime = await self.runtime()
+        dead = await self.db.gone_workers(sorted(await runtime.executors()))
+        if dead and (count := await runtime.resume_work(dead)):
+            logger.warning("Resuming %s entries of queues after their process died", count)
 
     async def begin_given(self) -> None:
         """Begins what `give` was given, for as long as the server lives."""
