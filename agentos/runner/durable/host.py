@@ -12,10 +12,11 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from json import loads
 from threading import Lock, Thread
@@ -28,6 +29,7 @@ from agentos.db.connection.url import connect_args, parse_url
 from agentos.errors import ConfigurationError, ConflictError
 from agentos.run.records import Json
 from agentos.run.text import json_of
+from agentos.runner.durable.recorder import WRITERS, Writers
 from agentos.runner.durable.steps import StepRecord
 
 T = TypeVar("T")
@@ -37,13 +39,18 @@ Enter = Callable[[str, int, Mapping[str, StepRecord]], Future[bool]]
 
 VERSION = "agentos-1"
 """Of what is recorded: a process takes up only what was recorded under its own."""
+SEGMENT, WORK = "agentos_segment", "agentos_work"
+"""What DBOS calls the workflows of runs and of queued work."""
 CONNECTIONS = 6
 """How many DBOS may hold to Postgres, besides the server's own."""
-WRITERS = 4
 QUEUE_SECONDS = 0.25
 """How often the queue of resumed runs is polled, which exists in a process that has resumed one."""
 WORK_SECONDS = 1.0
 """How often each queue of work is polled."""
+ENDED_AGE = timedelta(hours=1)
+"""After so long what has ended is deleted by any process, if the one that ended it died before it did."""
+ENDED_MOST = 200
+"""How many workflows are deleted at once."""
 CLOSE_SECONDS = 5.0
 """How long what is ending already may take to be written."""
 
@@ -65,8 +72,7 @@ class Host:
     _present: ClassVar[Host | None] = None
 
     def __init__(self, url: str, worker_id: str, queues: Sequence[WorkQueue]) -> None:
-        self.writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="agentos-durable")
-        """Threads that may block: those that record steps."""
+        self.writers = Writers()
         self.resuming: dict[str, Enter] = {}
         """Whose the workflows in the queue of resumed runs are."""
         self.queues = {queue.name: queue for queue in queues}
@@ -189,6 +195,21 @@ class Host:
             load_output=False,
         )
 
+    async def forget_ended(self) -> int:
+        """Deletes up to `ENDED_MOST` workflows that ended at least `ENDED_AGE` ago; how many."""
+        ended = await DBOS.list_workflows_async(
+            name=[SEGMENT, WORK],
+            app_version=VERSION,
+            status=["SUCCESS", "ERROR", "CANCELLED"],
+            completed_before=(datetime.now(UTC) - ENDED_AGE).isoformat(),
+            limit=ENDED_MOST,
+            load_input=False,
+            load_output=False,
+        )
+        if ended:
+            await DBOS.delete_workflows_async([each.workflow_id for each in ended])
+        return len(ended)
+
     def forget(self, workflow_id: str) -> None:
         """Deletes the workflow that this is called in, once DBOS has written that it is finished."""
         task = asyncio.current_task()
@@ -211,9 +232,9 @@ class Host:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
                 runner.run(self._serve())
         finally:
+            self.writers.close()
             if self._is_up:
                 DBOS.destroy()
-            self.writers.shutdown(wait=False)
 
     async def _launch(self) -> None:
         # DBOS calls workflows in the loop that it is launched in.
@@ -245,7 +266,7 @@ _starting: ContextVar[Enter | None] = ContextVar("agentos_starting", default=Non
 """Who executes the workflow that is being started; nobody yet where one is taken up again."""
 
 
-@DBOS.workflow(name="agentos_segment", max_recovery_attempts=None)
+@DBOS.workflow(name=SEGMENT, max_recovery_attempts=None)
 async def _workflow(run_id: str, segment: int) -> None:
     """Waits for a segment. Of a cancelled workflow DBOS writes nothing, so it can be resumed."""
     workflow_id = _id(run_id, segment)
@@ -264,7 +285,7 @@ async def _workflow(run_id: str, segment: int) -> None:
     host.forget(workflow_id)
 
 
-@DBOS.workflow(name="agentos_work", max_recovery_attempts=None)
+@DBOS.workflow(name=WORK, max_recovery_attempts=None)
 async def _work(queue: str, argument: Json) -> None:
     """Waits for an entry of a queue of work, which is taken up again where this is cancelled."""
     host, workflow_id = Host.present(), DBOS.workflow_id

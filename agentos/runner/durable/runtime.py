@@ -14,21 +14,16 @@ from concurrent.futures import Future
 from contextlib import AsyncExitStack
 from contextvars import Context, copy_context
 from functools import partial
-from typing import Any, TypeVar
-
-from dbos import DBOS
-from dbos import error as dbos_errors
+from typing import Any
 
 from agentos.db.connection.errors import answering, permitted
 from agentos.db.connection.url import parse_url
-from agentos.errors import AgentOSError, RunLostError
+from agentos.errors import RunLostError
 from agentos.run.records import Json
-from agentos.runner.durable.host import Host, WorkQueue
+from agentos.runner.durable.host import ENDED_MOST, Host, WorkQueue
+from agentos.runner.durable.recorder import Recorder
 from agentos.runner.durable.steps import StepRecord, recording
 from agentos.runner.durable.work import Work
-from agentos.tasks import to_the_end
-
-T = TypeVar("T")
 
 CANCEL_SECONDS = 5.0
 """How long segments that are cancelled for a hand-over may take to give up."""
@@ -36,14 +31,6 @@ _MEND = (
     "Durable runs keep their steps in the schema 'dbos', which the role of db_url may not make or use: "
     "GRANT CREATE ON DATABASE to it, or make it the owner of that schema."
 )
-
-_LOST = (
-    dbos_errors.DBOSWorkflowConflictIDError,
-    dbos_errors.DBOSUnexpectedStepError,
-    dbos_errors.DBOSStepNondeterminismError,
-)
-"""What DBOS says of a step if another execution has the workflow, or recorded something in its place."""
-_ELSEWHERE = "Another process executes the run now."
 
 logger = logging.getLogger(__name__)
 
@@ -118,6 +105,11 @@ class DurableRuntime:
         """
         return await self._host.call(partial(self._host.resume_work, executors))
 
+    async def forget_ended(self) -> None:
+        """Deletes what ended an hour ago or more; a process that ended it died before it could."""
+        while await self._host.call(self._host.forget_ended) == ENDED_MOST:
+            pass
+
     async def close(self) -> None:
         """Cancels what still executes, which stays to be resumed, and gives back threads and connections."""
         if self._is_closed:
@@ -133,7 +125,7 @@ class DurableRuntime:
         """Has the segment executed, in the caller's context, and says in the end whether it is over."""
 
         async def execute() -> None:
-            recording.set(_Recorder(self._host, recorded))
+            recording.set(Recorder(self._host.writers, recorded))
             await self._execute(run_id, segment)
 
         def is_over(task: asyncio.Task[None]) -> bool:
@@ -185,28 +177,3 @@ class DurableRuntime:
         except RuntimeError:  # the loop is gone, and whoever ran it hasn't closed the runtime
             over.set_result(False)
         return over
-
-
-class _Recorder:
-    """`recorded.Recorder` of one workflow."""
-
-    def __init__(self, host: Host, recorded: Mapping[str, StepRecord]) -> None:
-        self.recorded = recorded
-        self._host = host
-
-    async def record(self, name: str, record: StepRecord) -> None:
-        step, plain = DBOS.reserve_step(), record.plain()
-        # DBOS finds its workflow in the context, which is copied since no two threads can be in the same.
-        work = self._host.writers.submit(copy_context().run, step.run, {"name": name}, lambda: plain)
-        try:
-            kept = await to_the_end(_awaited(work))
-        except (*_LOST, AssertionError):  # AssertionError: finished there, and deleted
-            raise RunLostError(_ELSEWHERE) from None
-        except dbos_errors.DBOSWorkflowCancelledError:
-            raise AgentOSError("The run's workflow was cancelled in DBOS.") from None
-        if kept is not plain:
-            raise RunLostError(_ELSEWHERE)
-
-
-async def _awaited(work: Future[T]) -> T:
-    return await asyncio.wrap_future(work)
