@@ -20,6 +20,8 @@ logger = logging.getLogger("agentos.runner")
 BEAT_SECONDS = 5.0
 DEAD_SECONDS = 20.0
 """After so long without a beat a process counts as dead, and its runs are adopted."""
+FORGET_SECONDS = 1800.0
+"""How often what DBOS still has of ended workflows is looked for."""
 CLAIM_SECONDS = 2.0
 """How often the queue is polled without news of it."""
 
@@ -73,7 +75,14 @@ class WorkerLoops:
             stack.push_async_callback(worker.close)
             if worker.works or any(durable or runnable.settings.durable for runnable in own):
                 await self._prepare_runtime()
-            loops = (self._beats, self._adoption, self._claims, self._notifications, worker.begin_given)
+            loops = (
+                self._beats,
+                self._adoption,
+                self._claims,
+                self._notifications,
+                self._forgetting,
+                worker.begin_given,
+            )
             await stack.enter_async_context(
                 background(*loops, logger=logger, expected=AgentOSError, pause=AGAIN_SECONDS)
             )
@@ -110,6 +119,11 @@ class WorkerLoops:
                 if worker.works:
                     await worker.resume_work()
             await asyncio.sleep(BEAT_SECONDS)
+
+    async def _forgetting(self) -> None:
+        while True:
+            await self._worker.forget_ended()
+            await asyncio.sleep(FORGET_SECONDS)
 
     def _allowance(self) -> float:
         """How much longer others may be silent: what kept this process from beating has kept them too."""

@@ -164,6 +164,11 @@ class Worker:
         if dead and (count := await runtime.resume_work(dead)):
             logger.warning("Resuming %s entries of queues after their process died", count)
 
+    async def forget_ended(self) -> None:
+        """Has the durable runtime forget what is left of workflows that have ended, if there is one."""
+        if self._runtime is not None:
+            await self._runtime.forget_ended()
+
     async def begin_given(self) -> None:
         """Begins what `give` was given, for as long as the server lives."""
         while True:

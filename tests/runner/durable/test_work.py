@@ -136,6 +136,35 @@ async def test_work_of_a_killed_process_is_resumed_and_that_of_a_live_one_is_not
             await until(lambda: rows(database, HELD) == [])
 
 
+async def test_what_ended_long_ago_and_was_not_forgotten_is(db, database):
+    async def nothing(run_id: str, segment: int) -> None: ...
+
+    runtime = await DurableRuntime.launch(database, worker_id=uuid4().hex, execute=nothing)
+    kept = {
+        "lately": ("SUCCESS", "agentos_work", "agentos-1", 0.5),
+        "waiting": ("PENDING", "agentos_segment", "agentos-1", 48),
+        "theirs": ("SUCCESS", "their_work", "agentos-1", 48),
+        "another version's": ("ERROR", "agentos_segment", "agentos-2", 48),
+    }
+    left = {
+        "run:0": ("ERROR", "agentos_segment", "agentos-1", 48),
+        "1": ("SUCCESS", "agentos_work", "agentos-1", 2),
+    }
+    with administering(database) as connection:
+        for workflow_id, values in (kept | left).items():
+            connection.execute(
+                """
+                INSERT INTO dbos.workflow_status
+                    (workflow_uuid, status, name, application_version, application_name, completed_at)
+                VALUES (%s, %s, %s, %s, 'agentos', (extract(epoch from now()) - %s * 3600) * 1000)
+                """,
+                [workflow_id, *values],
+            )
+    await runtime.forget_ended()
+    assert {name for (name,) in rows(database, "SELECT workflow_uuid FROM dbos.workflow_status")} == set(kept)
+    await runtime.close()
+
+
 async def test_only_the_first_server_of_a_process_may_have_queues(db, database):
     async def nothing(run_id: str, segment: int) -> None: ...
 
