@@ -80,6 +80,7 @@ class WorkerLoops:
                 self._adoption,
                 self._claims,
                 self._notifications,
+                self._resumption,
                 self._forgetting,
                 worker.begin_given,
             )
@@ -116,8 +117,14 @@ class WorkerLoops:
                 )
                 for orphan in orphans:
                     worker.give(orphan, orphaned=True)
-                if worker.works:
-                    await worker.resume_work()
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def _resumption(self) -> None:
+        """Apart from the adoption of runs, as DBOS's calls wait while the database is away, and longer."""
+        while True:
+            await self.alive()
+            if self._worker.works and not self._is_draining:
+                await self._worker.resume_work()
             await asyncio.sleep(BEAT_SECONDS)
 
     async def _forgetting(self) -> None:
