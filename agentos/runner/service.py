@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from agentos.db.contracts.workers import Assignment
 from agentos.errors import ConflictError, DatabaseUnavailableError, InvalidInputError, NotFoundError
 from agentos.run.owner import ANYONE, Owner, may_see
-from agentos.run.records import RunOutput, RunStatus
+from agentos.run.records import Json, RunOutput, RunStatus
 from agentos.run.request import RunRequest
 from agentos.runner.accept import Place, accept
 from agentos.runner.continuation import Continuation, open_execution, reopen
+from agentos.runner.durable.work import Work
 from agentos.runner.events.reader import Batches
 from agentos.runner.execution.live_runs import LiveRun, LiveRuns
 from agentos.runner.settings import Configured
@@ -51,8 +52,10 @@ class RunService:
         *,
         capacity: Capacity | None = None,
         durable: bool = False,
+        works: Sequence[Work] = (),
     ) -> None:
         self.live = LiveRuns()
+        self._works = works
         self._capacity = capacity or Capacity()
         self._background_durable = durable
         self._runnables = runnables
@@ -101,6 +104,10 @@ class RunService:
         if execution.run.status is RunStatus.RUNNING:
             live = await worker.start(runnable, execution, log=request.stream or execution.durable)
         return Started(execution.run, self.source_of(runnable, execution.run), live)
+
+    async def enqueue(self, work: Work, entry_id: str, argument: Json, *, delay: float = 0) -> bool:
+        """Has one of `works` done here or by another process, in `delay` seconds; see `DurableRuntime`."""
+        return await self._workers[id(work.db)].enqueue(work, entry_id, argument, delay=delay)
 
     async def find(
         self, runnable: Configured, run_id: str, *, session_id: str | None, owner: Owner
@@ -217,7 +224,8 @@ class RunService:
             own: Runnables = {
                 (each.kind, each.id): each for each in self._runnables if each.settings.db is db
             }
-            worker = self._workers[id(db)] = Worker(db, own, self.live)
+            works = [work for work in self._works if work.db is db]
+            worker = self._workers[id(db)] = Worker(db, own, self.live, works)
             self._loops[id(db)] = WorkerLoops(worker, self._capacity)
 
     async def _close(self, grace: float) -> None:

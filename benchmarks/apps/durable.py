@@ -1,4 +1,4 @@
-"""A server with the same agent twice: one keeps each step of its runs, the other doesn't."""
+"""A server with the same agent thrice: nothing is recorded, DBOS records each step, or our own table does."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from agentos.models.base import ModelRequest, ModelResponse
 from agentos.models.function import FunctionModel
 from agentos.os import AgentOS
 from agentos.run.messages import FunctionCall, ToolCall
+from benchmarks.apps.fenced import FencedAgent, prepare
 
 db = PostgresDb(os.environ["DATABASE_URL"])
 
@@ -28,10 +29,11 @@ async def count() -> str:
     return "one more"
 
 
-def agent(name: str, *, durable: bool) -> Agent:
+def agent(name: str, made: type[Agent] = Agent, *, durable: bool = False) -> Agent:
     """An agent that has nothing to think about."""
-    return Agent(id=name, model=FunctionModel(turn), tools=[count], db=db, durable=durable)
+    return made(id=name, model=FunctionModel(turn), tools=[count], db=db, durable=durable)
 
 
-agents = [agent("plain", durable=False), agent("durable", durable=True)]
+FencedAgent.steps_engine = prepare(os.environ["DATABASE_URL"])
+agents = [agent("plain"), agent("durable", durable=True), agent("fenced", FencedAgent)]
 app = AgentOS(id="bench", agents=agents, audit=False).get_app()

@@ -8,11 +8,16 @@ from pathlib import Path
 
 from scripts.ratchet import dependencies, excepts, leftovers, names, privates, sizes, slivers
 from scripts.ratchet.checkout import Checkout, Finding
-from scripts.ratchet.left import LEFT
 
-RULES = (leftovers.find, sizes.find, names.find, excepts.find)
-LENIENT_RULES = {"sliver": slivers.find, "private": privates.find, "undeclared": dependencies.find}
-"""Those that `LEFT` makes exceptions from, by its keys."""
+RULES = (
+    leftovers.find,
+    sizes.find,
+    names.find,
+    excepts.find,
+    slivers.find,
+    privates.find,
+    dependencies.find,
+)
 
 
 def main() -> int:
@@ -24,14 +29,9 @@ def main() -> int:
 
 
 def findings(checkout: Checkout) -> Iterator[Finding]:
-    """What is wrong with a checkout, less what is left for now."""
+    """What is wrong with a checkout."""
     for find in RULES:
         yield from find(checkout)
-    for rule, find in LENIENT_RULES.items():
-        found = list(find(checkout))
-        yield from (finding for finding in found if finding.file not in LEFT[rule])
-        for name in sorted(LEFT[rule].keys() & set(checkout.names) - {each.file for each in found}):
-            yield Finding(name, 1, f"nothing is left to fix: remove its line from LEFT[{rule!r}]")
 
 
 if __name__ == "__main__":

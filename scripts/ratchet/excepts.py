@@ -14,6 +14,7 @@ ALLOWED = {
     "agentos/models/catalog.py": 1,  # the import of another package's module: its failure is a sentence
     "agentos/os/audit/log.py": 1,  # a background loop, which must not end before the server does
     "agentos/tasks.py": 1,  # a background loop, which must not end before its owner
+    "agentos/runner/durable/recorder.py": 1,  # a thread's work: its failure is that of who waits for it
     "agentos/runner/execution/execute.py": 2,  # the run's boundary: executing, and storing its outcome
     "agentos/runner/events/writer.py": 1,  # the log's failure is that of every run that writes to it
     "agentos/runner/execution/drive.py": 1,  # a runnable's code: its failure is that of its run

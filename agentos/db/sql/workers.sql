@@ -147,6 +147,11 @@ SELECT run_id, kind, runnable_id, segment, durable, cancelling, position
 FROM changed
 WHERE status = 'RUNNING'
 
+-- name: gone_workers
+-- Those of the workers that have left, or were found dead.
+SELECT worker_id FROM unnest(:worker_ids) AS worker_id
+WHERE NOT EXISTS (SELECT FROM $executors WHERE executor_id = worker_id)
+
 -- name: take_run
 -- Makes a RUNNING run this worker's, whoever had it.
 UPDATE $runs

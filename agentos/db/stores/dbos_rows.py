@@ -1,16 +1,17 @@
-"""What DBOS, the engine of durable runs, keeps of them: rows in the schema `dbos` of the same database.
+"""What DBOS, which records durable runs, keeps of those that are deleted: rows in the schema `dbos`.
 
-They are made by the role that logs in, hence deleted as that role. A segment of a run is one workflow,
-`run_id:segment`. What a workflow has recorded is of use only until it ends.
+DBOS's public calls delete in transactions of their own, and in a process that has DBOS. Here the rows go in
+one transaction with the runs they are of, so that a user's data is deleted wholly or not at all, from the
+command line as well. They are made by the role that logs in, hence deleted as that role. A segment of a run
+is one workflow, `run_id:segment`. Whatever else is to be forgotten is left to `runner.durable`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import BigInteger, bindparam, text
+from sqlalchemy import bindparam, text
 
 from agentos.db.connection.transaction import Transaction
 from agentos.db.schema.columns import TEXTS
@@ -29,18 +30,9 @@ FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.rel
 WHERE n.nspname = 'dbos' AND c.relname = ANY(:tables)
 """).bindparams(bindparam("tables", type_=TEXTS))
 
-# Other applications may use DBOS in the same database.
-_ENDED: Final = """
-completed_at < (extract(epoch from now()) - :seconds) * 1000
-AND application_version LIKE 'agentos-%'
-AND status IN ('SUCCESS', 'ERROR', 'CANCELLED')
-"""
-_COUNT: Final = text(f"""
-SELECT count(*) AS total FROM dbos.workflow_status WHERE workflow_uuid = ANY(:ids) OR ({_ENDED})
-""").bindparams(_IDS, bindparam("seconds", type_=BigInteger))  # noqa: S608 - of parts that are constants
-_FIND_ENDED: Final = text(f"""
-SELECT workflow_uuid FROM dbos.workflow_status WHERE {_ENDED} LIMIT :most
-""").bindparams(bindparam("seconds", type_=BigInteger))  # noqa: S608 - of parts that are constants
+_COUNT: Final = text("""
+SELECT count(*) AS total FROM dbos.workflow_status WHERE workflow_uuid = ANY(:ids)
+""").bindparams(_IDS)
 
 
 async def forget(transaction: Transaction, workflow_ids: Sequence[str]) -> int:
@@ -60,27 +52,15 @@ async def forget(transaction: Transaction, workflow_ids: Sequence[str]) -> int:
         return await _delete(transaction, list(tables), workflow_ids)
 
 
-async def forget_ended(transaction: Transaction, *, age: timedelta, most: int) -> int:
-    """Deletes what is recorded of up to `most` workflows that ended at least `age` ago; how many.
-
-    Where the role that logs in may not, it does nothing: the schema is another application's.
-    """
+async def count(transaction: Transaction, workflow_ids: Sequence[str]) -> int:
+    """How many of these `forget` would delete."""
+    if not workflow_ids:
+        return 0
     async with transaction.as_login():
         tables = await _found(transaction)
         if not tables or not all(tables.values()):
             return 0
-        ended = await transaction.execute(_FIND_ENDED, {"seconds": int(age.total_seconds()), "most": most})
-        return await _delete(transaction, list(tables), [row["workflow_uuid"] for row in ended])
-
-
-async def count(transaction: Transaction, workflow_ids: Sequence[str], *, ended_for: timedelta) -> int:
-    """How many there are that `forget`, or `forget_ended`, would delete."""
-    async with transaction.as_login():
-        tables = await _found(transaction)
-        if not tables or not all(tables.values()):
-            return 0
-        wanted = {"ids": list(workflow_ids), "seconds": int(ended_for.total_seconds())}
-        return (await transaction.execute(_COUNT, wanted))[0]["total"]
+        return (await transaction.execute(_COUNT, {"ids": list(workflow_ids)}))[0]["total"]
 
 
 async def _found(transaction: Transaction) -> dict[str, bool]:

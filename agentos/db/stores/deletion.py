@@ -26,7 +26,7 @@ from agentos.errors import ConflictError, InvalidInputError
 from agentos.run.owner import ANYONE
 
 BATCH: Final = 200
-"""Sessions, runs or workflows in one transaction."""
+"""Sessions or runs in one transaction."""
 
 _TURN: Final = text("SELECT pg_advisory_xact_lock(:key)")
 
@@ -67,13 +67,13 @@ class DeletionStore(Store):
         if not ages or min(ages) < timedelta(0):
             raise InvalidInputError("Say how old things may get: an age of 0 or more.", field="older_than")
         if dry_run:
-            return await self._foretold(older_than, events_older_than, min(ages))
+            return await self._foretold(older_than, events_older_than)
         pruned = Pruned()
         if older_than is not None:
             pruned += await self._sessions(older_than)
         if events_older_than is not None:
             pruned += Pruned(events=await self._logs(events_older_than))
-        return pruned + Pruned(workflows=await self._workflows(min(ages)))
+        return pruned
 
     async def delete_user(self, user_id: str) -> Receipt:
         """Deletes everything that belongs to a user, at once or not at all. What they do meanwhile stays.
@@ -120,23 +120,11 @@ class DeletionStore(Store):
                 return pruned
             pruned, after = pruned + row["events"], row["last"]
 
-    async def _workflows(self, age: timedelta) -> int:
-        pruned = 0
-        while True:
-            async with self._engine.transaction(ANYONE) as transaction:
-                await self._take_turn(transaction)
-                forgotten = await dbos_rows.forget_ended(transaction, age=age, most=BATCH)
-            pruned += forgotten
-            if forgotten < BATCH:
-                return pruned
-
-    async def _foretold(
-        self, age: timedelta | None, log_age: timedelta | None, workflow_age: timedelta
-    ) -> Pruned:
+    async def _foretold(self, age: timedelta | None, log_age: timedelta | None) -> Pruned:
         """What would go, all of it counted at one moment."""
         async with self._engine.transaction(ANYONE, isolation="REPEATABLE READ") as transaction:
             row = (await transaction.execute(self._count_sessions, {"age": age}))[0]
-            known = await dbos_rows.count(transaction, row["workflows"], ended_for=workflow_age)
+            known = await dbos_rows.count(transaction, row["workflows"])
             foretold, after = _pruned(row, known), ""
             while log_age is not None:
                 parameters = {"age": age, "log_age": log_age, "after": after, "batch": BATCH}

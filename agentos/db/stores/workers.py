@@ -35,6 +35,7 @@ class WorkerStore(Store):
         self._leave = self._statement("leave")
         self._claim_runs = self._statement("claim_runs", runnables=PAYLOAD, **limits)
         self._adopt_runs = self._statement("adopt_runs", runnables=PAYLOAD, held=TEXTS, dead_after=Double)
+        self._gone_workers = self._statement("gone_workers", worker_ids=TEXTS)
         self._take_run = self._statement("take_run", segment=Integer)
         self._open_run = self._statement(
             "open_run", defaults=OBJECT, default_keys=TEXTS, history_runs=BigInteger, memories=BigInteger
@@ -49,6 +50,11 @@ class WorkerStore(Store):
             recorded=Boolean,
         )
         self._cancel_run = self._statement("cancel_run")
+
+    @property
+    def worker_table(self) -> str:
+        """Names the table of workers; those that share it know which of them live."""
+        return f"{self._tables.names.schema}.{self._tables.names.executors}"
 
     async def beat(self, worker_id: str) -> list[str]:
         """Says that the worker lives; returns those of its runs that somebody wants to end."""
@@ -83,6 +89,13 @@ class WorkerStore(Store):
         }
         locks = [self._lock("adoption")]
         return _assignments(await self._reach(ANYONE).execute(self._adopt_runs, wanted, locks=locks))
+
+    async def gone_workers(self, worker_ids: Sequence[str]) -> list[str]:
+        """Those of the workers that have left, or that `adopt_runs` has found dead."""
+        if not worker_ids:
+            return []
+        rows = await self._reach(ANYONE).execute(self._gone_workers, {"worker_ids": list(worker_ids)})
+        return [row["worker_id"] for row in rows]
 
     async def claim_runs(
         self, worker_id: str, *, runnables: Sequence[tuple[Kind, str]], limits: Limits, most: int

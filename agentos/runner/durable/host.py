@@ -2,28 +2,34 @@
 
 A segment of a durable run is a workflow here, which only waits for the task that executes the segment in the
 server's loop. A workflow that is taken up again goes through a queue that nobody but the process that asked
-for it listens to, so that a run is never begun by a process that doesn't hold it.
+for it listens to, so that a run is never begun by a process that doesn't hold it. An entry of a `WorkQueue`
+is a workflow without steps, which any process that listens may execute.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import Context, ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from json import loads
 from threading import Lock, Thread
 from typing import Any, ClassVar, TypeVar
 
-from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID
+from dbos import DBOS, DBOSConfig, Serializer, SetEnqueueOptions, SetWorkflowID, WorkflowStatus
 from dbos import error as dbos_errors
 
 from agentos.db.connection.url import connect_args, parse_url
 from agentos.errors import ConfigurationError, ConflictError
+from agentos.run.records import Json
 from agentos.run.text import json_of
+from agentos.runner.durable.recorder import WRITERS, Writers
 from agentos.runner.durable.steps import StepRecord
 
 T = TypeVar("T")
@@ -33,12 +39,30 @@ Enter = Callable[[str, int, Mapping[str, StepRecord]], Future[bool]]
 
 VERSION = "agentos-1"
 """Of what is recorded: a process takes up only what was recorded under its own."""
+SEGMENT, WORK = "agentos_segment", "agentos_work"
+"""What DBOS calls the workflows of runs and of queued work."""
 CONNECTIONS = 6
 """How many DBOS may hold to Postgres, besides the server's own."""
-WRITERS = 4
 QUEUE_SECONDS = 0.25
+"""How often the queue of resumed runs is polled, which exists in a process that has resumed one."""
+WORK_SECONDS = 1.0
+"""How often each queue of work is polled."""
+ENDED_AGE = timedelta(hours=1)
+"""After so long what has ended is deleted by any process, if the one that ended it died before it did."""
+ENDED_MOST = 200
+"""How many workflows are deleted at once."""
 CLOSE_SECONDS = 5.0
 """How long what is ending already may take to be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkQueue:
+    """A queue that the process listens to from its launch."""
+
+    name: str
+    enter: Callable[[Json], Future[bool]]
+    """Has an entry executed; whether it is over, and not just left."""
+    per_process: int | None = None
 
 
 class Host:
@@ -47,11 +71,11 @@ class Host:
     _lock: ClassVar = Lock()
     _present: ClassVar[Host | None] = None
 
-    def __init__(self, url: str, worker_id: str) -> None:
-        self.writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="agentos-durable")
-        """Threads that may block: those that record steps."""
+    def __init__(self, url: str, worker_id: str, queues: Sequence[WorkQueue]) -> None:
+        self.writers = Writers()
         self.resuming: dict[str, Enter] = {}
-        """Whose the workflows in the queue are."""
+        """Whose the workflows in the queue of resumed runs are."""
+        self.queues = {queue.name: queue for queue in queues}
         self._url = url
         self._worker_id = worker_id
         self._queue = f"agentos-{worker_id}"
@@ -65,16 +89,24 @@ class Host:
         self.started = asyncio.run_coroutine_threadsafe(self._launch(), self._loop)
 
     @classmethod
-    def enter(cls, url: str, worker_id: str) -> Host:
-        """The process's host, made by whoever comes first; blocks while the last one is leaving."""
+    def enter(cls, url: str, worker_id: str, queues: Sequence[WorkQueue] = ()) -> Host:
+        """The process's host, made by the first guest; blocks while the last one is leaving.
+
+        DBOS must know its queues before it is launched, so only the first guest may bring some.
+        """
         with cls._lock:
             host = cls._present
             if host is None:
-                host = cls._present = cls(url, worker_id)
+                host = cls._present = cls(url, worker_id, queues)
                 host._thread.start()
             elif host._url != url:
                 raise ConfigurationError(
                     "Durable runs of one process must be in one database: give all of them the same db_url."
+                )
+            elif queues:
+                raise ConfigurationError(
+                    "Only the first server of a process may have queued work: serve this one in a process of "
+                    "its own."
                 )
             host._guests += 1
             return host
@@ -127,6 +159,57 @@ class Host:
             return False
         return True
 
+    async def enqueue(self, queue: str, entry_id: str, argument: Json, delay: float) -> bool:
+        """Puts an entry into a queue of work; False if one with that id waits or executes already."""
+        try:
+            with (
+                SetWorkflowID(f"{queue}/{entry_id}", workflow_id_reuse_policy="reject"),
+                SetEnqueueOptions(delay_seconds=delay or None),
+            ):
+                await DBOS.enqueue_workflow_async(queue, _work, queue, argument)
+        except dbos_errors.DBOSWorkflowIDInUseError:
+            return False
+        return True
+
+    async def executors(self) -> set[str]:
+        """The processes that execute entries of this one's queues, or did until they died."""
+        return {each.executor_id for each in await self._executing() if each.executor_id is not None}
+
+    async def resume_work(self, executors: Sequence[str]) -> int:
+        """Puts what these processes were executing back into its queues; how many entries."""
+        left: defaultdict[str, list[str]] = defaultdict(list)
+        for each in await self._executing(executors):
+            if each.queue_name is not None:
+                left[each.queue_name].append(each.workflow_id)
+        for queue, workflow_ids in left.items():
+            await DBOS.resume_workflows_async(workflow_ids, queue_name=queue)
+        return sum(map(len, left.values()))
+
+    async def _executing(self, executors: Sequence[str] | None = None) -> Sequence[WorkflowStatus]:
+        return await DBOS.list_workflows_async(
+            status="PENDING",
+            queue_name=list(self.queues),
+            app_version=VERSION,
+            executor_id=None if executors is None else list(executors),
+            load_input=False,
+            load_output=False,
+        )
+
+    async def forget_ended(self) -> int:
+        """Deletes up to `ENDED_MOST` workflows that ended at least `ENDED_AGE` ago; how many."""
+        ended = await DBOS.list_workflows_async(
+            name=[SEGMENT, WORK],
+            app_version=VERSION,
+            status=["SUCCESS", "ERROR", "CANCELLED"],
+            completed_before=(datetime.now(UTC) - ENDED_AGE).isoformat(),
+            limit=ENDED_MOST,
+            load_input=False,
+            load_output=False,
+        )
+        if ended:
+            await DBOS.delete_workflows_async([each.workflow_id for each in ended])
+        return len(ended)
+
     def forget(self, workflow_id: str) -> None:
         """Deletes the workflow that this is called in, once DBOS has written that it is finished."""
         task = asyncio.current_task()
@@ -149,25 +232,25 @@ class Host:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
                 runner.run(self._serve())
         finally:
+            self.writers.close()
             if self._is_up:
                 DBOS.destroy()
-            self.writers.shutdown(wait=False)
 
     async def _launch(self) -> None:
         # DBOS calls workflows in the loop that it is launched in.
         _tame_log()
-        dbos = DBOS(config=_config(self._url, self._worker_id))
+        DBOS(config=_config(self._url, self._worker_id))
         if (DBOS.executor_id, DBOS.application_version) != (self._worker_id, VERSION):
             raise ConfigurationError(
                 "This process uses DBOS for something else: serve durable runs in a process of their own."
             )
         self._is_up = True
-        DBOS.listen_queues([self._queue])
+        DBOS.listen_queues([self._queue, *self.queues])
         DBOS.launch()
-        # Before each step DBOS looks whether it is recorded, which costs as much as recording it. None is:
-        # `_workflow` has read them all. Who records in between is found out by the record itself. This goes
-        # below DBOS's public interface, so DBOS is held at 3.4.x.
-        dbos._sys_db.check_operation_execution = _nothing  # pyright: ignore[reportPrivateUsage]
+        for queue in self.queues.values():
+            await DBOS.register_queue_async(
+                queue.name, worker_concurrency=queue.per_process, polling_interval_sec=WORK_SECONDS
+            )
 
     async def _serve(self) -> None:
         await self._left.wait()
@@ -183,7 +266,7 @@ _starting: ContextVar[Enter | None] = ContextVar("agentos_starting", default=Non
 """Who executes the workflow that is being started; nobody yet where one is taken up again."""
 
 
-@DBOS.workflow(name="agentos_segment", max_recovery_attempts=None)
+@DBOS.workflow(name=SEGMENT, max_recovery_attempts=None)
 async def _workflow(run_id: str, segment: int) -> None:
     """Waits for a segment. Of a cancelled workflow DBOS writes nothing, so it can be resumed."""
     workflow_id = _id(run_id, segment)
@@ -202,8 +285,16 @@ async def _workflow(run_id: str, segment: int) -> None:
     host.forget(workflow_id)
 
 
-def _nothing(*_: object, **__: object) -> None:
-    """Nothing is recorded of the step."""
+@DBOS.workflow(name=WORK, max_recovery_attempts=None)
+async def _work(queue: str, argument: Json) -> None:
+    """Waits for an entry of a queue of work, which is taken up again where this is cancelled."""
+    host, workflow_id = Host.present(), DBOS.workflow_id
+    entered = host.queues.get(queue) if host is not None else None
+    if host is None or entered is None or workflow_id is None:
+        raise asyncio.CancelledError
+    if not await asyncio.wrap_future(entered.enter(argument)):
+        raise asyncio.CancelledError
+    host.forget(workflow_id)
 
 
 def _id(run_id: str, segment: int) -> str:

@@ -1,6 +1,6 @@
 """The steps of a durable run: what each of them came to is written down, and never done again.
 
-Where it is written, the engine knows (`agentos.runner.durable.engine`). What is written is JSON: the result
+Where it is written, the runtime knows (`agentos.runner.durable.runtime`). What is written is JSON: the result
 or the error that ended the step, and what the step changed in the session's state.
 """
 
@@ -94,7 +94,7 @@ class Recorder(Protocol):
 
 
 recording: ContextVar[Recorder] = ContextVar("agentos_recording")
-"""Set by the engine around the execution of a segment."""
+"""Set by the runtime around the execution of a segment."""
 
 
 class RecordedSteps:

@@ -2,7 +2,7 @@
 
 ANNOUNCED   somebody wants it cancelled, but it isn't ours yet: forgotten after a while
 GIVEN       ours in the database, waiting to be begun here
-BEGINNING   being opened, or waiting for the engine of durable runs to call for it
+BEGINNING   being opened, or waiting for the durable runtime to call for it
 EXECUTING   a live task
 UNSETTLED   over, but the database couldn't take its outcome yet
 
@@ -10,7 +10,7 @@ UNSETTLED   over, but the database couldn't take its outcome yet
                 ▼                                        │
 (none) ──────► GIVEN ──────────────────────────────► BEGINNING ──► EXECUTING ──► (none)
    │                                                     ▲            │ ▲
-   └─── accepted here, or called for by the engine ──────┘            ▼ │ settled
+   └─── accepted here, or called for by the runtime ─────┘            ▼ │ settled
 ANNOUNCED is overtaken by any of them                              UNSETTLED ──► (none)
 """
 

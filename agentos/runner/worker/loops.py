@@ -20,6 +20,8 @@ logger = logging.getLogger("agentos.runner")
 BEAT_SECONDS = 5.0
 DEAD_SECONDS = 20.0
 """After so long without a beat a process counts as dead, and its runs are adopted."""
+FORGET_SECONDS = 1800.0
+"""How often what DBOS still has of ended workflows is looked for."""
 CLAIM_SECONDS = 2.0
 """How often the queue is polled without news of it."""
 
@@ -71,20 +73,29 @@ class WorkerLoops:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._leave)
             stack.push_async_callback(worker.close)
-            if any(durable or runnable.settings.durable for runnable in own):
-                await self._prepare_engine()
-            loops = (self._beats, self._adoption, self._claims, self._notifications, worker.begin_given)
+            if worker.works or any(durable or runnable.settings.durable for runnable in own):
+                await self._prepare_runtime()
+            loops = (
+                self._beats,
+                self._adoption,
+                self._claims,
+                self._notifications,
+                self._resumption,
+                self._forgetting,
+                worker.begin_given,
+            )
             await stack.enter_async_context(
                 background(*loops, logger=logger, expected=AgentOSError, pause=AGAIN_SECONDS)
             )
             yield
 
-    async def _prepare_engine(self) -> None:
+    async def _prepare_runtime(self) -> None:
         """A deployment that can't be durable must not start as if it were."""
         try:
-            await self._worker.engine()
+            await self.alive()  # before it takes anything out of a queue
+            await self._worker.runtime()
         except DatabaseUnavailableError as error:
-            logger.warning("Durable runs are waiting: %s", error)
+            logger.warning("Durable runs and queued work are waiting: %s", error)
 
     async def _beats(self) -> None:
         while True:
@@ -107,6 +118,19 @@ class WorkerLoops:
                 for orphan in orphans:
                     worker.give(orphan, orphaned=True)
             await asyncio.sleep(BEAT_SECONDS)
+
+    async def _resumption(self) -> None:
+        """Apart from the adoption of runs, as DBOS's calls wait while the database is away, and longer."""
+        while True:
+            await self.alive()
+            if self._worker.works and not self._is_draining:
+                await self._worker.resume_work()
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def _forgetting(self) -> None:
+        while True:
+            await self._worker.forget_ended()
+            await asyncio.sleep(FORGET_SECONDS)
 
     def _allowance(self) -> float:
         """How much longer others may be silent: what kept this process from beating has kept them too."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import repeat
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -18,8 +18,10 @@ from agentos.errors import (
     RunLostError,
 )
 from agentos.kinds import Kind
+from agentos.run.records import Json
 from agentos.runner.continuation import open_execution
 from agentos.runner.durable.steps import RecordedSteps
+from agentos.runner.durable.work import Work
 from agentos.runner.events.reader import LogReader
 from agentos.runner.events.writer import LogWriter
 from agentos.runner.execution.execution import Execution
@@ -31,7 +33,7 @@ from agentos.tasks import patiently
 
 if TYPE_CHECKING:  # importing it imports DBOS, which only durable runs need
     from agentos.db.base import Db
-    from agentos.runner.durable.engine import Engine
+    from agentos.runner.durable.runtime import DurableRuntime
 
 logger = logging.getLogger("agentos.runner")
 
@@ -44,17 +46,18 @@ Runnables = Mapping[tuple[Kind, str], Configured]
 class Worker:
     """Begins and ends the runs that are this process's; `WorkerLoops` supplies it with them."""
 
-    def __init__(self, db: Db, runnables: Runnables, live: LiveRuns) -> None:
+    def __init__(self, db: Db, runnables: Runnables, live: LiveRuns, works: Sequence[Work] = ()) -> None:
         self.id = uuid4().hex
         self.db = db
         self.runnables = runnables
+        self.works = works
         self.live = live
         self.log = LogWriter(db, worker_id=self.id)
         self.reader = LogReader(db)
         self._held = HeldRuns()
         self._given: asyncio.Queue[str] = asyncio.Queue()
-        self._engine: Engine | None = None
-        self._engine_lock = asyncio.Lock()
+        self._runtime: DurableRuntime | None = None
+        self._runtime_lock = asyncio.Lock()
 
     async def start(self, runnable: Configured, execution: Execution, *, log: bool) -> LiveRun | None:
         """Starts a run that is this worker's; None if the database went away meanwhile: it starts later."""
@@ -63,7 +66,7 @@ class Worker:
         held = self._held.put(execution.run_id, RunState.BEGINNING)
         held.execution, held.launched = execution, asyncio.get_running_loop().create_future()
         try:
-            await (await self.engine()).start(execution.run_id, execution.segment)
+            await (await self.runtime()).start(execution.run_id, execution.segment)
             return await held.launched
         except DatabaseUnavailableError:
             run = execution.run
@@ -76,19 +79,21 @@ class Worker:
         finally:
             self._held.drop(execution.run_id, held)
 
-    async def engine(self) -> Engine:
-        """What records the steps of durable runs, launched when it is first needed."""
-        async with self._engine_lock:
-            if self._engine is None:
-                from agentos.runner.durable.engine import Engine
+    async def runtime(self) -> DurableRuntime:
+        """What durable runs and queued work need, launched when either is first needed."""
+        async with self._runtime_lock:
+            if self._runtime is None:
+                from agentos.runner.durable.runtime import DurableRuntime
 
-                self._engine = await Engine.launch(self.db.url, worker_id=self.id, execute=self.execute)
-            return self._engine
+                self._runtime = await DurableRuntime.launch(
+                    self.db.url, worker_id=self.id, execute=self.execute, works=self.works
+                )
+            return self._runtime
 
     async def close(self) -> None:
         """Leaves durable runs to other processes, and waits until everything is written."""
-        if self._engine is not None:
-            await self._engine.close()
+        if self._runtime is not None:
+            await self._runtime.close()
         await self.log.close()
         await self.reader.close()
 
@@ -140,13 +145,29 @@ class Worker:
             return
         logger.warning("Adopting run %s after its process died", orphan.run_id)
         try:
-            engine = await self.engine()
+            runtime = await self.runtime()
         except ConfigurationError as error:
             logger.error("Can't continue run %s here: %s", orphan.run_id, error)
             await self._end(orphan, died)
             return
-        if not await engine.resume(orphan.run_id, orphan.segment):
+        if not await runtime.resume(orphan.run_id, orphan.segment):
             await self.begin(orphan)
+
+    async def enqueue(self, work: Work, entry_id: str, argument: Json, *, delay: float = 0) -> bool:
+        """Puts an entry into the queue of one of `works`; see `DurableRuntime.enqueue`."""
+        return await (await self.runtime()).enqueue(work, entry_id, argument, delay=delay)
+
+    async def resume_work(self) -> None:
+        """Puts entries whose process died back into the queues of `works`."""
+        runtime = await self.runtime()
+        dead = await self.db.gone_workers(sorted(await runtime.executors()))
+        if dead and (count := await runtime.resume_work(dead)):
+            logger.warning("Resuming %s entries of queues after their process died", count)
+
+    async def forget_ended(self) -> None:
+        """Has the durable runtime forget what is left of workflows that have ended, if there is one."""
+        if self._runtime is not None:
+            await self._runtime.forget_ended()
 
     async def begin_given(self) -> None:
         """Begins what `give` was given, for as long as the server lives."""
@@ -167,7 +188,7 @@ class Worker:
                 self._given.task_done()
 
     async def execute(self, run_id: str, segment: int) -> None:
-        """What the engine calls for a durable run, to be begun or resumed here.
+        """What the runtime calls for a durable run, to be begun or resumed here.
 
         RunLostError unless the run has ended or paused then: it is another process's now, or is to be.
         """

@@ -73,14 +73,12 @@ async def test_what_is_recorded_of_durable_runs_goes_with_them(db, database, rec
     assert recorded_of(database) == [set()] * 4
 
 
-async def test_of_ended_workflows_nothing_is_kept_longer_than_logs(db, database, recorded):
+async def test_what_others_have_in_the_schema_stays(db, database, recorded):
     recorded("left:0", days=3)
-    recorded("lately:0")
-    recorded("waiting:0", days=3, status="PENDING")
     recorded("theirs", days=3, version="theirs-1")
     for dry_run in (True, False):
-        assert await db.prune(events_older_than=DAY, dry_run=dry_run) == Pruned(workflows=1)
-    assert recorded_of(database) == [{"lately:0", "waiting:0", "theirs"}] * 4
+        assert await db.prune(older_than=DAY, events_older_than=DAY, dry_run=dry_run) == Pruned()
+    assert recorded_of(database) == [{"left:0", "theirs"}] * 4
 
 
 async def test_a_role_that_may_not_forget_durable_runs_deletes_none(db, database, recorded):

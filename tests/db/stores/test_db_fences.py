@@ -60,3 +60,11 @@ async def test_a_durable_run_is_left_to_a_process_that_can_go_on_with_it(db, fie
     assert [each.run_id for each in found] == [run.run_id] * taken
     found = await db.adopt_runs("mine", dead_after=60, runnables=WEB, held=[])
     assert [each.run_id for each in found] == [run.run_id]  # an executor that has never beaten is dead
+
+
+async def test_workers_that_left_or_never_were_are_gone(db):
+    for worker_id in ("alive", "left"):
+        await db.beat(worker_id)
+    await db.leave("left")
+    assert sorted(await db.gone_workers(["alive", "left", "never"])) == ["left", "never"]
+    assert await db.gone_workers([]) == []

@@ -10,7 +10,7 @@ import psycopg
 from agentos.run.records import RunInput, RunOutput
 from agentos.run.request import RunRequest
 from agentos.run.runnable import RunContext
-from agentos.runner.durable.engine import Engine
+from agentos.runner.durable.runtime import DurableRuntime
 from agentos.runner.durable.steps import RecordedSteps
 from agentos.runner.execution.steps import inline
 
@@ -54,8 +54,8 @@ def context_of(run_id: str) -> RunContext:
 
 
 @asynccontextmanager
-async def engine(url: str, execute: Callable[[str, int], Awaitable[None]]) -> AsyncIterator[Engine]:
-    launched = await Engine.launch(url, worker_id=uuid4().hex, execute=execute)
+async def engine(url: str, execute: Callable[[str, int], Awaitable[None]]) -> AsyncIterator[DurableRuntime]:
+    launched = await DurableRuntime.launch(url, worker_id=uuid4().hex, execute=execute)
     try:
         yield launched
     finally:

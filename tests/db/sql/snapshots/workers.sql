@@ -135,6 +135,10 @@ SELECT run_id, kind, runnable_id, segment, durable, cancelling, position
 FROM changed
 WHERE status = 'RUNNING'
 
+-- gone_workers
+SELECT worker_id FROM unnest(:worker_ids) AS worker_id
+WHERE NOT EXISTS (SELECT FROM ai.agentos_executors WHERE executor_id = worker_id)
+
 -- take_run
 UPDATE ai.agentos_runs
 SET executor_id = :worker_id, updated_at = now()
