@@ -7,7 +7,7 @@ others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -173,27 +173,48 @@ def _granted(rule: Rule) -> Decision:
 
 
 def _weigh(rule: Rule, grant: Decision, scopes: frozenset[str], method: str, segments: Segments) -> Decision:
-    is_ours = rule.layer == "default"
     held: list[str] = []
-    missing: list[str] = []
+    missing: list[Scope] = []
     ids: frozenset[str] | None = None
     for wanted in rule.wanted:
-        met = wanted.held_in(scopes, segments, is_ours=is_ours)
-        if met is not None:
-            held.append(met)
-        elif _lists(wanted, method, segments) and (some := wanted.ids_in(scopes)):
-            held.extend(sorted(f"{wanted.resource}:{id_}:{wanted.action}" for id_ in some))
+        met, some = _met(wanted, scopes, rule, method, segments)
+        held.extend(met)
+        if not met:
+            missing.append(wanted)
+        elif some is not None:
             ids = some if ids is None else ids & some
-        else:
-            missing.append(wanted.text)
+    if len(missing) > 1:
+        missing = _needed(missing, rule, method, segments)
     return replace(
         grant,
         allowed=not missing,
         reason="missing_scope" if missing else "granted",
         held=tuple(held),
-        missing=tuple(missing),
+        missing=tuple(scope.text for scope in missing),
         ids=None if missing else ids,
     )
+
+
+def _met(
+    wanted: Scope, scopes: frozenset[str], rule: Rule, method: str, segments: Segments
+) -> tuple[Sequence[str], frozenset[str] | None]:
+    """Those of `scopes` that meet one that is wanted, and the ids that a listing is narrowed to by them."""
+    met = wanted.held_in(scopes, segments, is_ours=rule.layer == "default")
+    if met is not None:
+        return [met], None
+    if _lists(wanted, method, segments) and (ids := wanted.ids_in(scopes)):
+        return sorted(f"{wanted.resource}:{id_}:{wanted.action}" for id_ in ids), ids
+    return (), None
+
+
+def _needed(missing: Sequence[Scope], rule: Rule, method: str, segments: Segments) -> list[Scope]:
+    """Those that the others wouldn't meet: `agents:web:read` is enough where `agents:read` lists."""
+    needed = list(missing)
+    for each in missing:
+        others = frozenset(other.text for other in needed if other is not each)
+        if _met(each, others, rule, method, segments)[0]:
+            needed.remove(each)
+    return needed
 
 
 def _lists(wanted: Scope, method: str, segments: Segments) -> bool:

@@ -2,7 +2,7 @@
 
 from itertools import pairwise, permutations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentos.os.policy.default_scopes import default_scopes
@@ -92,6 +92,8 @@ def test_of_two_that_match_the_one_with_the_earlier_literal_decides(one, other, 
 
 
 @given(MAPS, HELD, REQUESTS)
+@example({"GET /teams": ["teams:read", "teams:web:read"]}, frozenset(), ("GET", "/teams"))
+@example({"GET /teams/web": ["teams:read", "teams:*:read"]}, frozenset(), ("GET", "/teams/web"))
 def test_adding_exactly_what_is_missing_turns_the_denial_into_a_grant(scope_map, held, request):
     policy = Policy(operator=scope_map, defaults=DEFAULT_SCOPES)
     decision = policy.decide(held, *request)
