@@ -11,7 +11,6 @@
     ├── ConflictError                the row is there already, or not in the state the call needs
     │   ├── SessionBusyError         another run of the session is live
     │   └── IdempotencyConflictError the key belongs to another request
-    ├── NestingTooDeepError          a run has begun too many runs inside one another
     ├── ApprovalPendingError         somebody else must agree first
     ├── PayloadTooLargeError         the caller sent more than the server takes
     ├── UnsupportedMediaTypeError    the body has a content type that the call doesn't read
@@ -119,12 +118,6 @@ class IdempotencyConflictError(ConflictError):
     """The idempotency key was sent before, with another request."""
 
     code = "idempotency_conflict"
-
-
-class NestingTooDeepError(AgentOSError):
-    """A nested run would be too many levels below its root."""
-
-    code = "nesting_too_deep"
 
 
 class ApprovalPendingError(AgentOSError):

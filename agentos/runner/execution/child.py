@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from uuid import NAMESPACE_OID, uuid5
 
 from agentos.db.contracts.runs import OpenedRun, StateChange
-from agentos.errors import DatabaseUnavailableError, NestingTooDeepError
+from agentos.errors import AgentOSError, DatabaseUnavailableError
 from agentos.run.events import RunCompleted
 from agentos.run.messages import Metrics
 from agentos.run.records import RunInput, RunOutput, RunStatus
@@ -36,6 +36,12 @@ MAX_DEPTH = 10
 """Levels of runs below a root: members that delegate to one another in a circle end here."""
 STORE_PAUSES = (0.2, 1.0, 3.0)
 """Seconds between the tries to store a nested run's outcome."""
+
+
+class NestingTooDeepError(AgentOSError):
+    """A nested run would be more than `MAX_DEPTH` levels below its root."""
+
+    code = "nesting_too_deep"
 
 
 class ChildRuns:

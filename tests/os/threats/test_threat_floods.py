@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from agentos.os.api.requests import reader
+from agentos.os.api.requests import body_parser
 from agentos.os.http import field_types
 from agentos.os.http.body_limit import BodyLimit
 from tests.os.threats import forged_tokens, raw
@@ -69,8 +69,8 @@ def unlimited(patch: pytest.MonkeyPatch) -> None:
 
 def counting_nothing(patch: pytest.MonkeyPatch) -> None:
     """Takes forms with any number of parts."""
-    patch.setattr(reader, "MAX_FIELDS", 10**6)
-    patch.setattr(reader, "MAX_MEDIA", 10**6)
+    patch.setattr(body_parser, "MAX_FIELDS", 10**6)
+    patch.setattr(body_parser, "MAX_MEDIA", 10**6)
 
 
 def as_deep_as_it_gets(patch: pytest.MonkeyPatch) -> None:
@@ -79,13 +79,13 @@ def as_deep_as_it_gets(patch: pytest.MonkeyPatch) -> None:
 
 def inflating(patch: pytest.MonkeyPatch) -> None:
     """Unpacks what comes packed."""
-    read = reader.from_json
-    patch.setattr(reader, "from_json", lambda text, **given: read(gzip.decompress(text), **given))
+    read = body_parser.from_json
+    patch.setattr(body_parser, "from_json", lambda text, **given: read(gzip.decompress(text), **given))
 
 
 def reading_no_further(patch: pytest.MonkeyPatch) -> None:
     """Takes what it needs from a body and doesn't look at the rest."""
-    patch.setattr(reader, "from_json", lambda text, **given: {"message": "hi", "stream": False})
+    patch.setattr(body_parser, "from_json", lambda text, **given: {"message": "hi", "stream": False})
 
 
 SMALL, LARGE = run(message="m" * 1000), run(message="m" * MAX_BODY)
