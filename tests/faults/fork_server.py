@@ -21,7 +21,7 @@ IMPORTED = [
     "agentos.os.app",
     "agentos.agent.agent",
     "agentos.db.postgres",
-    "agentos.runner.durable.engine",
+    "agentos.runner.durable.runtime",
     "dbos",
 ]
 
