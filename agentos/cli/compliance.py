@@ -1,4 +1,4 @@
-"""`agentos user` and `agentos audit`: what belongs to one user, and what was recorded, in the database."""
+"""`agentos user` and `agentos audit`: user data and the audit, directly in the database."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ audit = typer.Typer(no_args_is_help=True, help="What was denied and what was cha
 @user.callback()
 @audit.callback()
 def _alone() -> None:
-    """Keeps a verb a verb though it is the only one."""
+    """Makes Typer keep the subcommand although it is the only one."""
 
 
 @user.command()
@@ -36,8 +36,8 @@ def delete(
 ) -> None:
     """Deletes all sessions, runs, events, approvals and memories of a user, and prints a receipt.
 
-    It happens at once or not at all, and not while runs of theirs are live. The receipt, which the audit
-    gets too, names the user only by the SHA-256 of their id. What the audit says of them stays.
+    The deletion is a single transaction. It is refused while the user has live runs. The receipt, which the
+    audit also records, names the user only by the SHA-256 of their id. Existing rows of the audit are kept.
     """
     from agentos.db.contracts.deletion import record_of
     from agentos.os.audit import chain
@@ -65,9 +65,9 @@ def verify(
         typer.Option(metavar="SEQ:HASH", help="What an earlier run printed: shows if the end was cut off."),
     ] = None,
 ) -> None:
-    """Follows the chain of hashes; exits with 1 at the first row that is edited, missing or moved.
+    """Verifies the audit's hash chain. Exits with 1 at the first row that was edited, deleted or moved.
 
-    Note the head that it prints in another place: the next run can be told to expect it.
+    Store the head that it prints elsewhere, and pass it to the next run as the expected head.
     """
     from agentos.os.audit import chain
 

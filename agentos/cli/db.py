@@ -1,4 +1,4 @@
-"""`agentos db`: creates and upgrades the tables in Postgres, empties them, moves what is in them."""
+"""`agentos db`: upgrades the tables in Postgres, prunes them, and exports and imports sessions."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ TableOptions = Annotated[
 
 @app.command()
 def upgrade(url: Url, schema: SchemaName = "ai", tables: TableOptions = None) -> None:
-    """Creates the tables, or brings them up to date. Several may try at once; all or nothing happens.
+    """Creates or upgrades the tables in one transaction. Several processes may run it at once.
 
-    Then it builds missing indexes and changes old rows, a batch at a time, while servers go on. If that is
+    Then it builds missing indexes and changes existing rows in batches, while servers run. If that is
     interrupted, the next upgrade continues it.
     """
     found = _schema(url, schema, tables)
@@ -54,7 +54,7 @@ def upgrade(url: Url, schema: SchemaName = "ai", tables: TableOptions = None) ->
 
 @app.command()
 def status(url: Url, schema: SchemaName = "ai", tables: TableOptions = None) -> None:
-    """Says whether the tables are up to date; exits with 1 if `agentos db upgrade` has something to do."""
+    """Prints whether the tables are up to date. Exits with 1 if an upgrade is pending."""
     found = _schema(url, schema, tables).status()
     if not found.is_current:
         typer.echo(
@@ -81,9 +81,9 @@ def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would go.")] = False,
     schema: SchemaName = "ai",
 ) -> None:
-    """Deletes old sessions, with all that is in them, and old event logs.
+    """Deletes old sessions with all their contents, and old event logs.
 
-    Sessions with a run that is live or paused stay, and so does the audit.
+    Sessions with live or paused runs are kept, and so is the audit.
     """
     if older_than is None and events_older_than is None:
         raise ConfigurationError("Say what is to go: --older-than=30d, --events-older-than=6h, or both.")
@@ -106,7 +106,7 @@ def export_session(
     out: Annotated[Path | None, typer.Option(help="A new file, readable by you alone.")] = None,
     schema: SchemaName = "ai",
 ) -> None:
-    """Writes a session, its runs that have ended and their events as lines of JSON."""
+    """Writes a session, its finished runs and their events as lines of JSON."""
 
     async def write(db: PostgresDb) -> None:
         from agentos.run.owner import ANYONE
@@ -131,7 +131,7 @@ def import_session(
     new_ids: Annotated[bool, typer.Option("--new-ids", help="Make a copy, under ids of its own.")] = False,
     schema: SchemaName = "ai",
 ) -> None:
-    """Stores an exported session, all of it or nothing."""
+    """Imports an exported session, in one transaction."""
     from agentos.run.owner import ANYONE
 
     done = on(
@@ -150,7 +150,7 @@ async def _lines(file: IO[bytes]) -> AsyncGenerator[bytes]:
 
 @contextmanager
 def _written(out: Path | None) -> Generator[Callable[[str], object]]:
-    """Writes to a file that is there only once it is complete, or to standard output."""
+    """Writes to a file that appears only once it is complete, or to standard output."""
     if out is None:
         yield lambda line: typer.echo(line, nl=False)
         return

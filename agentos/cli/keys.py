@@ -34,7 +34,7 @@ def generate(
         Algorithm, typer.Option(case_sensitive=False, help="hs256 makes one secret, the others a key pair.")
     ] = Algorithm.RS256,
 ) -> None:
-    """Makes a key pair (or a secret), readable by you alone. Files that are there already stay."""
+    """Generates a key pair or a secret, readable only by you. Existing files are never overwritten."""
     if algorithm is Algorithm.HS256:
         _write(out / SECRET, secrets.token_urlsafe(48), mode=0o600)
         _tell(signing=out / SECRET, checking=out / SECRET)
@@ -76,7 +76,7 @@ def _refuse_existing(path: Path) -> None:
 
 
 def _tell(*, signing: Path, checking: Path) -> None:
-    """In the shell's language, for `eval "$(agentos keys generate)"`."""
+    """Prints shell assignments, for `eval "$(agentos keys generate)"`."""
     typer.echo(f"# {signing} signs tokens: keep it to yourself. {checking} checks them.")
     for name, path in (("JWT_SIGNING_KEY", signing), ("JWT_VERIFICATION_KEY", checking)):
         typer.echo(f'export {name}="$(cat {shlex.quote(str(path))})"')

@@ -1,4 +1,4 @@
-"""`agentos token`: make a token to try a server with, and look into one."""
+"""`agentos token`: creates tokens for trying out a server, and inspects tokens."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def mint(
     key_file: KeyFile = None,
     algorithm: Annotated[str | None, typer.Option(help="HS256, RS256, …; the usual one for the key.")] = None,
 ) -> None:
-    """Prints a token, signed with the key in JWT_SIGNING_KEY (a secret, or a private key in PEM)."""
+    """Prints a token signed with the key in JWT_SIGNING_KEY (a secret, or a private key in PEM)."""
     from agentos.os.tokens import issue
 
     key = _key(key_file, "JWT_SIGNING_KEY")
@@ -55,9 +55,9 @@ def inspect(
     token: Annotated[str, typer.Argument(help="The token; `-` reads it from standard input.")],
     key_file: KeyFile = None,
 ) -> None:
-    """Shows what a token says. With a key (JWT_VERIFICATION_KEY) its signature is checked too.
+    """Shows the contents of a token. With a key (JWT_VERIFICATION_KEY), its signature is verified too.
 
-    Exits with 1 if the signature is wrong or the token isn't valid now.
+    Exits with 1 if the signature is wrong or the token isn't currently valid.
     """
     from agentos.os.tokens import issue
 
@@ -92,7 +92,7 @@ def _shown(name: str, value: Any, now: datetime) -> str:
 
 
 def _plain(value: Any) -> str:
-    """As JSON, so that whatever a stranger put into a token can't steer the terminal."""
+    """Formats a claim as JSON, so that control characters in a token can't reach the terminal."""
     return value if isinstance(value, str) and value.isprintable() else json.dumps(value)
 
 
@@ -114,7 +114,7 @@ def _distance(away: timedelta) -> str:
 
 
 def _is_current(claims: Mapping[str, Any], now: datetime) -> bool:
-    """Whether a server would take it now, but for its leeway. A time that is none counts against it."""
+    """Whether a server without leeway would accept the token now. An invalid time counts as expired."""
     expires, begins = (_time(claims[name]) if name in claims else None for name in ("exp", "nbf"))
     has_expired = "exp" in claims and (expires is None or expires <= now)
     has_begun = "nbf" not in claims or (begins is not None and begins <= now)
