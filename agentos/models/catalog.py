@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP: Final = "agentos.models"
-"""The entry points of other packages' providers."""
+"""Entry point group for providers of other packages."""
 
 
 def resolve(model: Model | str) -> Model:
-    """The model itself, or the one that `PROVIDER:ID` names; `offline` needs no id.
+    """The given model, or the one named by `PROVIDER:ID`; `offline` needs no id.
 
-    The id is all that follows the first colon. Raises ConfigurationError for a name that isn't known, and for
-    a provider whose package can't be loaded.
+    The id is everything after the first colon. ConfigurationError for an unknown name, and for a provider
+    whose package can't be imported.
     """
     if not isinstance(model, str):
         return model
