@@ -1,4 +1,4 @@
-"""Mistakes in a scope map that are none by its grammar: found by holding it against the app's routes."""
+"""Finds mistakes in a scope map that its syntax permits, by comparing it with the app's routes."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ Code = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that an operator should look at."""
+    """One finding for the operator."""
 
     code: Code
     subject: str
     """The entry, the scope or the route."""
     message: str
-    """What is wrong, and the mend."""
+    """What is wrong and how to fix it."""
 
 
 def lint(policy: Policy, routes: Sequence[Route]) -> list[Finding]:
-    """What the operator's map says in vain, leaves out, or probably doesn't mean."""
+    """Entries without effect, routes without an entry, and likely mistakes."""
     if not policy.enforces:
         return []
     found = rows(policy, routes)
@@ -75,7 +75,7 @@ def _idle(policy: Policy, routes: Sequence[Route]) -> Iterator[Finding]:
 
 
 def _runs_apart(policy: Policy, found: Sequence[Row]) -> Iterator[Finding]:
-    """Entries that weren't written for runs and ask more of their followers than of those who start them."""
+    """Entries that require more to follow a run than to start one."""
     seen: set[str] = set()
     for row in found:
         rule = _operators(policy, row)
@@ -140,13 +140,13 @@ def _about_admins(policy: Policy) -> Iterator[Finding]:
 
 
 _SHORTEST = 4
-"""Letters of a part from which on one that differs is a slip: `get` and `set` are words of their own."""
+"""Minimum length of a part to count as misspelled; `get` and `set` are different words."""
 
 
 def looks_like(scope: str, other: str) -> bool:
-    """Whether `scope` is `other` but for one slip: a letter more, less or another, two swapped, case, a mark.
+    """Whether the scopes differ by one typo: an extra, missing, wrong or swapped letter, case, or a mark.
 
-    Ids and numbers are names, which may well be alike.
+    Ids and numbers are names, which may be similar on purpose.
     """
     mine, its = scope.split(":"), other.split(":")
     if scope == other or len(mine) != len(its) or mine[1:-1] != its[1:-1]:
