@@ -75,4 +75,6 @@ def _refuse_inside_loop(work: Coroutine[Any, Any, Any]) -> None:
     except RuntimeError:
         return
     work.close()
-    raise RuntimeError("An event loop is running in this thread: use the async twin (arun, aprint_response).")
+    raise RuntimeError(
+        "An event loop is running in this thread: use the async method (arun, aprint_response)."
+    )

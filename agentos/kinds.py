@@ -53,7 +53,7 @@ def register(spelling: KindSpelling) -> KindSpelling:
         raise ConfigurationError(f"The kind {name!r} must be 1 to 31 lower-case letters and underscores.")
     if name in _registered or any(prefix == other.event_prefix for other in _registered.values()):
         raise ConfigurationError(
-            f"There is a kind {name!r}, or one whose events begin with {prefix!r}, already."
+            f"A kind {name!r}, or one with the event prefix {prefix!r}, is already registered."
         )
     _registered[name] = spelling
     _families[spelling.family] = name

@@ -124,10 +124,10 @@ class Agent(RunMethods):
         for parameter, least in (("tool_call_limit", 0), ("num_history_runs", 1), ("retries", 0)):
             value: int | None = self.__dict__[parameter]
             if value is not None and value < least:
-                raise ConfigurationError(f"{parameter}={value!r} can't work: give {least} or more.")
+                raise ConfigurationError(f"{parameter}={value!r} is invalid: give {least} or more.")
         if self.multitask not in {None, *get_args(Multitask)}:
             raise ConfigurationError(
-                f"multitask={self.multitask!r} can't work: give one of {', '.join(get_args(Multitask))}."
+                f"multitask={self.multitask!r} is invalid: give one of {', '.join(get_args(Multitask))}."
             )
         self.id = self.id or slug(self.name or "") or "agent"
         if self.add_memories_to_context is None:

@@ -246,7 +246,7 @@ def parse(text: str, schema: OutputSchema) -> BaseModel | Any:
         problems = "; ".join(
             f"{'.'.join(map(str, part['loc'])) or 'the answer'}: {part['msg']}" for part in error.errors()
         )
-        raise OutputError(f"The answer doesn't fit the schema: {problems}") from error
+        raise OutputError(f"The answer doesn't match the schema: {problems}") from error
     except ValueError as error:
         raise OutputError("The answer isn't JSON.") from error
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from agentos.db.contracts.audit import Link
     from agentos.db.contracts.deletion import Receipt
 
-user = typer.Typer(no_args_is_help=True, help="What belongs to one user.")
-audit = typer.Typer(no_args_is_help=True, help="What was denied and what was changed.")
+user = typer.Typer(no_args_is_help=True, help="Manage the data of a user.")
+audit = typer.Typer(no_args_is_help=True, help="Verify the audit.")
 
 
 @user.callback()
@@ -28,10 +28,10 @@ def _alone() -> None:
 
 @user.command()
 def delete(
-    user_id: Annotated[str, typer.Argument(help="The user's id, as in their tokens' sub.")],
+    user_id: Annotated[str, typer.Argument(help="The user's id, as in the sub of their tokens.")],
     url: Url,
     schema: SchemaName = "ai",
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the receipt as JSON.")] = False,
 ) -> None:
     """Deletes all sessions, runs, events, approvals and memories of a user, and prints a receipt.
@@ -62,7 +62,9 @@ def verify(
     schema: SchemaName = "ai",
     expect_head: Annotated[
         str | None,
-        typer.Option(metavar="SEQ:HASH", help="What an earlier run printed: shows if the end was cut off."),
+        typer.Option(
+            metavar="SEQ:HASH", help="The head that an earlier run printed; detects missing rows at the end."
+        ),
     ] = None,
 ) -> None:
     """Verifies the audit's hash chain. Exits with 1 at the first row that was edited, deleted or moved.
@@ -76,7 +78,7 @@ def verify(
     if verdict.bad_seq is not None:
         typer.echo(f"The audit has been tampered with: row {verdict.bad_seq} {verdict.problem}.")
         raise typer.Exit(1)
-    typer.echo(f"{verdict.head.seq} rows, none of them touched. Head: {verdict.head.seq}:{verdict.head.hash}")
+    typer.echo(f"{verdict.head.seq} rows, all intact. Head: {verdict.head.seq}:{verdict.head.hash}")
 
 
 def _link(text: str) -> Link:
@@ -84,5 +86,7 @@ def _link(text: str) -> Link:
 
     match = re.fullmatch(r"(\d{1,18}):([0-9a-f]{64})", text)
     if match is None:
-        raise ConfigurationError(f"--expect-head={text!r} isn't SEQ:HASH: give what an earlier run printed.")
+        raise ConfigurationError(
+            f"--expect-head={text!r} isn't SEQ:HASH: give the head that an earlier run printed."
+        )
     return Link(int(match[1]), match[2])

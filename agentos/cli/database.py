@@ -20,7 +20,7 @@ Url = Annotated[
         help="postgresql+psycopg://user:password@host:5432/database",
     ),
 ]
-SchemaName = Annotated[str, typer.Option(help="The schema that holds the tables.")]
+SchemaName = Annotated[str, typer.Option(help="The schema of the tables.")]
 
 
 def on(url: str, schema: str, work: Callable[[PostgresDb], Awaitable[T]]) -> T:

@@ -47,7 +47,7 @@ curl -H "Authorization: Bearer $SUPERADMIN_TOKEN" {url}/memories
 
 def demo(
     port: Annotated[int, typer.Option(min=1, max=65535, envvar="AGENT_OS_PORT", help="On 127.0.0.1.")] = 7777,
-    data_dir: Annotated[Path | None, typer.Option(help="Where Postgres keeps its data.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="The folder of Postgres's data.")] = None,
 ) -> None:
     """Serves an agent on this machine, with its own Postgres, an offline model and four tokens."""
     _check_port(port)
@@ -82,7 +82,7 @@ def _check_port(port: int) -> None:
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            raise ConfigurationError(f"Port {port} on {HOST} can't be had: give another --port.") from error
+            raise ConfigurationError(f"Port {port} on {HOST} can't be used: give another --port.") from error
 
 
 @contextmanager

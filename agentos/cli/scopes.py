@@ -14,7 +14,7 @@ import typer
 if TYPE_CHECKING:
     from agentos.os.auth.review import Review
 
-app = typer.Typer(no_args_is_help=True, help="Who may do what on an app.")
+app = typer.Typer(no_args_is_help=True, help="Explain and test the scope map of an app.")
 
 TargetArgument = Annotated[
     str, typer.Argument(metavar="MODULE:ATTRIBUTE", help="An AgentOS or a FastAPI app.")
@@ -32,7 +32,7 @@ class Format(StrEnum):
 @app.command()
 def explain(
     target: TargetArgument,
-    method: Annotated[str, typer.Argument(help="GET, for a WebSocket too.")],
+    method: Annotated[str, typer.Argument(help="The HTTP method; GET for a WebSocket.")],
     path: Annotated[str, typer.Argument(help="E.g. /agents/web/runs")],
     scopes: Annotated[str, typer.Option(help='What the caller holds, e.g. "agents:read agents:run".')] = "",
 ) -> None:
@@ -75,7 +75,7 @@ def lint(target: TargetArgument) -> None:
         typer.echo(f"{finding.code}: {finding.message}")
     if found:
         raise typer.Exit(1)
-    typer.echo("Nothing to find fault with.")
+    typer.echo("No problems found.")
 
 
 @app.command()

@@ -13,13 +13,13 @@ from agentos.errors import ConfigurationError
 
 def serve(
     target: Annotated[str, typer.Argument(metavar="MODULE:ATTRIBUTE", help="An AgentOS or a FastAPI app.")],
-    host: Annotated[str, typer.Option(help="0.0.0.0 answers on every address.")] = "localhost",
+    host: Annotated[str, typer.Option(help="0.0.0.0 listens on every address.")] = "localhost",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 7777,
-    reload: Annotated[bool, typer.Option("--reload", help="Start again when a file changes.")] = False,
-    workers: Annotated[int, typer.Option(min=1, help="How many processes.")] = 1,
+    reload: Annotated[bool, typer.Option("--reload", help="Restart when a file changes.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
     allow_unauthenticated: Annotated[
         bool,
-        typer.Option("--allow-unauthenticated", help="Serve strangers an app that asks nobody for a token."),
+        typer.Option("--allow-unauthenticated", help="Allow remote access to an app without authentication."),
     ] = False,
 ) -> None:
     """Serves an app from a module in this folder, e.g. `agentos serve main:app`.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from agentos.db.contracts.service_accounts import ServiceAccount
     from agentos.db.postgres import PostgresDb
 
-app = typer.Typer(no_args_is_help=True, help="Machines that may call the server.")
+app = typer.Typer(no_args_is_help=True, help="Manage service accounts.")
 
 PAGE = 1000
 
@@ -51,7 +51,9 @@ def list_(url: Url, schema: SchemaName = "ai") -> None:
 
 @app.command()
 def revoke(
-    account: Annotated[str, typer.Argument(help="Its name, or its id.")], url: Url, schema: SchemaName = "ai"
+    account: Annotated[str, typer.Argument(help="The name or the id of the account.")],
+    url: Url,
+    schema: SchemaName = "ai",
 ) -> None:
     """Revokes an account. Every process that uses the database refuses its token from now on."""
 
@@ -63,7 +65,7 @@ def revoke(
         await db.revoke_service_account(found[0])
 
     on(url, schema, end)
-    typer.echo(f"{account} is revoked.")
+    typer.echo(f"Revoked {account}.")
 
 
 async def _all(db: PostgresDb) -> list[ServiceAccount]:

@@ -15,29 +15,33 @@ import typer
 from agentos.cli import durations
 from agentos.errors import ConfigurationError
 
-app = typer.Typer(no_args_is_help=True, help="Tokens for trying out.")
+app = typer.Typer(no_args_is_help=True, help="Create and inspect tokens.")
 
 _SIZES = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 _TIMES = ("exp", "nbf", "iat")
 
-KeyFile = Annotated[Path | None, typer.Option(help="A file with the key; else the environment is asked.")]
+KeyFile = Annotated[
+    Path | None, typer.Option(help="A file with the key; by default, the key is read from the environment.")
+]
 
 
 @app.command()
 def mint(
-    sub: Annotated[str, typer.Option(help="Whose token it is: the user's id.")],
+    sub: Annotated[str, typer.Option(help="The user's id.")],
     scopes: Annotated[str, typer.Option(help='What it allows, e.g. "agents:read agents:run".')] = "",
     ttl: Annotated[str, typer.Option(help="How long it is valid: 90s, 30m, 12h, 7d.")] = "1h",
-    aud: Annotated[str | None, typer.Option(help="The AgentOS id it is for.")] = None,
+    aud: Annotated[str | None, typer.Option(help="The id of the AgentOS that accepts it.")] = None,
     key_file: KeyFile = None,
-    algorithm: Annotated[str | None, typer.Option(help="HS256, RS256, …; the usual one for the key.")] = None,
+    algorithm: Annotated[
+        str | None, typer.Option(help="HS256, RS256, …; by default, the usual one for the key.")
+    ] = None,
 ) -> None:
     """Prints a token signed with the key in JWT_SIGNING_KEY (a secret, or a private key in PEM)."""
     from agentos.os.tokens import issue
 
     key = _key(key_file, "JWT_SIGNING_KEY")
     if key is None:
-        raise ConfigurationError("There is no key to sign with: set JWT_SIGNING_KEY or give --key-file.")
+        raise ConfigurationError("No signing key: set JWT_SIGNING_KEY or give --key-file.")
     typer.echo(
         issue.mint(
             sub,

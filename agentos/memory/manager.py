@@ -55,7 +55,7 @@ class MemoryManager:
         try:
             changed = await self._changes(context, self._model or model, memory_tools(db).tools)
         except AgentOSError as error:
-            logger.warning("Run %s: memories not updated (%s)", context.run_id, error.code)
+            logger.warning("Can't update the memories of run %s (%s)", context.run_id, error.code)
         yield MemoryUpdateCompleted(memories=changed or None)
 
     async def _changes(

@@ -98,5 +98,5 @@ class MemoryTools(Toolkit):
 
 def _user(context: RunContext) -> str:
     if context.user_id is None:
-        raise ToolError("This run has no user, so there is nobody to remember things about.")
+        raise ToolError("This run has no user, so there is no one to store memories about.")
     return context.user_id

@@ -35,9 +35,7 @@ def resolve(model: Model | str) -> Model:
     provider, _, model_id = model.partition(":")
     make = _BUILT_IN.get(provider) or _installed(model, provider)
     if not model_id and provider != "offline":
-        raise ConfigurationError(
-            f"model={model!r} lacks the model's id: write '{provider}:' and then the provider's name of it."
-        )
+        raise ConfigurationError(f"model={model!r} has no model id: write '{provider}:' followed by the id.")
     return make(model_id)
 
 
@@ -78,7 +76,7 @@ def _installed(model: str, provider: str) -> Callable[[str], Model]:
         case several:
             packages = " and ".join(sorted(_package(entry) for entry in several))
             raise ConfigurationError(
-                f"model={model!r} is ambiguous: {packages} both bring a provider {provider!r}. Uninstall one."
+                f"model={model!r} is ambiguous: {packages} both register {provider!r}. Uninstall one."
             )
 
 

@@ -101,14 +101,14 @@ class AgentOS:
             )
         if base_app is not None and cors_allowed_origins is not None and _has_cors(base_app):
             raise ConfigurationError(
-                "base_app has a CORSMiddleware already: name the origins there, not in cors_allowed_origins."
+                "base_app already has a CORSMiddleware: name the origins there, not in cors_allowed_origins."
             )
         if isinstance(cors_allowed_origins, str):
             raise ConfigurationError(f"cors_allowed_origins must be a list: [{cors_allowed_origins!r}].")
         if max_body_bytes < 1:
-            raise ConfigurationError(f"max_body_bytes={max_body_bytes!r} can't work: give 1 or more.")
+            raise ConfigurationError(f"max_body_bytes={max_body_bytes!r} is invalid: give 1 or more.")
         if not shutdown_grace >= 0:
-            raise ConfigurationError(f"shutdown_grace={shutdown_grace!r} can't work: give 0 seconds or more.")
+            raise ConfigurationError(f"shutdown_grace={shutdown_grace!r} is invalid: give 0 seconds or more.")
         self.id = id or slug(name or "") or "agentos"
         self.name = name
         self.description = description
@@ -143,7 +143,7 @@ class AgentOS:
         elif served.registry is self._registry:
             return self.base_app
         else:
-            raise ConfigurationError("base_app belongs to another AgentOS already: give each its own.")
+            raise ConfigurationError("base_app already belongs to another AgentOS: give each its own.")
         server = Server(
             id=self.id,
             registry=self._registry,
@@ -224,7 +224,7 @@ def _add_routes(app: FastAPI, server: Server) -> None:
     hidden = [route for route in routes if _is_served(app, route)]
     if hidden:
         names = ", ".join(f"{'/'.join(route.methods or ())} {route.path}" for route in hidden)
-        logger.warning("base_app serves these itself, so the routes of AgentOS are left out: %s", names)
+        logger.warning("Leaving out routes of AgentOS that base_app already serves: %s", names)
     app.router.routes.extend(route for route in routes if route not in hidden)
     app.openapi_schema = None
 

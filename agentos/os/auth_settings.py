@@ -172,7 +172,7 @@ class AuthSettings:
         """Refuses values that are valid alone but not together."""
         if self.authorization is False and self.scope_mappings is not None:
             raise ConfigurationError(
-                "scope_mappings turns authorization on and authorization=False off: leave one of them out."
+                "scope_mappings enables authorization, but authorization=False disables it: leave one out."
             )
         if self.verify_audience and not self._has_audience():
             raise ConfigurationError(
@@ -232,7 +232,7 @@ def _sentence(error: ErrorDetails) -> str:
     match error["type"]:
         case "unexpected_keyword_argument":
             nearest = get_close_matches(name, wanted, n=1)
-            return f"{name} is no parameter{f': did you mean {nearest[0]}?' if nearest else '.'}"
+            return f"{name} isn't a parameter{f': did you mean {nearest[0]}?' if nearest else '.'}"
         case "unexpected_positional_argument":
             return "Only verification_keys may be given without its name."
         case "multiple_argument_values":
@@ -244,7 +244,7 @@ def _sentence(error: ErrorDetails) -> str:
             is_out_of_bounds = kind in {"greater_than_equal", "less_than_equal"}
             told = f"={value!r}" if is_out_of_bounds or value is None or isinstance(value, bool) else ""
             unset = " Is the variable that it comes from set?" if value is None else ""
-            return f"{place}{told} can't work: give {wanted[name]}.{unset}"
+            return f"{place}{told} is invalid: give {wanted[name]}.{unset}"
 
 
 @cache

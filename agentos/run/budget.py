@@ -35,7 +35,7 @@ class Budget:
         for each in fields(self):
             value: float | None = getattr(self, each.name)
             if value is not None and not value > 0:
-                raise ConfigurationError(f"Budget({each.name}={value!r}) can't work: give more than 0.")
+                raise ConfigurationError(f"Budget({each.name}={value!r}) is invalid: give more than 0.")
 
 
 @dataclass(slots=True)

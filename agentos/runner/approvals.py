@@ -45,7 +45,7 @@ def approved(stored: Sequence[Approval]) -> Mapping[str, bool | None]:
         if each.status == "pending":
             raise ApprovalPendingError(
                 "This run requires admin approval before it can be continued:"
-                f" somebody else must resolve approval {each.id!r}."
+                f" someone else must resolve approval {each.id!r}."
             )
     return {each.id: each.status == "approved" for each in required}
 

@@ -99,19 +99,19 @@ def _forked(run: RunOutput, wanted: Branch) -> tuple[RunInput, Source]:
     open_turn = _open_turn(kept)
     if open_turn is not None and run.is_paused:
         raise InvalidInputError(
-            f"The run waits for a person there: continue_from can be {open_turn} at most.",
+            f"The run waits for a person at this point: continue_from can be {open_turn} at most.",
             field="continue_from",
         )
     if wanted.input is None:
         if kept and open_turn is None and kept[-1].role not in {"user", "tool"}:
             raise InvalidInputError(
-                "Nothing is left to answer there: send input, or a continue_from before the answer.",
+                "There is nothing to answer at this point: send input, or a continue_from before the answer.",
                 field="input",
             )
         return _asked(run, kept), Source(run_id=run.run_id, messages=_copies(kept))
     if open_turn is not None:
         raise InvalidInputError(
-            f"The last calls there have no answers: send continue_from={open_turn} to go on before them.",
+            f"The last calls at this point have no answers: send continue_from={open_turn} or less.",
             field="continue_from",
         )
     said = _said(run, wanted.input, wanted.continue_from)

@@ -70,7 +70,7 @@ class Arguments:
     def questions(self, names: Iterable[str]) -> list[dict[str, Any]]:
         """The parameters to ask a person for.
 
-        Each has `name`, `field_type` (a Python type name), `description`, `value` (the default) and `required`.
+        Each has `name`, `field_type` (a Python type), `description`, `value` (the default) and `required`.
         """
         required: list[str] = self.schema.get("required", [])
         properties: dict[str, dict[str, Any]] = self.schema.get("properties", {})

@@ -105,7 +105,7 @@ def _checked(boxes: Sequence[Toolbox]) -> Toolbox:
     for tool in box.tools.values():
         if tool.approval is not None and not tool.needs_person:
             raise ConfigurationError(
-                f"The tool {tool.name!r} has an approval of type 'audit' but waits for nobody whose decision "
+                f"The tool {tool.name!r} has an approval of type 'audit' but waits for no one whose decision "
                 "could be recorded: set requires_confirmation, requires_user_input or external_execution."
             )
     return box

@@ -38,13 +38,13 @@ def answering(url: URL) -> Generator[None]:
             raise
         cause = error.orig if isinstance(error, DBAPIError) else error
         _logger.warning(
-            "Postgres doesn't answer: host %r, port %s, database %r (%s)",
+            "Can't reach Postgres: host %r, port %s, database %r (%s)",
             url.host,
             url.port or 5432,
             url.database,
             type(cause).__name__,
         )
-        raise DatabaseUnavailableError("The database doesn't answer. Try again in a moment.") from error
+        raise DatabaseUnavailableError("The database isn't available. Try again in a moment.") from error
 
 
 @contextmanager

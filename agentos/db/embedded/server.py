@@ -74,7 +74,7 @@ class EmbeddedPostgres:
         if self._port not in (None, self._running_port):
             self.stop()
             raise ConfigurationError(
-                f"port={self._port} can't be had: the server in {str(self.data_dir)!r} runs on another port."
+                f"port={self._port} can't be used: the server in {str(self.data_dir)!r} runs on another port."
             )
         return self
 

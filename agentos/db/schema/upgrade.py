@@ -97,9 +97,9 @@ class DatabaseSchema:
                 role = self._bound_role()
             if role is None:
                 raise ConfigurationError(
-                    "Row-level security doesn't bind the role in db_url, and it may not act as "
-                    f"{row_security.ROLE}, which is bound: run `agentos db upgrade` with a role that owns "
-                    f"the tables and may create roles, and GRANT {row_security.ROLE} to the one in db_url."
+                    "Row-level security doesn't apply to the role in db_url, and the role may not act as "
+                    f"{row_security.ROLE}, to which it applies: run `agentos db upgrade` with a role that "
+                    f"owns the tables and may create roles, then GRANT {row_security.ROLE} to that in db_url."
                 )
             self.role = role
             self.is_ready = True

@@ -106,7 +106,7 @@ class AcceptanceStore(Store):
                 rows = await self._reach(owner).execute(self._accept_run, wanted)
                 row = rows[0] if rows else None
         except IntegrityError as error:
-            raise ConflictError("There is a run with this run_id already.") from error
+            raise ConflictError("A run with this run_id already exists.") from error
         if has_rules and row is not None and row["refusal"]:
             return _known(run, request, row)
         if row is None or row["status"] is None:
@@ -136,7 +136,7 @@ class AcceptanceStore(Store):
         wanted["over"] = _OVER
         rows = await self._reach(owner).execute(self._open_child, wanted)
         if not rows:
-            raise RunLostError("The parent of this run doesn't execute here any more.")
+            raise RunLostError("The parent of this run no longer executes here.")
         row = rows[0]
         found, segment, is_new = run_of(row), row["segment"], row["is_new"]
         return opened(found, request, row, durable=durable, segment=segment, is_new=is_new)
@@ -216,13 +216,13 @@ def _known(run: RunOutput, request: RunRequest, row: RowMapping) -> OpenedRun:
             }
             return OpenedRun(run=run.model_copy(update=found), request=request, is_new=False)
         case "known":
-            raise IdempotencyConflictError("This idempotency key was sent before, with another request.")
+            raise IdempotencyConflictError("This idempotency key was already used for a different request.")
         case "busy":
-            raise SessionBusyError("Another run of this session hasn't ended yet.")
+            raise SessionBusyError("Another run of this session is still live.")
         case "full":
-            raise QueueFullError("Too many runs wait for their turn. Try again later.")
+            raise QueueFullError("Too many runs are queued. Try again later.")
         case _:
-            raise QueueFullError("Too many of your runs wait for their turn. Try again later.")
+            raise QueueFullError("Too many of your runs are queued. Try again later.")
 
 
 def _title(run: RunOutput) -> str | None:

@@ -49,7 +49,7 @@ class AuditStore(Store):
         try:
             await self._engine.execute(self._append_audit, {"rows": dump(rows)})
         except IntegrityError as error:
-            raise ConflictError("The audit has gone on meanwhile.") from error
+            raise ConflictError("Another process has appended to the audit.") from error
 
     async def read_audit(self, *, after: int, limit: int) -> list[AuditEntry]:
         """The rows with a greater `seq`, in order."""

@@ -64,7 +64,7 @@ class DeletionStore(Store):
         """
         ages = [age for age in (older_than, events_older_than) if age is not None]
         if not ages or min(ages) < timedelta(0):
-            raise InvalidInputError("Say how old things may get: an age of 0 or more.", field="older_than")
+            raise InvalidInputError("Give a maximum age of 0 or more.", field="older_than")
         if dry_run:
             return await self._foretold(older_than, events_older_than, min(ages))
         pruned = Pruned()

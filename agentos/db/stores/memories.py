@@ -35,7 +35,7 @@ class MemoryStore(Store):
         statement = insert(table).values(dict(memory)).on_conflict_do_nothing().returning(table)
         rows = await self._reach(owner).execute(statement)
         if not rows:
-            raise ConflictError("There is a memory with this memory_id already.")
+            raise ConflictError("A memory with this memory_id already exists.")
         return _memory(rows[0])
 
     async def get_memory(self, memory_id: str, *, owner: Owner) -> Memory | None:

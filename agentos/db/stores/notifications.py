@@ -33,7 +33,9 @@ class NotificationStore(Store):
                         failures = 0
                         yield told
             except (OperationalError, InterfaceError) as error:
-                _logger.warning("Listening to Postgres ended (%s)", type(error).__name__)
+                _logger.warning(
+                    "Lost the notification connection to Postgres (%s), reconnecting", type(error).__name__
+                )
             await asyncio.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
             failures += 1
 

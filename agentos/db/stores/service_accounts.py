@@ -31,7 +31,7 @@ class ServiceAccountStore(Store):
         row = asdict(account) | {"scopes": list(account.scopes), "token_hash": token_hash}
         statement = insert(table).values(row).on_conflict_do_nothing().returning(table.c.id)
         if not await self._engine.execute(statement):
-            raise ConflictError("There is a service account with this name already: revoke it first.")
+            raise ConflictError("A service account with this name already exists: revoke it first.")
 
     async def find_service_account(self, token_hash: str) -> ServiceAccount | None:
         """The account whose token has the hash, whether or not it is still valid."""

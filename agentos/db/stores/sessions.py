@@ -35,7 +35,7 @@ class SessionStore(Store):
         statement = insert(table).values(dict(session)).on_conflict_do_nothing().returning(table)
         rows = await self._reach(owner).execute(statement)
         if not rows:
-            raise ConflictError("There is a session with this session_id already.")
+            raise ConflictError("A session with this session_id already exists.")
         return _session(rows[0])
 
     async def get_session(self, session_id: str, *, owner: Owner) -> Session | None:
@@ -110,7 +110,7 @@ class SessionStore(Store):
             which = "no run" if through_run_id is None else f"no run {through_run_id!r}"
             raise ConflictError(f"The session has {which} of its own that has ended.")
         if row["session_id"] is None:
-            raise ConflictError("There is a session with this session_id already.")
+            raise ConflictError("A session with this session_id already exists.")
         return Session.model_validate(row)
 
 

@@ -130,13 +130,13 @@ class TransferStore(Store):
         row = {name: value for name, value in dict(session).items() if name != "updated_at"}
         adding = insert(table).values(row).on_conflict_do_nothing().returning(table.c.session_id)
         if not await transaction.execute(adding):
-            raise ConflictError("There is a session with this session_id already: import it with new ids.")
+            raise ConflictError("A session with this session_id already exists: import it with new ids.")
 
     async def _add_run(self, transaction: Transaction, run: RunOutput) -> None:
         table = self._tables.runs
         adding = insert(table).values(run_row(run)).on_conflict_do_nothing().returning(table.c.run_id)
         if not await transaction.execute(adding):
-            raise ConflictError(f"There is a run {run.run_id!r} already: import the session with new ids.")
+            raise ConflictError(f"Run {run.run_id!r} already exists: import the session with new ids.")
 
     async def _flush(self, transaction: Transaction, making: _Making) -> None:
         batch = [{"seq": event.seq, "name": event.name, "text": event.text} for event in making.waiting]

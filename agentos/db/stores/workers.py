@@ -165,7 +165,7 @@ class WorkerStore(Store):
         if not rows:
             raise NotFoundError("Run", run.run_id)
         if rows[0]["segment"] is None:
-            raise ConflictError("The run isn't paused any more.")
+            raise ConflictError("The run is no longer paused.")
         return rows[0]["segment"]
 
     async def cancel_run(

@@ -124,7 +124,7 @@ def _image(image: Image) -> Json:
 def _file(file: File) -> Json:
     if file.content is None:
         raise ModelError(
-            "Chat completions take a document's bytes, not its address: "
+            "Chat completions accept a document's bytes, not its URL: "
             "send the content, or use OpenAIResponses.",
             code="model_rejected",
         )

@@ -108,7 +108,7 @@ def failure(code: str | None) -> ModelError:
 def broken_off() -> ModelError:
     """The connection failed, or closed before the response was complete."""
     return ModelError(
-        "The model's provider could not be reached, or broke off its answer.", code="model_unavailable"
+        "The model's provider could not be reached, or ended its answer early.", code="model_unavailable"
     )
 
 

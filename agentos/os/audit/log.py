@@ -47,7 +47,7 @@ class AuditLog:
         """Adds a record to be written, if there is room."""
         if len(self._waiting) >= self._bound:
             if not self._lost:
-                logger.error("The audit can't be written: %d records wait, others are lost", self._bound)
+                logger.error("Dropping audit records: %d are waiting already", self._bound)
             self._lost += 1
             return
         self._waiting.append(record)
@@ -71,7 +71,7 @@ class AuditLog:
                 task.cancel()
                 await asyncio.wait([task])
             if left := len(self._batch) + len(self._waiting) + self._lost:
-                logger.error("The audit couldn't be written at the end: %d records are lost", left)
+                logger.error("Lost %d audit records: the database was unavailable at shutdown", left)
 
     async def _write_on(self, trail: AuditStore, news: asyncio.Event, closing: asyncio.Event) -> None:
         is_last = False
@@ -92,7 +92,7 @@ class AuditLog:
             while self._batch or self._waiting:
                 await self._write(trail)
         except Exception as error:  # noqa: BLE001 - the records stay, and whatever it is may pass
-            logger.warning("The audit can't be written at the moment (%s)", type(error).__name__)
+            logger.warning("Can't write the audit, retrying (%s)", type(error).__name__)
             return False
         return True
 

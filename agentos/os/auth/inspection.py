@@ -41,7 +41,7 @@ def refuse_both(app: Starlette) -> None:
         _is(JWTMiddleware, gate) for gate in gates
     ):
         raise ConfigurationError(
-            "security_key lets its holder do everything, which JWTs are there to prevent: leave one out."
+            "security_key and JWTs exclude each other, since its holder may do everything: leave one out."
         )
 
 

@@ -61,7 +61,7 @@ class JWTMiddleware(Gate):
     @_parameters_of(AuthSettings)
     def __init__(self, app: ASGIApp, settings: AuthSettings) -> None:
         if settings.audiences and not settings.verify_audience:
-            logger.warning("audience is given but not checked: pass verify_audience=True.")
+            logger.warning("audience is set but not verified: pass verify_audience=True.")
         self._keys = ring(
             settings.verification_keys,
             settings.jwks_file,

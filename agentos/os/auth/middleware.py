@@ -156,7 +156,7 @@ class Gate(ABC):
         # A signature can't be guessed, and costs nobody else anything: good tokens pass also from where bad
         # ones come, be it the address of a proxy. A shared key can be; looking up an account costs a query.
         if (is_account or self._is_guessable) and self._failures.wait(scope):
-            raise TokenError("Not looked at: too many failed authentications")
+            raise TokenError("Not checked: too many failed authentications")
         if not is_account:
             return await self._verifier.verify(token)
         server = _server(scope)

@@ -46,7 +46,7 @@ def review(app: Starlette) -> Review:
     """The app's review. ConfigurationError if it has no policy."""
     guard = guard_of(app)
     if guard is None:
-        raise ConfigurationError("Nothing judges the requests of this app: add JWTMiddleware to it.")
+        raise ConfigurationError("This app has no authorization: add JWTMiddleware to it.")
     return Review(app, guard)
 
 

@@ -69,7 +69,7 @@ def chosen(setting: str | bool) -> str | None:
         raise ConfigurationError("security_key must be ASCII without spaces: a header can't hold others.")
     if len(key) < SHORTEST:
         logger.warning(
-            "security_key has %d characters: it can be guessed. Use %d or more.", len(key), SHORTEST
+            "security_key has only %d characters and can be guessed. Use %d or more.", len(key), SHORTEST
         )
     return key
 

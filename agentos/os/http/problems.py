@@ -106,7 +106,7 @@ def answer(error: Exception) -> Response:
     kind = next((each for each in type(error).__mro__ if each in STATUS), None)
     if kind is None or not isinstance(error, AgentOSError):
         error_id = uuid4().hex
-        logger.error("A request failed, error_id %s", error_id, exc_info=error)
+        logger.error("Request failed, error_id %s", error_id, exc_info=error)
         body = {"detail": "Internal server error", "code": AgentOSError.code, "error_id": error_id}
         return JSONResponse(body, 500)
     return JSONResponse(_body(error), STATUS[kind], _headers(error))

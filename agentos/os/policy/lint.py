@@ -70,7 +70,7 @@ def _idle(policy: Policy, routes: Sequence[Route]) -> Iterator[Finding]:
         elif (rule.layer, rule.key) not in found:
             winners = ", ".join(sorted(repr(winner) for _, winner in found))
             yield Finding(
-                "never_decides", key, f"{key!r} never decides, {winners} always does: leave it out."
+                "never_decides", key, f"{key!r} never takes effect: {winners} always decides. Remove it."
             )
 
 
@@ -90,8 +90,8 @@ def _runs_apart(policy: Policy, found: Sequence[Row]) -> Iterator[Finding]:
             yield Finding(
                 "run_apart",
                 rule.key,
-                f"{rule.key!r} covers following a run too, so that whoever may start one needs"
-                f" {', '.join(more)} as well to see how it ends: add {line} if that isn't meant.",
+                f"{rule.key!r} also covers following a run, so a caller who may start one needs"
+                f" {', '.join(more)} as well to see its result: add {line} if that isn't intended.",
             )
 
 
@@ -129,11 +129,11 @@ def _about_admins(policy: Policy) -> Iterator[Finding]:
     for rule in policy.layers[0].rules:
         wanted = [scope.text for scope in rule.wanted]
         if admin in wanted and len(wanted) > 1:
-            message = f"{rule.key!r} wants more than the admin scope {admin!r}, which passes alone."
+            message = f"{rule.key!r} requires more than the admin scope {admin!r}, which is sufficient alone."
             yield Finding("admin_scope", rule.key, message)
         elif admin != ADMIN_SCOPE and ADMIN_SCOPE in wanted:
             message = (
-                f"{rule.key!r} wants {ADMIN_SCOPE!r}, which is no admin's while admin_scope={admin!r}: "
+                f"{rule.key!r} requires {ADMIN_SCOPE!r}, but the admin scope is admin_scope={admin!r}: "
                 f"write {admin!r}, or leave admin_scope out."
             )
             yield Finding("admin_scope", rule.key, message)

@@ -156,7 +156,7 @@ def _pattern(key: str) -> tuple[str, tuple[str | None, ...], bool]:
     if method not in METHODS and method != "*":
         raise ConfigurationError(
             f"the key {key!r} begins with an unknown method: use one of {', '.join(METHODS)} or *"
-            " (HEAD is judged as GET, OPTIONS always passes)."
+            " (HEAD is checked as GET, OPTIONS always passes)."
         )
     parts = split(path)
     if parts is None:
@@ -193,7 +193,7 @@ def _distinct(ordered: Sequence[Rule]) -> Iterator[Rule]:
             yield rule
         elif set(rule.wanted) != set(previous.wanted):
             raise ConfigurationError(
-                f"the keys {previous.key!r} and {rule.key!r} mean the same requests but want"
+                f"the keys {previous.key!r} and {rule.key!r} match the same requests but require"
                 " different scopes: keep one."
             )
         previous = rule

@@ -24,7 +24,7 @@ def refuse_open(app: object, host: str, *, factory: bool) -> None:
     if is_loopback(host) or _asks(_loaded(app, factory=factory)):
         return
     raise ConfigurationError(
-        f"On host={host!r} everybody who reaches this server could use it: nothing asks who they are. Pass "
+        f"On host={host!r} anyone who can reach this server could use it without authentication. Pass "
         "authorization=True to AgentOS, add JWTMiddleware, or allow it with allow_unauthenticated=True "
         "(--allow-unauthenticated)."
     )
@@ -44,7 +44,7 @@ def _loaded(app: object, *, factory: bool) -> object:
             app = import_from_string(app)
         except ImportFromStringError as error:
             raise ConfigurationError(
-                f"app={app!r} names nothing that can be imported, so who may use it isn't known: mend it."
+                f"app={app!r} can't be imported, so its authentication can't be checked: correct it."
             ) from error
     return cast("Callable[[], Any]", app)() if factory else app
 

@@ -31,7 +31,7 @@ class QueueConfig:
         for each in fields(self):
             value: int | None = getattr(self, each.name)
             if value is not None and value < 1:
-                raise ConfigurationError(f"QueueConfig({each.name}={value!r}) can't work: give 1 or more.")
+                raise ConfigurationError(f"QueueConfig({each.name}={value!r}) is invalid: give 1 or more.")
 
     @property
     def capacity(self) -> Capacity:

@@ -54,7 +54,7 @@ def mint(
     ConfigurationError if they don't match, or if a secret is shorter than its hash (RFC 7518 §3.2).
     """
     if ttl <= timedelta(0):
-        raise ConfigurationError(f"ttl={ttl} can't work: give more than 0 seconds.")
+        raise ConfigurationError(f"ttl={ttl} is invalid: give more than 0 seconds.")
     usable = _usable(key)
     chosen = algorithm or next(iter(usable))
     if chosen not in usable:

@@ -63,4 +63,4 @@ class Usage:
         try:
             await accounts.touch_service_accounts(sorted(noted))
         except DatabaseUnavailableError:
-            logger.warning("The last use of %d service accounts couldn't be stored", len(noted))
+            logger.warning("Can't store the last use of %d service accounts", len(noted))

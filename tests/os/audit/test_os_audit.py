@@ -243,5 +243,5 @@ async def test_a_database_that_stays_away_is_said_loudly_at_the_end(caplog):
     with caplog.at_level(logging.ERROR, logger="agentos.audit"):
         async with log.written(db):
             pass
-    assert "1 records are lost" in caplog.text
+    assert "Lost 1 audit records" in caplog.text
     await db.close()

@@ -84,7 +84,7 @@ def _add_fork(router: KindRouter) -> None:
         access, runnable = access_of(request.scope), RunnableRef(router.kind, runnable_id).runnable(request)
         if access.principal.session_id is not None:
             raise AccessDeniedError(
-                "This token is for one session, and can't make another.",
+                "This token is confined to one session and can't create another.",
                 code="one_session",
                 decision=access.decision,
             )

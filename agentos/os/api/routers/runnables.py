@@ -56,7 +56,7 @@ def _written(runnable: Served, schema: type[RunnableResponse]) -> bytes:
         return schema.of(runnable).model_dump_json(exclude_none=True).encode()
     except PydanticSerializationError as error:
         raise ConfigurationError(
-            f"{runnable.kind}s: what {runnable.id!r} is made of can't be shown as JSON: look at its metadata."
+            f"{runnable.kind}s: the settings of {runnable.id!r} can't be encoded as JSON: check its metadata."
         ) from error
 
 

@@ -30,7 +30,7 @@ router = APIRouter(tags=["service accounts"], route_class=ProblemRoute, response
 async def accounts_db(request: Request) -> Db:
     """The database that stores the accounts. Requires authentication."""
     if access_of(request.scope) is OPEN:
-        raise AuthenticationError("Service accounts need a server that authenticates")
+        raise AuthenticationError("Service accounts need a server with authentication")
     db = server_of(request).registry.default_db
     if db is None:
         raise NotConfiguredError("Service accounts need a database: pass db=… to AgentOS")

@@ -126,7 +126,7 @@ class ChangingKeys:
         try:
             self._keys = await self._read()
         except JwksError as error:
-            logger.warning("The keys of tokens can't be refreshed: %s. Those in use stay in use.", error)
+            logger.warning("Can't refresh the token keys, keeping the current ones: %s", error)
             self._not_before = self._clock() + self._cool_down
         else:
             self._good_until = self._clock() + self._keys.max_age

@@ -57,9 +57,7 @@ def discovered(
     """The keys of an OpenID provider, by its issuer name (OpenID Connect Discovery 1.0 §4)."""
     _check("issuer", issuer)
     if urlsplit(issuer).query:
-        raise ConfigurationError(
-            "issuer has no keys to be discovered: it must be an address without a query."
-        )
+        raise ConfigurationError("issuer can't be used for key discovery: it must be a URL without a query.")
     provider = _Provider(_public("issuer", algorithms), fetch_seconds)
     return ChangingKeys(lambda: provider.keys_of(issuer), cool_down=cool_down)
 
@@ -100,7 +98,7 @@ class _Provider:
         try:
             return from_jwk(entry, self._algorithms, "the JWKS", strict=False)
         except ConfigurationError as error:
-            logger.warning("The identity provider publishes a key that isn't used: %s", error)
+            logger.warning("Ignoring a key of the identity provider: %s", error)
             return None
 
 
@@ -179,7 +177,7 @@ def _check(parameter: str, url: str) -> None:
     parts = _split(url)
     if parts is None or not is_address(url):
         raise ConfigurationError(
-            f"{parameter} must be an https:// address to fetch keys from; http:// only for this very machine."
+            f"{parameter} must be an https:// address to fetch keys from; http:// only on this machine."
         )
     if parts.username is not None or parts.fragment:
         raise ConfigurationError(f"{parameter} must be an address without a user, a password or a fragment.")

@@ -73,7 +73,7 @@ def ring(
     fetched = _fetched(jwks_url, None if static else issuer, algorithms)
     if not static and fetched is None:
         raise ConfigurationError(
-            "There is no key to verify tokens with: pass verification_keys, jwks_file, jwks_url or an issuer"
+            "No key to verify tokens: pass verification_keys, jwks_file, jwks_url or an issuer"
             " whose https:// address leads to its keys, or set JWT_VERIFICATION_KEY or JWT_JWKS_FILE."
         )
     return KeyRing(static, fetched)
