@@ -1,3 +1,3 @@
-"""agentos serves agents: runs, sessions and memories over HTTP, stored in Postgres."""
+"""Serves AI agents over HTTP and stores their runs, sessions and memories in Postgres."""
 
 __version__ = "0.1.0"

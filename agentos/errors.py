@@ -1,29 +1,29 @@
 """Every error agentos raises on purpose, each with a code that stays the same across releases.
 
     AgentOSError
-    ├── ConfigurationError           start-up: the person who deploys must act
+    ├── ConfigurationError           start-up: the operator must act
     ├── InvalidInputError            the caller must act
-    ├── BadRequestError              the caller must act; the wire contract has a status of its own for it
+    ├── BadRequestError              the caller must act; a separate status in the wire contract
     │   └── NoDatabaseError          the call needs a database, and none is configured
-    ├── AuthenticationError          the caller hasn't proved who they are
-    ├── NotFoundError                no such row, or not the caller's
-    ├── MethodNotAllowedError        the path has other methods
-    ├── ConflictError                the row is there already, or not in the state the call needs
+    ├── AuthenticationError          the caller isn't authenticated
+    ├── NotFoundError                the row doesn't exist, or isn't the caller's
+    ├── MethodNotAllowedError        the path supports other methods
+    ├── ConflictError                the row already exists, or its state doesn't allow the call
     │   ├── SessionBusyError         another run of the session is live
     │   └── IdempotencyConflictError the key belongs to another request
-    ├── ApprovalPendingError         somebody else must agree first
-    ├── PayloadTooLargeError         the caller sent more than the server takes
-    ├── UnsupportedMediaTypeError    the body has a content type that the call doesn't read
+    ├── ApprovalPendingError         an approver must decide first
+    ├── PayloadTooLargeError         the request exceeds a limit of the server
+    ├── UnsupportedMediaTypeError    the call doesn't accept the body's content type
     ├── TooManyRequestsError         try again later
-    │   ├── QueueFullError           too many runs wait
-    │   └── TooManyFailuresError     too many bad tokens came from the caller's address
-    ├── UnavailableError             what the call needs isn't there now
+    │   ├── QueueFullError           too many runs are queued
+    │   └── TooManyFailuresError     too many invalid tokens from the caller's address
+    ├── UnavailableError             something that the call needs is unavailable
     │   ├── DatabaseUnavailableError try again soon
-    │   ├── NotConfiguredError       this server lacks what the call needs
+    │   ├── NotConfiguredError       the server lacks something that the call needs
     │   └── RunLostError             another process executes the run now
-    └── ModelError                   the model's provider refused, failed or made no sense
+    └── ModelError                   the model's provider refused, failed or sent an unusable answer
 
-The text of an error may reach a caller, so it never quotes a foreign exception, a path, SQL or a secret.
+The text of an error may reach a caller, so it never contains foreign exceptions, paths, SQL or secrets.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class AgentOSError(Exception):
 
 
 class ConfigurationError(AgentOSError):
-    """A parameter, an environment variable or a file can't work as given; raised before serving starts."""
+    """A parameter, an environment variable or a file is invalid. Raised before serving starts."""
 
     code = "configuration"
 
 
 class InvalidInputError(AgentOSError):
-    """The caller's value can't be used; `field` names it and the text says what would do."""
+    """The caller's value is invalid. `field` names it, and the text says what is allowed."""
 
     code = "invalid_input"
 
@@ -60,21 +60,21 @@ class BadRequestError(AgentOSError):
 
 
 class NoDatabaseError(BadRequestError):
-    """The call is about rows, and the server, or the runnable, has no database."""
+    """The call needs rows, but the server or the runnable has no database."""
 
     code = "no_database"
 
 
 class AuthenticationError(AgentOSError):
-    """The caller hasn't proved who they are."""
+    """The caller isn't authenticated."""
 
     code = "unauthenticated"
 
 
 class NotFoundError(AgentOSError):
-    """There is no such thing for this caller: absent and somebody else's look the same.
+    """The object doesn't exist, or belongs to someone else; the two can't be told apart.
 
-    `message` stands in for the usual sentence.
+    `message` replaces the default text.
     """
 
     code = "not_found"
@@ -93,7 +93,7 @@ class NotFoundError(AgentOSError):
 
 
 class MethodNotAllowedError(AgentOSError):
-    """The path isn't served with this method, only with those in `allowed`."""
+    """The path doesn't support this method, only those in `allowed`."""
 
     code = "method_not_allowed"
 
@@ -103,25 +103,25 @@ class MethodNotAllowedError(AgentOSError):
 
 
 class ConflictError(AgentOSError):
-    """The thing exists already, or is in a state that doesn't allow the call."""
+    """The object already exists, or its state doesn't allow the call."""
 
     code = "conflict"
 
 
 class SessionBusyError(ConflictError):
-    """Another run of the session is live, and this one was to be refused then."""
+    """Another run of the session is live, and the request's policy is to be rejected in that case."""
 
     code = "session_busy"
 
 
 class IdempotencyConflictError(ConflictError):
-    """The idempotency key was sent before, with another request."""
+    """The idempotency key was already used for a different request."""
 
     code = "idempotency_conflict"
 
 
 class ApprovalPendingError(AgentOSError):
-    """The run waits for an approver, whose word nobody else's replaces."""
+    """The run waits for an approver's decision, which no one else can replace."""
 
     code = "approval_pending"
 
@@ -133,27 +133,27 @@ class PayloadTooLargeError(AgentOSError):
 
 
 class UnsupportedMediaTypeError(AgentOSError):
-    """The body has a content type that the call doesn't read."""
+    """The call doesn't accept the body's content type."""
 
     code = "unsupported_media_type"
 
 
 class TooManyRequestsError(AgentOSError):
-    """More was asked than may be; `retry_after` seconds later there may be room."""
+    """The caller exceeded a limit; there may be room after `retry_after` seconds."""
 
     code = "too_many_requests"
     retry_after: int = 1
 
 
 class QueueFullError(TooManyRequestsError):
-    """As many runs wait as may."""
+    """The queue has reached its limit."""
 
     code = "queue_full"
     retry_after = 5
 
 
 class TooManyFailuresError(TooManyRequestsError):
-    """As many bad tokens came from the caller's address as may in a minute."""
+    """Too many invalid tokens came from the caller's address within a minute."""
 
     code = "too_many_failures"
 
@@ -165,7 +165,7 @@ class TooManyFailuresError(TooManyRequestsError):
 
 
 class UnavailableError(AgentOSError):
-    """What the call needs isn't there now; `retry_after` seconds later it may be, if that can be said."""
+    """Something that the call needs is unavailable; it may be back after `retry_after` seconds, if known."""
 
     code = "unavailable"
     retry_after: int | None = None
@@ -179,13 +179,13 @@ class DatabaseUnavailableError(UnavailableError):
 
 
 class NotConfiguredError(UnavailableError):
-    """The server runs without what the call needs; the person who deploys must act."""
+    """The server lacks something that the call needs; its operator must configure it."""
 
     code = "not_configured"
 
 
 class RunLostError(UnavailableError):
-    """The process was taken for dead: another one has the run now, and nothing here may touch it."""
+    """This process was presumed dead and another one has the run now; nothing here may change it."""
 
     code = "run_lost"
 

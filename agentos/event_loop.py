@@ -1,4 +1,4 @@
-"""One event loop for callers that have none, and values that must not cross loops."""
+"""Runs async code for callers without an event loop, and keeps values separate per loop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _loop: asyncio.AbstractEventLoop | None = None
 
 
 class PerLoop(Generic[T]):
-    """A value made once per event loop: clients and pools hold sockets that belong to their loop."""
+    """A value created once per event loop. Clients and pools hold sockets that belong to their loop."""
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
@@ -29,7 +29,7 @@ class PerLoop(Generic[T]):
         return self._values[loop]
 
     def pop(self) -> T | None:
-        """Forgets the running loop's value and returns it, to be closed."""
+        """Removes the running loop's value and returns it, to be closed."""
         return self._values.pop(asyncio.get_running_loop(), None)
 
 
@@ -43,7 +43,7 @@ def _background_loop() -> asyncio.AbstractEventLoop:
 
 
 def run_sync(work: Coroutine[Any, Any, T]) -> T:
-    """Runs `work` to its end from a thread without a loop; clients and pools live on between calls."""
+    """Runs `work` to completion in a thread without an event loop. Clients stay open between calls."""
     _refuse_inside_loop(work)
     future = asyncio.run_coroutine_threadsafe(work, _background_loop())
     try:
@@ -54,7 +54,7 @@ def run_sync(work: Coroutine[Any, Any, T]) -> T:
 
 
 def iterate_sync(source: AsyncGenerator[T]) -> Iterator[T]:
-    """Yields what `source` yields, in a thread without a loop; leaving early closes it."""
+    """Yields the items of `source` in a thread without an event loop. Stopping early closes it."""
     try:
         while True:
             try:
@@ -75,4 +75,6 @@ def _refuse_inside_loop(work: Coroutine[Any, Any, Any]) -> None:
     except RuntimeError:
         return
     work.close()
-    raise RuntimeError("An event loop is running in this thread: use the async twin (arun, aprint_response).")
+    raise RuntimeError(
+        "An event loop is running in this thread: use the async method (arun, aprint_response)."
+    )

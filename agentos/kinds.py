@@ -1,7 +1,7 @@
-"""The kinds of runnables: each is registered once, and the rest is derived from that.
+"""The kinds of runnables. Each is registered once; everything else is derived from that.
 
-A kind is more than its name where the outside world spells it: the wire's fields (`agent_id`), its paths
-(`/agents/…`), its scopes (`agents:run`) and the names of its events.
+Outside of the code, a kind appears in field names (`agent_id`), paths (`/agents/…`), scopes (`agents:run`)
+and event names.
 """
 
 from __future__ import annotations
@@ -15,37 +15,37 @@ from typing import Final
 from agentos.errors import ConfigurationError
 
 Kind = str
-"""The name of a registered kind: `agent`, `team`, `workflow`, or one of one's own."""
+"""The name of a registered kind: `agent`, `team`, `workflow`, or a custom one."""
 
 _NAME = re.compile(r"[a-z][a-z_]{0,30}")
 
 
 @dataclass(frozen=True, slots=True)
 class KindSpelling:
-    """How a kind is spelled outside."""
+    """The names derived from a kind."""
 
     name: Kind
     event_prefix: str
-    """Of its events' names: `Team` makes `RunStarted` into `TeamRunStarted`."""
+    """Prefix of its event names: `Team` turns `RunStarted` into `TeamRunStarted`."""
     without_run: bool = False
-    """Whether those names lose their `Run`: `WorkflowStarted`."""
+    """Whether `Run` is dropped from its event names: `WorkflowStarted`."""
 
     @property
     def family(self) -> str:
-        """The first part of its paths and of its scopes: `agents`."""
+        """First segment of its paths and first part of its scopes: `agents`."""
         return f"{self.name}s"
 
 
 _registered: dict[Kind, KindSpelling] = {}
 KINDS: Final[Mapping[Kind, KindSpelling]] = MappingProxyType(_registered)
-"""All kinds, in the order in which they were registered."""
+"""All kinds, in order of registration."""
 _families: dict[str, Kind] = {}
 FAMILIES: Final[Mapping[str, Kind]] = MappingProxyType(_families)
 """The kind of each family."""
 
 
 def register(spelling: KindSpelling) -> KindSpelling:
-    """Adds a kind, which may be there already; ConfigurationError if another one is like it."""
+    """Registers a kind, also repeatedly. ConfigurationError if it conflicts with another one."""
     name, prefix = spelling.name, spelling.event_prefix
     if _registered.get(name) == spelling:
         return spelling
@@ -53,7 +53,7 @@ def register(spelling: KindSpelling) -> KindSpelling:
         raise ConfigurationError(f"The kind {name!r} must be 1 to 31 lower-case letters and underscores.")
     if name in _registered or any(prefix == other.event_prefix for other in _registered.values()):
         raise ConfigurationError(
-            f"There is a kind {name!r}, or one whose events begin with {prefix!r}, already."
+            f"A kind {name!r}, or one with the event prefix {prefix!r}, is already registered."
         )
     _registered[name] = spelling
     _families[spelling.family] = name
@@ -61,7 +61,7 @@ def register(spelling: KindSpelling) -> KindSpelling:
 
 
 def spelling(kind: Kind) -> KindSpelling:
-    """How a kind is spelled; ConfigurationError if nobody has registered it."""
+    """The names derived from a kind. ConfigurationError if it isn't registered."""
     found = _registered.get(kind)
     if found is None:
         raise ConfigurationError(f"The kind {kind!r} isn't registered: call agentos.kinds.register.")

@@ -1,4 +1,4 @@
-"""Asynchronous habits, written once: try again, finish though cancelled, work in the background."""
+"""Shared asyncio patterns: retries, work that survives cancellation, and background loops."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ BackgroundLoop = Callable[[], Coroutine[Any, Any, None]]
 
 
 async def patiently(call: Callable[[], Awaitable[T]], *, on: type[Exception], pauses: Iterable[float]) -> T:
-    """Awaits `call()`; if it raises `on`, waits the next of `pauses` (seconds) and tries again.
+    """Awaits `call()`. If it raises `on`, waits the next of `pauses` (seconds) and retries.
 
-    Once there are no more pauses the error is raised.
+    The error is raised once there are no more pauses.
     """
     for pause in pauses:
         try:
@@ -27,7 +27,7 @@ async def patiently(call: Callable[[], Awaitable[T]], *, on: type[Exception], pa
 
 
 async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
-    """Lets `work` finish even if the caller is cancelled meanwhile; the cancellation is raised after it."""
+    """Lets `work` finish even if the caller is cancelled; the cancellation is raised afterwards."""
     task = asyncio.ensure_future(work)
     interruption: asyncio.CancelledError | None = None
     while not task.done():
@@ -42,7 +42,7 @@ async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def occurs(event: asyncio.Event, *, within: float) -> bool:
-    """Whether `event` is set before so many seconds have passed."""
+    """Whether `event` is set within this many seconds."""
     with suppress(TimeoutError):
         async with asyncio.timeout(within):
             return await event.wait()
@@ -53,10 +53,10 @@ async def occurs(event: asyncio.Event, *, within: float) -> bool:
 async def background(
     *loops: BackgroundLoop, logger: logging.Logger, expected: type[Exception], pause: float
 ) -> AsyncGenerator[None]:
-    """Runs each of `loops` in a task of its own until left, when all are cancelled and awaited.
+    """Runs each of `loops` in its own task until exit, when all are cancelled and awaited.
 
-    A loop that raises begins again after `pause` seconds, and the error is logged, with its traceback unless
-    it was `expected`. Only returning ends a loop before its owner.
+    A loop that raises is restarted after `pause` seconds, and the error is logged, with its traceback unless
+    it was `expected`. A loop that returns isn't restarted.
     """
 
     async def kept_up(loop: BackgroundLoop) -> None:

@@ -17,10 +17,10 @@ PAGE = Path(__file__).parents[1] / "docs" / "authorization.md"
 
 
 def scopes() -> str:
-    """Every route of the server with the scopes that it asks for, in Markdown."""
+    """Every route of the server with the scopes that it requires, in Markdown."""
     rows = [*default_scopes(["agents"]).items(), *((path, None) for path in PUBLIC_PATHS)]
     lines = [f"| `{key}` | {_asked(key, value)} |" for key, value in rows]
-    return "\n".join(["| Request | Asks for |", "|---|---|", *lines])
+    return "\n".join(["| Request | Required scopes |", "|---|---|", *lines])
 
 
 def parameters() -> str:
@@ -51,12 +51,12 @@ def written(page: str) -> str:
 def _asked(key: str, value: Sequence[str] | AsIf | AdminOnly | None) -> str:
     match value:
         case None:
-            return "nothing"
+            return "none; no token needed"
         case AdminOnly():
             return "the admin scope"
         case AsIf(method, depth):
             path = "/".join(key.split()[1].split("/")[: depth + 1])
-            return f"what `{method} {path}` asks for"
+            return f"same as `{method} {path}`"
         case _:
             return ", ".join(f"`{scope}`" for scope in value) or "any valid token"
 

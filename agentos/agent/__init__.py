@@ -1,4 +1,4 @@
-"""Agents: a model, its tools and what it is told, as one runnable."""
+"""Agents: runnables that combine a model, tools and instructions."""
 
 from agentos.agent.agent import Agent
 

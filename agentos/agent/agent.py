@@ -1,4 +1,4 @@
-"""An agent: a model, the tools it may call, and what it is told."""
+"""`Agent`: a runnable that combines a model, tools and instructions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from agentos.utils.slug import slug
 
 
 class _ModelField:
-    """Takes an adapter, `"provider:model-id"` or None for the default; gives the adapter."""
+    """Accepts a model, `"provider:model-id"` or None for the default; the value is always a model."""
 
     DEFAULT = "openai:gpt-5.4-mini"
 
@@ -42,81 +42,81 @@ class _ModelField:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Agent(RunMethods):
-    """Give it a name, a model and tools; `run` it, or hand it to `AgentOS`.
+    """Give it a name, a model and tools. Then `run` it, or pass it to `AgentOS`.
 
-    In everything it is told, `{name}` stands for a value of the session's state, the run's dependencies or
-    its metadata. Settings that can't work raise ConfigurationError.
+    In all of its instructions, `{name}` is replaced by a value from the session state, the run's dependencies
+    or its metadata. Invalid settings raise ConfigurationError.
     """
 
     id: str = ""
-    """Part of its address on a server; left out, it is made from `name`."""
+    """Part of its URL on a server. Derived from `name` if left out."""
     name: str | None = None
     model: _ModelField = _ModelField()
-    """An adapter, or `"provider:model-id"`."""
+    """A model, or `"provider:model-id"`."""
     db: Db | None = None
-    """Where its runs, sessions and memories are kept."""
+    """Stores its runs, sessions and memories."""
 
     tools: Sequence[ToolLike] = ()
-    """Functions, `@tool`s, toolkits, and toolsets whose tools are discovered when a run begins."""
+    """Functions, `@tool`s, toolkits, and toolsets whose tools are discovered when a run starts."""
     tool_call_limit: int | None = None
-    """How many calls one run may make, over all its turns."""
+    """Maximum number of tool calls in one run, across all turns."""
     tool_choice: str | Mapping[str, Any] | None = None
-    """As the provider takes it: `auto`, `none`, `required`, or one function."""
+    """In the provider's format: `auto`, `none`, `required`, or one function."""
 
     role: str | None = None
     description: str | None = None
     instructions: Instructions = None
     """Text, a list of rules, or a function of the run."""
     system_message: Instructions = None
-    """In place of everything else that the model would be told."""
+    """Replaces the whole generated system message."""
     expected_output: str | None = None
     additional_context: str | None = None
     markdown: bool = False
-    """Whether the model is asked for markdown."""
+    """Whether to ask the model for Markdown."""
     add_name_to_context: bool = False
     add_datetime_to_context: bool = False
     timezone_identifier: str | None = None
-    """Of the time that `add_datetime_to_context` tells: `Europe/Berlin`. Without it, the server's."""
+    """Time zone for `add_datetime_to_context`, such as `Europe/Berlin`. Defaults to the server's."""
     resolve_in_context: bool = True
-    """Whether `{name}` is replaced."""
+    """Whether `{name}` placeholders are replaced."""
 
     add_history_to_context: bool = False
     num_history_runs: int = 3
-    """How many of the session's last completed runs the model sees with `add_history_to_context`."""
+    """With `add_history_to_context`, how many of the session's last completed runs the model sees."""
     session_state: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """What a new session begins with; tools may change their run's copy."""
+    """Initial state of a new session. Tools may change their run's copy."""
     add_session_state_to_context: bool = False
     dependencies: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """For tools and instructions; a run's own go on top."""
+    """Values for tools and instructions. Dependencies of a run override these."""
     add_dependencies_to_context: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Stored with every run and shown by the server."""
 
     output_schema: OutputSchema | None = None
-    """A pydantic class, or a JSON schema, that answers must fit."""
+    """A pydantic class or a JSON schema that answers must match."""
 
     memory_manager: MemoryManager = field(default_factory=MemoryManager)
     update_memory_on_run: bool = False
-    """Whether the manager looks for things to remember after each run."""
+    """Whether the memory manager extracts memories after each run."""
     enable_agentic_memory: bool = False
-    """Whether the model gets tools to remember with."""
+    """Whether the model gets tools to read and write memories."""
     add_memories_to_context: bool | None = None
-    """Left out: if either of the two above is set."""
+    """Defaults to True if one of the two settings above is set."""
 
     retries: int = 0
-    """How often a model turn is tried again that failed before it showed anything."""
+    """How often to retry a model turn that failed before it produced any output."""
     delay_between_retries: float = 1.0
     """Seconds."""
     exponential_backoff: bool = False
-    """Whether each delay is twice the one before."""
+    """Whether each delay is twice the previous one."""
     stream_events: bool = False
-    """Whether `stream=True` yields every event, not only the answer."""
+    """Whether `stream=True` yields all events, not only the answer."""
     durable: bool = False
-    """On a server: whether another process goes on with a run whose process died, at the step it was in."""
+    """On a server: whether another process resumes the run, at its current step, if its process dies."""
     multitask: Multitask | None = None
-    """On a server: what a run does while another one of its session is live. None: they overlap."""
+    """On a server: policy if the session already has a live run. None: the runs overlap."""
     budget: Budget = field(default_factory=Budget)
-    """What one run may use up; more ends it with the error `budget_exceeded`."""
+    """Limits on what one run may consume. Exceeding them fails the run with `budget_exceeded`."""
 
     kind: Literal["agent"] = field(default="agent", init=False)
 
@@ -124,10 +124,10 @@ class Agent(RunMethods):
         for parameter, least in (("tool_call_limit", 0), ("num_history_runs", 1), ("retries", 0)):
             value: int | None = self.__dict__[parameter]
             if value is not None and value < least:
-                raise ConfigurationError(f"{parameter}={value!r} can't work: give {least} or more.")
+                raise ConfigurationError(f"{parameter}={value!r} is invalid: give {least} or more.")
         if self.multitask not in {None, *get_args(Multitask)}:
             raise ConfigurationError(
-                f"multitask={self.multitask!r} can't work: give one of {', '.join(get_args(Multitask))}."
+                f"multitask={self.multitask!r} is invalid: give one of {', '.join(get_args(Multitask))}."
             )
         self.id = self.id or slug(self.name or "") or "agent"
         if self.add_memories_to_context is None:
@@ -137,7 +137,7 @@ class Agent(RunMethods):
 
     @property
     def settings(self) -> RunSettings:
-        """What the runner needs to know before a run."""
+        """The settings that the runner reads before a run."""
         return RunSettings(
             db=self.db,
             history_runs=self.num_history_runs if self.add_history_to_context else 0,
@@ -153,11 +153,11 @@ class Agent(RunMethods):
 
     @property
     def known_tools(self) -> Mapping[str, Tool]:
-        """Its tools by name, but for those that are discovered when a run begins."""
+        """Its tools by name, without those that are discovered when a run starts."""
         return self._tools.known.tools
 
     async def events(self, context: RunContext) -> AsyncGenerator[RunEvent]:
-        """One run, or what is left of it: the loop between model and tools, then the memories."""
+        """Executes a run, or the rest of one: the loop between model and tools, then the memory update."""
         model, run = self.model, context.run
         run.model, run.model_provider = model.id, model.provider
         context.history = [message for message in context.history if message.role != "system"]
@@ -183,7 +183,7 @@ class Agent(RunMethods):
                 yield event
 
     async def aclose(self) -> None:
-        """Closes what the model and the tools have opened in the running loop; the next run opens it anew."""
+        """Closes connections of the model and tools in the running event loop. The next run reopens them."""
         try:
             await self.model.aclose()
         finally:

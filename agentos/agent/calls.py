@@ -1,6 +1,6 @@
-"""The tool calls of one model turn: all at once, answers in the order they were asked for.
+"""The tool calls of one model turn. They run concurrently; answers keep the order of the calls.
 
-Those that wait for a person are left open, and taken up when the run goes on with what the person said.
+Calls that need human input stay open. They are executed when the run is continued with that input.
 """
 
 from __future__ import annotations
@@ -24,26 +24,24 @@ from agentos.tools.tool import Tool
 
 
 def turns(run: RunOutput) -> int:
-    """How often the model has spoken in this run; the last turn's number."""
+    """Number of model turns so far, which is also the number of the last turn."""
     return sum(message.role == "assistant" for message in run.messages)
 
 
 def last_calls(run: RunOutput) -> Sequence[ToolCall]:
-    """The calls that the model asked for in its last turn."""
+    """The calls that the model requested in its last turn."""
     spoken = (message for message in reversed(run.messages) if message.role == "assistant")
     return next((message.tool_calls or () for message in spoken), ())
 
 
 def open_calls(run: RunOutput) -> Mapping[int, ToolCall]:
-    """The last turn's calls that nobody has answered, by their place in it."""
+    """Unanswered calls of the last turn, by their position in it."""
     _, unanswered = last_turn(run.messages)
     return unanswered
 
 
 @dataclass(slots=True)
 class _Place:
-    """One call of the turn."""
-
     number: int
     call: ToolCall
     execution: ToolExecution
@@ -51,7 +49,7 @@ class _Place:
 
     @property
     def is_decided(self) -> bool:
-        """Whether its answer is known without making it: it was rejected, or made elsewhere."""
+        """Whether the answer is known without a call: it was rejected, or executed externally."""
         return self.execution.result is not None or self.execution.confirmed is False
 
 
@@ -62,13 +60,13 @@ class TurnCalls:
     tools: Mapping[str, Tool]
     context: RunContext
     allowed: int | None
-    """How many of them may be made if they are new; the rest are told that the limit is reached."""
+    """How many new calls may be made. The others get an answer that the limit is reached."""
     agent: object
     is_new: bool
-    """Whether the model has just asked for them, rather than before a pause."""
+    """Whether the model has just requested the calls, as opposed to before a pause."""
 
     async def run(self) -> AsyncGenerator[RunEvent]:
-        """Makes those that wait for nobody, adds the answers to the run, yields what happens."""
+        """Makes the calls that need no input, adds their answers to the run and yields the events."""
         places = [] if self.is_new else self._stored()
         due = [place for place in places or self._new() if not place.execution.is_waiting]
         making = [place for place in due if not place.is_decided]
@@ -85,7 +83,7 @@ class TurnCalls:
         self.context.run.messages.extend(map(_answer, answered))
 
     def _stored(self) -> list[_Place]:
-        """The calls as the run has them from before; none, if it was given only a conversation."""
+        """The calls as recorded in the run; empty if only a conversation was given."""
         run = self.context.run
         calls = last_calls(run)
         executions = run.tools[-len(calls) :]
@@ -133,7 +131,7 @@ class TurnCalls:
                 await asyncio.wait(tasks)
 
     async def _begin(self, place: _Place) -> bool:
-        """Leaves a mark that the call begins; False if a process that died had left one."""
+        """Records that the call starts. False if a process that died had already started it."""
         tool = self.tools.get(place.call.function.name)
         if tool is None or tool.idempotent or not place.is_allowed:
             return True
@@ -161,7 +159,7 @@ class TurnCalls:
         return f"tool-{turns(self.context.run)}-{place.number}"
 
     async def _result(self, place: _Place, *, is_fresh: bool) -> AsyncGenerator[ToolResult | None]:
-        """The step of one call; None if it had begun in a process that died."""
+        """The step of one call. None if a process that died had already started it."""
         name = place.call.function.name
         tool = self.tools.get(name)
         if not is_fresh:

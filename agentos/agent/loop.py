@@ -1,4 +1,4 @@
-"""The model-tool loop: ask the model, run the tools it asks for, until it answers."""
+"""The agent loop: calls the model and executes the tools it requests, until it answers."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ from agentos.run.runnable import RunContext
 from agentos.tools.tool import Tool
 
 MAX_TURNS = 100
-"""Model turns in one run; more means that the model goes in circles."""
+"""Model turns in one run. Exceeding it means that the model is stuck in a loop."""
 
 
 class TooManyTurnsError(AgentOSError):
-    """The model asked for tools `MAX_TURNS` times without answering."""
+    """The model requested tools in `MAX_TURNS` turns without answering."""
 
     code = "too_many_turns"
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often, and after how many seconds, a failed model turn that has shown nothing is tried again."""
+    """How often, and after how many seconds, to retry a model turn that failed before it produced output."""
 
     times: int = 0
     delay: float = 1.0
     exponential: bool = False
 
     def pause(self, attempt: int) -> float:
-        """Seconds before try number `attempt` + 1, counted from 1."""
+        """Seconds to wait after try number `attempt`, counted from 1."""
         return self.delay * 2 ** (attempt - 1) if self.exponential else self.delay
 
 
 @dataclass(slots=True)
 class Loop:
-    """One run's conversation with its model."""
+    """The conversation of one run with its model."""
 
     model: Model
     tools: Mapping[str, Tool]
@@ -63,9 +63,10 @@ class Loop:
     _corrected: bool = field(default=False, init=False)
 
     async def events(self) -> AsyncGenerator[RunEvent]:
-        """Runs to the answer, which it leaves in `context.run`, or until calls wait for a person.
+        """Runs until the model answers, or until calls need human input. Leaves the answer in `context.run`.
 
-        What comes next is read from the run's own conversation, so it can begin anywhere in one.
+        The next step is derived from the run's own messages, so the loop can start at any point in a
+        conversation.
         """
         run, asked = self.context.run, False
         while True:
@@ -179,7 +180,7 @@ class Loop:
         )
 
     def _is_stopped(self) -> bool:
-        """Whether a call of the last turn ends the run; then its answer is the run's."""
+        """Whether a call of the last turn ends the run. If so, its answer becomes the run's answer."""
         run = self.context.run
         executions = run.tools[-len(last_calls(run)) :]
         stopping = [each for each in executions if each.stop_after_tool_call and each.confirmed is not False]
@@ -188,7 +189,7 @@ class Loop:
         return bool(stopping)
 
     def _take_answer(self, text: str) -> bool:
-        """Whether this is the answer; one that doesn't fit the schema is sent back once."""
+        """Whether this is the final answer. An answer that doesn't match the schema is sent back once."""
         schema = self.context.output_schema
         if schema is None:
             self._set_answer(text)
@@ -213,29 +214,29 @@ class Loop:
 
 
 def _whole(response: ModelResponse) -> RunContent | None:
-    """A turn that came as a whole, as one piece: it was recorded by a process that died."""
+    """The single item of a turn that was replayed from the record of a process that died."""
     content, reasoning = response.content or "", response.reasoning_content or ""
     return RunContent(content=content, reasoning_content=reasoning) if content or reasoning else None
 
 
 class OutputError(AgentOSError):
-    """The model's answer doesn't fit the schema that was asked for, also after being told so."""
+    """The model's answer doesn't match the requested schema, even after a correction."""
 
     code = "output_invalid"
 
 
 def response_format(schema: OutputSchema) -> ResponseFormat:
-    """The schema as a model is told it."""
+    """The schema in the form that models receive."""
     if isinstance(schema, type):
         return ResponseFormat(schema.__name__, schema.model_json_schema())
     return ResponseFormat(str(schema.get("title") or "output"), schema)
 
 
 def parse(text: str, schema: OutputSchema) -> BaseModel | Any:
-    """The answer as an instance of the class, or as JSON data for a plain schema.
+    """Parses the answer into the class, or into JSON data for a plain schema.
 
-    Raises OutputError with what is wrong, in words that a model can act on. A plain schema is enforced
-    by the model's provider; here it is only read as JSON.
+    Raises OutputError with a description of the problem that the model can act on. A plain schema is enforced
+    by the model's provider; here it is only parsed as JSON.
     """
     try:
         if isinstance(schema, type):
@@ -245,7 +246,7 @@ def parse(text: str, schema: OutputSchema) -> BaseModel | Any:
         problems = "; ".join(
             f"{'.'.join(map(str, part['loc'])) or 'the answer'}: {part['msg']}" for part in error.errors()
         )
-        raise OutputError(f"The answer doesn't fit the schema: {problems}") from error
+        raise OutputError(f"The answer doesn't match the schema: {problems}") from error
     except ValueError as error:
         raise OutputError("The answer isn't JSON.") from error
 

@@ -1,4 +1,4 @@
-"""Calls that wait for a person: what each waits for, and what becomes of it once they have spoken."""
+"""Calls that need human input: what each one waits for, and how the input is applied."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ CUT_OFF = (
     "This call was cut off when the server's process ended, and may have taken effect. Confirm to make it "
     "again."
 )
-"""The note of a call that a person must look into before it is made a second time."""
+"""Note on an interrupted call that a person must check before it is made again."""
 
 
 def arguments(text: str) -> dict[str, Any] | None:
-    """What a model's JSON text holds; None if it isn't an object."""
+    """Parses the model's JSON text; None if it isn't an object."""
     try:
         value: Any = from_json(text) if text.strip() else {}
     except ValueError:
@@ -28,7 +28,7 @@ def arguments(text: str) -> dict[str, Any] | None:
 
 
 def mark(execution: ToolExecution, tool: Tool, text: str, *, approval_id: str) -> None:
-    """Says on the call what it waits for. One that can't be made as it is, is only an answer to the model."""
+    """Marks what the call waits for. A call with invalid arguments isn't marked; the model gets an error."""
     if not tool.needs_person or not _is_sound(tool, text):
         return
     if tool.needs_confirmation:
@@ -45,14 +45,14 @@ def mark(execution: ToolExecution, tool: Tool, text: str, *, approval_id: str) -
 
 
 def text_of(execution: ToolExecution, written: str) -> str:
-    """The arguments to call with: of a call that a person has seen, those that they have seen."""
+    """The arguments for the call. If a person has seen the call, these are the arguments they saw."""
     if execution.tool_args is None or not (execution.requires_confirmation or execution.requires_user_input):
         return written
     return json_of(execution.tool_args)
 
 
 def cut_off(execution: ToolExecution, tool: Tool | None) -> None:
-    """Makes a call wait that may have taken effect already; an earlier agreement doesn't count twice."""
+    """Makes a call wait that may already have taken effect. An earlier confirmation doesn't count again."""
     execution.requires_confirmation = True
     execution.confirmed = None
     execution.confirmation_note = CUT_OFF
@@ -64,7 +64,7 @@ def cut_off(execution: ToolExecution, tool: Tool | None) -> None:
 
 
 def refusal(execution: ToolExecution) -> str:
-    """What the model is told of a rejected call."""
+    """Answer that the model receives for a rejected call."""
     note = execution.confirmation_note
     if execution.tool_call_error:
         text = "This call was cut off and may or may not have taken effect. It isn't made again."

@@ -1,4 +1,4 @@
-"""What a run tells the model: one system message, the history, the user's message."""
+"""Builds the messages for the model: one system message, the history, and the user's message."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The parts of an agent's system message; `Agent` documents them."""
+    """The parts of an agent's system message. See `Agent` for their meaning."""
 
     name: str | None = None
     role: str | None = None
@@ -42,7 +42,7 @@ class Prompt:
     resolve: bool = True
 
     async def messages(self, context: RunContext, tool_rules: Iterable[str] = ()) -> list[Message]:
-        """This run's first messages: the system message, if there is anything to say, and the user's.
+        """The first messages of this run: the system message, unless it is empty, and the user's message.
 
         `tool_rules` are the instructions of the run's tools.
         """
@@ -94,7 +94,7 @@ class Prompt:
         )
 
     def _resolved(self, texts: list[str], context: RunContext) -> list[str]:
-        """Puts session state, dependencies and metadata in the place of `{name}`; other braces stay."""
+        """Replaces `{name}` with values from state, dependencies and metadata. Other braces are kept."""
         if not self.resolve:
             return texts
         known: dict[str, Any] = {

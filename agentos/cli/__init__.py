@@ -1,4 +1,4 @@
-"""The command `agentos`. Each verb imports what it needs when it runs, so that `--help` is quick."""
+"""The `agentos` command. Each subcommand imports its dependencies when it runs, so that `--help` is fast."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _options(
 
 
 def main() -> None:
-    """Runs the command; what we raise on purpose is one sentence on standard error and status 1."""
+    """Runs the command. Our own errors print one sentence to standard error and exit with status 1."""
     try:
         app()
     except AgentOSError as error:

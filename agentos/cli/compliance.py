@@ -1,4 +1,4 @@
-"""`agentos user` and `agentos audit`: what belongs to one user, and what was recorded, in the database."""
+"""`agentos user` and `agentos audit`: user data and the audit, directly in the database."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
     from agentos.db.contracts.audit import Link
     from agentos.db.contracts.deletion import Receipt
 
-user = typer.Typer(no_args_is_help=True, help="What belongs to one user.")
-audit = typer.Typer(no_args_is_help=True, help="What was denied and what was changed.")
+user = typer.Typer(no_args_is_help=True, help="Manage the data of a user.")
+audit = typer.Typer(no_args_is_help=True, help="Verify the audit.")
 
 
 @user.callback()
 @audit.callback()
 def _alone() -> None:
-    """Keeps a verb a verb though it is the only one."""
+    """Makes Typer keep the subcommand although it is the only one."""
 
 
 @user.command()
 def delete(
-    user_id: Annotated[str, typer.Argument(help="The user's id, as in their tokens' sub.")],
+    user_id: Annotated[str, typer.Argument(help="The user's id, as in the sub of their tokens.")],
     url: Url,
     schema: SchemaName = "ai",
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the receipt as JSON.")] = False,
 ) -> None:
     """Deletes all sessions, runs, events, approvals and memories of a user, and prints a receipt.
 
-    It happens at once or not at all, and not while runs of theirs are live. The receipt, which the audit
-    gets too, names the user only by the SHA-256 of their id. What the audit says of them stays.
+    The deletion is a single transaction. It is refused while the user has live runs. The receipt, which the
+    audit also records, names the user only by the SHA-256 of their id. Existing rows of the audit are kept.
     """
     from agentos.db.contracts.deletion import record_of
     from agentos.os.audit import chain
@@ -62,12 +62,14 @@ def verify(
     schema: SchemaName = "ai",
     expect_head: Annotated[
         str | None,
-        typer.Option(metavar="SEQ:HASH", help="What an earlier run printed: shows if the end was cut off."),
+        typer.Option(
+            metavar="SEQ:HASH", help="The head that an earlier run printed; detects missing rows at the end."
+        ),
     ] = None,
 ) -> None:
-    """Follows the chain of hashes; exits with 1 at the first row that is edited, missing or moved.
+    """Verifies the audit's hash chain. Exits with 1 at the first row that was edited, deleted or moved.
 
-    Note the head that it prints in another place: the next run can be told to expect it.
+    Store the head that it prints elsewhere, and pass it to the next run as the expected head.
     """
     from agentos.os.audit import chain
 
@@ -76,7 +78,7 @@ def verify(
     if verdict.bad_seq is not None:
         typer.echo(f"The audit has been tampered with: row {verdict.bad_seq} {verdict.problem}.")
         raise typer.Exit(1)
-    typer.echo(f"{verdict.head.seq} rows, none of them touched. Head: {verdict.head.seq}:{verdict.head.hash}")
+    typer.echo(f"{verdict.head.seq} rows, all intact. Head: {verdict.head.seq}:{verdict.head.hash}")
 
 
 def _link(text: str) -> Link:
@@ -84,5 +86,7 @@ def _link(text: str) -> Link:
 
     match = re.fullmatch(r"(\d{1,18}):([0-9a-f]{64})", text)
     if match is None:
-        raise ConfigurationError(f"--expect-head={text!r} isn't SEQ:HASH: give what an earlier run printed.")
+        raise ConfigurationError(
+            f"--expect-head={text!r} isn't SEQ:HASH: give the head that an earlier run printed."
+        )
     return Link(int(match[1]), match[2])

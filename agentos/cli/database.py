@@ -1,4 +1,4 @@
-"""What commands on the database have in common."""
+"""Shared parts of the commands that use the database."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Url = Annotated[
         help="postgresql+psycopg://user:password@host:5432/database",
     ),
 ]
-SchemaName = Annotated[str, typer.Option(help="The schema that holds the tables.")]
+SchemaName = Annotated[str, typer.Option(help="The schema of the tables.")]
 
 
 def on(url: str, schema: str, work: Callable[[PostgresDb], Awaitable[T]]) -> T:
-    """What `work` makes of the database, whose tables must be up to date."""
+    """Returns the result of `work` on the database. The tables must be up to date."""
     from agentos.db.postgres import PostgresDb
 
     async def connected() -> T:

@@ -1,4 +1,4 @@
-"""`agentos db`: creates and upgrades the tables in Postgres, empties them, moves what is in them."""
+"""`agentos db`: upgrades the tables in Postgres, prunes them, and exports and imports sessions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from agentos.db.postgres import PostgresDb
     from agentos.db.schema.upgrade import DatabaseSchema
 
-app = typer.Typer(no_args_is_help=True, help="The tables in Postgres.")
+app = typer.Typer(no_args_is_help=True, help="Manage the tables in Postgres.")
 
 
 TableOptions = Annotated[
@@ -28,22 +28,22 @@ TableOptions = Annotated[
     typer.Option(
         "--table",
         metavar="PARAMETER=NAME",
-        help="A table's name that PostgresDb is given, like session_table=chats; once for each.",
+        help="A custom table name as passed to PostgresDb, like session_table=chats. Repeatable.",
     ),
 ]
 
 
 @app.command()
 def upgrade(url: Url, schema: SchemaName = "ai", tables: TableOptions = None) -> None:
-    """Creates the tables, or brings them up to date. Several may try at once; all or nothing happens.
+    """Creates or upgrades the tables in one transaction. Several processes may run it at once.
 
-    Then it builds missing indexes and changes old rows, a batch at a time, while servers go on. If that is
+    Then it builds missing indexes and changes existing rows in batches, while servers run. If that is
     interrupted, the next upgrade continues it.
     """
     found = _schema(url, schema, tables)
     before, after = found.status(), found.upgrade()
     if before == after:
-        typer.echo(f"The tables were up to date: revision {after.current}.")
+        typer.echo(f"The tables were already up to date: revision {after.current}.")
     elif before.current == after.current:
         typer.echo(f"Finished the upgrade to revision {after.current}.")
     else:
@@ -54,17 +54,17 @@ def upgrade(url: Url, schema: SchemaName = "ai", tables: TableOptions = None) ->
 
 @app.command()
 def status(url: Url, schema: SchemaName = "ai", tables: TableOptions = None) -> None:
-    """Says whether the tables are up to date; exits with 1 if `agentos db upgrade` has something to do."""
+    """Prints whether the tables are up to date. Exits with 1 if an upgrade is pending."""
     found = _schema(url, schema, tables).status()
     if not found.is_current:
         typer.echo(
-            f"The tables are at {found.current or 'nothing'}, {found.head} is needed: "
+            f"The tables are at revision {found.current or 'none'}, but {found.head} is required: "
             "run `agentos db upgrade`."
         )
         raise typer.Exit(1)
     typer.echo(f"The tables are up to date: revision {found.current}.")
     for step in found.deferred:
-        typer.echo(f"Left to do for `agentos db upgrade`, while servers go on: {step}.")
+        typer.echo(f"Run `agentos db upgrade` to finish, while servers run: {step}.")
     if found.deferred:
         raise typer.Exit(1)
 
@@ -73,20 +73,21 @@ def status(url: Url, schema: SchemaName = "ai", tables: TableOptions = None) -> 
 def prune(
     url: Url,
     older_than: Annotated[
-        str | None, typer.Option(help="Sessions that nobody has gone on with for so long: 30d, 12h, 90m.")
+        str | None, typer.Option(help="Delete sessions that were inactive for this long: 30d, 12h, 90m.")
     ] = None,
     events_older_than: Annotated[
-        str | None, typer.Option(help="Event logs of runs that ended so long ago; the runs stay.")
+        str | None,
+        typer.Option(help="Delete event logs of runs that finished this long ago; the runs are kept."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would go.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be deleted.")] = False,
     schema: SchemaName = "ai",
 ) -> None:
-    """Deletes old sessions, with all that is in them, and old event logs.
+    """Deletes old sessions with all their contents, and old event logs.
 
-    Sessions with a run that is live or paused stay, and so does the audit.
+    Sessions with live or paused runs are kept, and so is the audit.
     """
     if older_than is None and events_older_than is None:
-        raise ConfigurationError("Say what is to go: --older-than=30d, --events-older-than=6h, or both.")
+        raise ConfigurationError("Say what to delete: --older-than=30d, --events-older-than=6h, or both.")
     sessions = durations.parse(older_than, "--older-than") if older_than is not None else None
     events = (
         durations.parse(events_older_than, "--events-older-than") if events_older_than is not None else None
@@ -94,7 +95,7 @@ def prune(
     pruned = on(
         url, schema, lambda db: db.prune(older_than=sessions, events_older_than=events, dry_run=dry_run)
     )
-    typer.echo("These rows would go:" if dry_run else "These rows are gone:")
+    typer.echo("These rows would be deleted:" if dry_run else "These rows were deleted:")
     for name, count in asdict(pruned).items():
         typer.echo(f"{name:<10}{count:>12,}")
 
@@ -103,10 +104,10 @@ def prune(
 def export_session(
     session_id: str,
     url: Url,
-    out: Annotated[Path | None, typer.Option(help="A new file, readable by you alone.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A new file, readable only by you.")] = None,
     schema: SchemaName = "ai",
 ) -> None:
-    """Writes a session, its runs that have ended and their events as lines of JSON."""
+    """Writes a session, its finished runs and their events as lines of JSON."""
 
     async def write(db: PostgresDb) -> None:
         from agentos.run.owner import ANYONE
@@ -118,20 +119,20 @@ def export_session(
                 async for line in lines:
                     write_line(line)
         if left_out := json.loads(first)["left_out"]:
-            typer.echo(f"{left_out} runs that haven't ended are left out.", err=True)
+            typer.echo(f"{left_out} unfinished runs are not exported.", err=True)
 
     on(url, schema, write)
 
 
 @app.command()
 def import_session(
-    file: Annotated[typer.FileBinaryRead, typer.Argument(help="What was exported; `-` is standard input.")],
+    file: Annotated[typer.FileBinaryRead, typer.Argument(help="An exported file; `-` is standard input.")],
     url: Url,
-    user_id: Annotated[str | None, typer.Option(help="Whose it becomes; else the user's it was.")] = None,
-    new_ids: Annotated[bool, typer.Option("--new-ids", help="Make a copy, under ids of its own.")] = False,
+    user_id: Annotated[str | None, typer.Option(help="The new owner; by default, the original user.")] = None,
+    new_ids: Annotated[bool, typer.Option("--new-ids", help="Import as a copy with new ids.")] = False,
     schema: SchemaName = "ai",
 ) -> None:
-    """Stores an exported session, all of it or nothing."""
+    """Imports an exported session, in one transaction."""
     from agentos.run.owner import ANYONE
 
     done = on(
@@ -150,12 +151,12 @@ async def _lines(file: IO[bytes]) -> AsyncGenerator[bytes]:
 
 @contextmanager
 def _written(out: Path | None) -> Generator[Callable[[str], object]]:
-    """Writes to a file that is there only once it is complete, or to standard output."""
+    """Writes to a file that appears only once it is complete, or to standard output."""
     if out is None:
         yield lambda line: typer.echo(line, nl=False)
         return
     if out.exists():
-        raise ConfigurationError(f"{str(out)!r} is there already: give another --out.")
+        raise ConfigurationError(f"{str(out)!r} already exists: give another --out.")
     try:
         part = NamedTemporaryFile("w", encoding="utf-8", dir=out.parent, delete=False)  # noqa: SIM115 - below
     except OSError as error:

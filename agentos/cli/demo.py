@@ -1,4 +1,4 @@
-"""`agentos demo`: a server with everything it needs, to try in a minute."""
+"""`agentos demo`: a complete server to try out, with its own database and model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.status import Status
 
 HOST = "127.0.0.1"
-"""Loopback, always: the demo's database has a well-known password."""
+"""Always loopback: the demo's database has a well-known password."""
 
 _READY = """
 Ready: {url}  (its API: {url}/docs; Ctrl-C stops it)
@@ -47,9 +47,9 @@ curl -H "Authorization: Bearer $SUPERADMIN_TOKEN" {url}/memories
 
 def demo(
     port: Annotated[int, typer.Option(min=1, max=65535, envvar="AGENT_OS_PORT", help="On 127.0.0.1.")] = 7777,
-    data_dir: Annotated[Path | None, typer.Option(help="Where Postgres keeps its data.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="The folder of Postgres's data.")] = None,
 ) -> None:
-    """Serves an agent on this machine: Postgres, an offline model and four tokens to try it with."""
+    """Serves an agent on this machine, with its own Postgres, an offline model and four tokens."""
     _check_port(port)
     for name in ("AGENT_OS_HOST", "AGENT_OS_PORT"):
         os.environ.pop(name, None)  # they would go before what is said here
@@ -82,12 +82,12 @@ def _check_port(port: int) -> None:
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            raise ConfigurationError(f"Port {port} on {HOST} can't be had: give another --port.") from error
+            raise ConfigurationError(f"Port {port} on {HOST} can't be used: give another --port.") from error
 
 
 @contextmanager
 def _terminable() -> Generator[None]:
-    """Makes SIGTERM unwind the stack as Ctrl-C does, so that Postgres stops as well."""
+    """Makes SIGTERM unwind the stack as Ctrl-C does, so that Postgres is stopped too."""
 
     def leave(*_: object) -> NoReturn:
         sys.exit(128 + signal.SIGTERM)
@@ -101,7 +101,7 @@ def _terminable() -> Generator[None]:
 
 @contextmanager
 def _progress() -> Generator[Callable[[str | None], None]]:
-    """A function that shows what is being done, on standard error, until the next step or None."""
+    """Returns a function that shows the current step on standard error until the next step, or None."""
     from rich.console import Console
 
     console = Console(stderr=True)

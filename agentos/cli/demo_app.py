@@ -1,4 +1,4 @@
-"""The server that `agentos demo` starts: one agent, an offline model, scopes of its own."""
+"""The server that `agentos demo` starts: one agent, an offline model and custom scopes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ USERS: Final = {
     "ADMIN": ("admin_789", ["app:admin", "app:read", "app:run", "app:execute"]),
     "SUPERADMIN": ("superadmin", [ADMIN_SCOPE]),
 }
-"""Who the tokens are for, and what they allow."""
+"""The users that get tokens, with their scopes."""
 TOKENS_LAST: Final = timedelta(hours=24)
 
 
@@ -62,7 +62,7 @@ def clock(zone: str = "UTC") -> str:
 
 
 def tokens(secret: str) -> dict[str, str]:
-    """A token for each of `USERS`, by their names."""
+    """A token for each of `USERS`, by user name."""
     return {
         name: mint(sub, key=secret, algorithm="HS256", scopes=scopes, ttl=TOKENS_LAST)
         for name, (sub, scopes) in USERS.items()
@@ -70,7 +70,7 @@ def tokens(secret: str) -> dict[str, str]:
 
 
 def serve(db_url: str, secret: str, *, host: str, port: int, ready: Callable[[], None]) -> None:
-    """Serves until it is told to stop; calls `ready` once it answers."""
+    """Serves until it is stopped; calls `ready` once it responds."""
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncGenerator[None]:
@@ -101,7 +101,7 @@ def serve(db_url: str, secret: str, *, host: str, port: int, ready: Callable[[],
 
 
 async def _announce(host: str, port: int, ready: Callable[[], None]) -> None:
-    """The server listens only after its lifespan has begun, and tells nobody."""
+    """Polls the port: the server listens only after its lifespan has started, and sends no signal."""
     while True:
         try:
             _, writer = await asyncio.open_connection(host, port)

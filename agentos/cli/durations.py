@@ -1,4 +1,4 @@
-"""Durations as options spell them: 90s, 30m, 12h, 7d."""
+"""Durations in options: 90s, 30m, 12h, 7d."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def parse(text: str, option: str) -> timedelta:
-    """The duration; ConfigurationError, which names the option, if it is none."""
+    """Parses a duration. ConfigurationError, naming the option, if it is invalid."""
     found = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
     if found is None:
         raise ConfigurationError(f"{option}={text!r} isn't a duration: give a number and s, m, h or d.")

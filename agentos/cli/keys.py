@@ -13,7 +13,7 @@ import typer
 
 from agentos.errors import ConfigurationError
 
-app = typer.Typer(no_args_is_help=True, help="Keys that sign and check tokens.")
+app = typer.Typer(no_args_is_help=True, help="Create keys that sign and verify tokens.")
 
 PRIVATE_KEY, PUBLIC_KEY, SECRET = "jwt-private.pem", "jwt-public.pem", "jwt-secret.txt"
 
@@ -29,12 +29,12 @@ class Algorithm(StrEnum):
 
 @app.command()
 def generate(
-    out: Annotated[Path, typer.Option(help="The folder that the files go to.")] = Path(),
+    out: Annotated[Path, typer.Option(help="The folder for the files.")] = Path(),
     algorithm: Annotated[
-        Algorithm, typer.Option(case_sensitive=False, help="hs256 makes one secret, the others a key pair.")
+        Algorithm, typer.Option(case_sensitive=False, help="hs256 creates one secret, the others a key pair.")
     ] = Algorithm.RS256,
 ) -> None:
-    """Makes a key pair (or a secret), readable by you alone. Files that are there already stay."""
+    """Generates a key pair or a secret, readable only by you. Existing files are never overwritten."""
     if algorithm is Algorithm.HS256:
         _write(out / SECRET, secrets.token_urlsafe(48), mode=0o600)
         _tell(signing=out / SECRET, checking=out / SECRET)
@@ -72,11 +72,11 @@ def _write(path: Path, text: str, *, mode: int) -> None:
 
 def _refuse_existing(path: Path) -> None:
     if path.exists():
-        raise ConfigurationError(f"{str(path)!r} is there already: move it away or give another --out.")
+        raise ConfigurationError(f"{str(path)!r} already exists: move it or give another --out.")
 
 
 def _tell(*, signing: Path, checking: Path) -> None:
-    """In the shell's language, for `eval "$(agentos keys generate)"`."""
-    typer.echo(f"# {signing} signs tokens: keep it to yourself. {checking} checks them.")
+    """Prints shell assignments, for `eval "$(agentos keys generate)"`."""
+    typer.echo(f"# {signing} signs tokens: keep it secret. {checking} verifies them.")
     for name, path in (("JWT_SIGNING_KEY", signing), ("JWT_VERIFICATION_KEY", checking)):
         typer.echo(f'export {name}="$(cat {shlex.quote(str(path))})"')

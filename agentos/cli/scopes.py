@@ -1,4 +1,4 @@
-"""`agentos scopes`: what an app asks of its callers, explained, listed and tested without serving it."""
+"""`agentos scopes`: explains, lists and tests the scope map of an app without serving it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import typer
 if TYPE_CHECKING:
     from agentos.os.auth.review import Review
 
-app = typer.Typer(no_args_is_help=True, help="Who may do what on an app.")
+app = typer.Typer(no_args_is_help=True, help="Explain and test the scope map of an app.")
 
 TargetArgument = Annotated[
     str, typer.Argument(metavar="MODULE:ATTRIBUTE", help="An AgentOS or a FastAPI app.")
@@ -22,7 +22,7 @@ TargetArgument = Annotated[
 
 
 class Format(StrEnum):
-    """How a list is written."""
+    """Output format of a list."""
 
     TABLE = "table"
     CSV = "csv"
@@ -32,11 +32,11 @@ class Format(StrEnum):
 @app.command()
 def explain(
     target: TargetArgument,
-    method: Annotated[str, typer.Argument(help="GET, for a WebSocket too.")],
+    method: Annotated[str, typer.Argument(help="The HTTP method; GET for a WebSocket.")],
     path: Annotated[str, typer.Argument(help="E.g. /agents/web/runs")],
     scopes: Annotated[str, typer.Option(help='What the caller holds, e.g. "agents:read agents:run".')] = "",
 ) -> None:
-    """Says what a user with these scopes is answered, and why."""
+    """Explains what response a user with these scopes would get."""
     from agentos.os.api.schemas.authz import ExplanationResponse
 
     explanation, found = _review(target).answer(method.upper(), path, frozenset(scopes.split()))
@@ -49,7 +49,7 @@ def explain(
 def matrix(
     target: TargetArgument, format_: Annotated[Format, typer.Option("--format")] = Format.TABLE
 ) -> None:
-    """Lists every route with what it needs, and the entry of the scope map that says so."""
+    """Lists every route with its required scopes and the entry that sets them."""
     from agentos.os.api.schemas.authz import MatrixRow
 
     found = [MatrixRow.of(row).model_dump(mode="json") for row in _review(target).matrix()]
@@ -66,16 +66,16 @@ def matrix(
 
 @app.command()
 def lint(target: TargetArgument) -> None:
-    """Prints what the scope map says in vain, leaves out or probably doesn't mean.
+    """Reports entries of the scope map without effect, routes without an entry, and likely mistakes.
 
-    Exits with 1 if there is anything.
+    Exits with 1 if it finds any.
     """
     found = _review(target).findings()
     for finding in found:
         typer.echo(f"{finding.code}: {finding.message}")
     if found:
         raise typer.Exit(1)
-    typer.echo("Nothing to find fault with.")
+    typer.echo("No problems found.")
 
 
 @app.command()
@@ -84,8 +84,8 @@ def check(
 ) -> None:
     """Runs policy tests; exits with 1 if one fails.
 
-    A file lists `cases`, each with `scopes`, `request` ("GET /agents"), `expected` (allow or deny) and, if
-    you like, `name`, `reason` and `missing`.
+    A file lists `cases`, each with `scopes`, `request` ("GET /agents"), `expected` (allow or deny) and,
+    optionally, `name`, `reason` and `missing`.
     """
     from agentos.os.auth import cases
 

@@ -1,4 +1,4 @@
-"""`agentos serve` and `agentos worker`: run what a module of one's own has, with HTTP or without."""
+"""`agentos serve` and `agentos worker`: run the app of a module, with or without HTTP."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from agentos.errors import ConfigurationError
 
 def serve(
     target: Annotated[str, typer.Argument(metavar="MODULE:ATTRIBUTE", help="An AgentOS or a FastAPI app.")],
-    host: Annotated[str, typer.Option(help="0.0.0.0 answers on every address.")] = "localhost",
+    host: Annotated[str, typer.Option(help="0.0.0.0 listens on every address.")] = "localhost",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 7777,
-    reload: Annotated[bool, typer.Option("--reload", help="Start again when a file changes.")] = False,
-    workers: Annotated[int, typer.Option(min=1, help="How many processes.")] = 1,
+    reload: Annotated[bool, typer.Option("--reload", help="Restart when a file changes.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
     allow_unauthenticated: Annotated[
         bool,
-        typer.Option("--allow-unauthenticated", help="Serve strangers an app that asks nobody for a token."),
+        typer.Option("--allow-unauthenticated", help="Allow remote access to an app without authentication."),
     ] = False,
 ) -> None:
-    """Serves what a module in this folder has, e.g. `agentos serve main:app`.
+    """Serves an app from a module in this folder, e.g. `agentos serve main:app`.
 
-    The environment's AGENT_OS_HOST and AGENT_OS_PORT go before --host and --port.
+    The environment variables AGENT_OS_HOST and AGENT_OS_PORT override --host and --port.
     """
     if reload and workers > 1:
         raise ConfigurationError("--reload starts one process: leave out --workers, or --reload.")
@@ -52,8 +52,8 @@ def worker(
 ) -> None:
     """Executes the background and durable runs of a module in this folder, e.g. `agentos worker main:app`.
 
-    It shares the queue with every server and worker on the same database. SIGTERM ends it: runs that aren't
-    durable get the AgentOS's `shutdown_grace` to end, durable ones go on elsewhere.
+    It shares the queue with all servers and workers on the same database. On SIGTERM, durable runs are handed
+    to other processes. Other runs get the AgentOS's `shutdown_grace` to finish.
     """
     # A console script's own folder is first on the path, not the one that it is called in.
     sys.path.insert(0, str(Path.cwd()))

@@ -1,4 +1,4 @@
-"""`agentos service-account`: makes, lists and revokes service accounts, directly in the database."""
+"""`agentos service-account`: creates, lists and revokes service accounts, directly in the database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from agentos.db.contracts.service_accounts import ServiceAccount
     from agentos.db.postgres import PostgresDb
 
-app = typer.Typer(no_args_is_help=True, help="Machines that may call the server.")
+app = typer.Typer(no_args_is_help=True, help="Manage service accounts.")
 
 PAGE = 1000
 
@@ -28,7 +28,7 @@ def create(
     expires_in_days: Annotated[int, typer.Option(min=1, max=3650)] = 90,
     never_expires: Annotated[bool, typer.Option("--never-expires")] = False,
 ) -> None:
-    """Prints the token of a new account. It can't be shown again."""
+    """Creates an account and prints its token, which can't be shown again."""
     from agentos.os.tokens.service_accounts import hash_of, make
 
     lifetime = None if never_expires else timedelta(days=expires_in_days)
@@ -39,7 +39,7 @@ def create(
 
 @app.command("list")
 def list_(url: Url, schema: SchemaName = "ai") -> None:
-    """Lists all accounts, the newest first."""
+    """Lists all accounts, newest first."""
     for account in on(url, schema, _all):
         state = "revoked" if account.revoked_at else f"until {account.expires_at:%Y-%m-%d}"
         if account.revoked_at is None and account.expires_at is None:
@@ -51,9 +51,11 @@ def list_(url: Url, schema: SchemaName = "ai") -> None:
 
 @app.command()
 def revoke(
-    account: Annotated[str, typer.Argument(help="Its name, or its id.")], url: Url, schema: SchemaName = "ai"
+    account: Annotated[str, typer.Argument(help="The name or the id of the account.")],
+    url: Url,
+    schema: SchemaName = "ai",
 ) -> None:
-    """Ends an account: every process that uses the database refuses its token from now on."""
+    """Revokes an account. Every process that uses the database refuses its token from now on."""
 
     async def end(db: PostgresDb) -> None:
         live = [each for each in await _all(db) if each.revoked_at is None]
@@ -63,7 +65,7 @@ def revoke(
         await db.revoke_service_account(found[0])
 
     on(url, schema, end)
-    typer.echo(f"{account} is revoked.")
+    typer.echo(f"Revoked {account}.")
 
 
 async def _all(db: PostgresDb) -> list[ServiceAccount]:

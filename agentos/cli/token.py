@@ -1,4 +1,4 @@
-"""`agentos token`: make a token to try a server with, and look into one."""
+"""`agentos token`: creates tokens for trying out a server, and inspects tokens."""
 
 from __future__ import annotations
 
@@ -15,29 +15,33 @@ import typer
 from agentos.cli import durations
 from agentos.errors import ConfigurationError
 
-app = typer.Typer(no_args_is_help=True, help="Tokens for trying out.")
+app = typer.Typer(no_args_is_help=True, help="Create and inspect tokens.")
 
 _SIZES = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 _TIMES = ("exp", "nbf", "iat")
 
-KeyFile = Annotated[Path | None, typer.Option(help="A file with the key; else the environment is asked.")]
+KeyFile = Annotated[
+    Path | None, typer.Option(help="A file with the key; by default, the key is read from the environment.")
+]
 
 
 @app.command()
 def mint(
-    sub: Annotated[str, typer.Option(help="Whose token it is: the user's id.")],
+    sub: Annotated[str, typer.Option(help="The user's id.")],
     scopes: Annotated[str, typer.Option(help='What it allows, e.g. "agents:read agents:run".')] = "",
     ttl: Annotated[str, typer.Option(help="How long it is valid: 90s, 30m, 12h, 7d.")] = "1h",
-    aud: Annotated[str | None, typer.Option(help="The AgentOS id it is for.")] = None,
+    aud: Annotated[str | None, typer.Option(help="The id of the AgentOS that accepts it.")] = None,
     key_file: KeyFile = None,
-    algorithm: Annotated[str | None, typer.Option(help="HS256, RS256, …; the usual one for the key.")] = None,
+    algorithm: Annotated[
+        str | None, typer.Option(help="HS256, RS256, …; by default, the usual one for the key.")
+    ] = None,
 ) -> None:
-    """Prints a token, signed with the key in JWT_SIGNING_KEY (a secret, or a private key in PEM)."""
+    """Prints a token signed with the key in JWT_SIGNING_KEY (a secret, or a private key in PEM)."""
     from agentos.os.tokens import issue
 
     key = _key(key_file, "JWT_SIGNING_KEY")
     if key is None:
-        raise ConfigurationError("There is no key to sign with: set JWT_SIGNING_KEY or give --key-file.")
+        raise ConfigurationError("No signing key: set JWT_SIGNING_KEY or give --key-file.")
     typer.echo(
         issue.mint(
             sub,
@@ -55,9 +59,9 @@ def inspect(
     token: Annotated[str, typer.Argument(help="The token; `-` reads it from standard input.")],
     key_file: KeyFile = None,
 ) -> None:
-    """Shows what a token says. With a key (JWT_VERIFICATION_KEY) its signature is checked too.
+    """Shows the contents of a token. With a key (JWT_VERIFICATION_KEY), its signature is verified too.
 
-    Exits with 1 if the signature is wrong or the token isn't valid now.
+    Exits with 1 if the signature is wrong or the token isn't currently valid.
     """
     from agentos.os.tokens import issue
 
@@ -92,7 +96,7 @@ def _shown(name: str, value: Any, now: datetime) -> str:
 
 
 def _plain(value: Any) -> str:
-    """As JSON, so that whatever a stranger put into a token can't steer the terminal."""
+    """Formats a claim as JSON, so that control characters in a token can't reach the terminal."""
     return value if isinstance(value, str) and value.isprintable() else json.dumps(value)
 
 
@@ -114,7 +118,7 @@ def _distance(away: timedelta) -> str:
 
 
 def _is_current(claims: Mapping[str, Any], now: datetime) -> bool:
-    """Whether a server would take it now, but for its leeway. A time that is none counts against it."""
+    """Whether a server without leeway would accept the token now. An invalid time counts as expired."""
     expires, begins = (_time(claims[name]) if name in claims else None for name in ("exp", "nbf"))
     has_expired = "exp" in claims and (expires is None or expires <= now)
     has_begun = "nbf" not in claims or (begins is not None and begins <= now)

@@ -1,1 +1,1 @@
-"""Storage: Postgres, and nothing else."""
+"""Storage in Postgres."""

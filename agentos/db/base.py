@@ -1,6 +1,6 @@
-"""`Db`: all of storage, by a name that costs nothing to import.
+"""`Db`: the type of the storage, cheap to import.
 
-Agents and the runner mention it in annotations only; importing `PostgresDb` itself imports SQLAlchemy.
+Agents and the runner use it in annotations only; importing `PostgresDb` itself imports SQLAlchemy.
 """
 
 from __future__ import annotations

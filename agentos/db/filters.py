@@ -1,4 +1,4 @@
-"""Conditions on columns that hold whatever the caller sends: what can't be stored matches nothing."""
+"""Conditions on columns with caller-supplied values. A value that can't be stored matches nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BIGGEST: Final = 2**63 - 1
 
 
 def same(column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
-    """The column is `value`, an id."""
+    """The column equals `value`, an id."""
     return column == value if is_id(value) else false()
 
 
@@ -25,7 +25,7 @@ def among(column: ColumnElement[Any], ids: Sequence[str]) -> ColumnElement[bool]
 
 
 def contains(column: ColumnElement[Any], part: str) -> ColumnElement[bool]:
-    """`part` occurs in the column, upper or lower case."""
+    """`part` occurs in the column, ignoring case."""
     return column.icontains(part, autoescape=True) if is_holdable(part) else false()
 
 
@@ -40,5 +40,5 @@ def ordered(column: ColumnElement[Any], *, descending: bool) -> UnaryExpression[
 
 
 def bounded(number: int) -> int:
-    """The nearest number that Postgres can hold; nothing stored lies beyond."""
+    """The nearest number that Postgres can store; no stored value lies beyond it."""
     return max(-_BIGGEST, min(number, _BIGGEST))

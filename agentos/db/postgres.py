@@ -44,12 +44,12 @@ class PostgresDb(
 ):
     """The database at `db_url`, as in `postgresql+psycopg://user:password@host:5432/database`.
 
-    Making one connects to nothing. The first call, or `start`, creates the tables or upgrades them; with
-    `create_schema=False` it only checks that `agentos db upgrade` has been run. Several may share a database
-    and a schema under different table names.
+    The constructor doesn't connect. The first call, or `start`, creates or upgrades the tables; with
+    `create_schema=False` it only checks that `agentos db upgrade` has been run. Several instances may share a
+    database and a schema under different table names.
 
-    Each event loop has up to `pool_size` connections; a call waits at most `pool_timeout` seconds for one and
-    `query_timeout` seconds in all, then it fails with DatabaseUnavailableError.
+    Each event loop has up to `pool_size` connections. A call waits at most `pool_timeout` seconds for one and
+    `query_timeout` seconds in total; then it fails with DatabaseUnavailableError.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class PostgresDb(
         self._id = id or _derived_id(url, db_schema)
         self._url = url.render_as_string(hide_password=False)
         self.schema = DatabaseSchema(url, names)
-        """The tables' revision: `schema.status()`, `schema.upgrade()`; both block."""
+        """The revision of the tables: `schema.status()` and `schema.upgrade()`; both block."""
         engine = Engine(
             url,
             self.schema,
@@ -103,12 +103,12 @@ class PostgresDb(
 
     @property
     def id(self) -> str:
-        """Stable for one database and schema; the wire's `db_id`."""
+        """Stable for one database and schema; sent to clients as `db_id`."""
         return self._id
 
     @property
     def url(self) -> str:
-        """For engines that need connections of their own. It holds the password: never show or log it."""
+        """For libraries that need their own connections. Contains the password: never show or log it."""
         return self._url
 
     @property
@@ -123,11 +123,11 @@ class PostgresDb(
         }
 
     async def start(self) -> None:
-        """Sees to the tables now instead of at the first call. Safe to call again."""
+        """Prepares the tables now instead of at the first call. May be called repeatedly."""
         await self._engine.ready()
 
     async def close(self) -> None:
-        """Gives back every connection of the running loop."""
+        """Closes all connections of the running event loop."""
         await self._engine.close()
 
 

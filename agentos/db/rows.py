@@ -1,4 +1,4 @@
-"""Runs as rows and back: what is looked up in columns of its own, the rest as it was."""
+"""Converts runs to rows and back. Fields that are queried have their own columns; the rest is JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from agentos.run.records import Memory, RunOutput
 from agentos.run.request import RunRequest
 
 MAX_MEMORIES: Final = 50
-"""How many of a user's memories a run is given, the newest."""
+"""How many of a user's memories a run gets, newest first."""
 
 _COLUMNS: Final = (
     "run_id",
@@ -34,7 +34,7 @@ _OF_CHILDREN: Final = {"child_requirements", "child_metrics"}
 
 
 def run_row(run: RunOutput) -> dict[str, Any]:
-    """The row of a run. Messages of earlier runs stay out: their own rows have them."""
+    """The row of a run, without the messages of earlier runs, which are in their own rows."""
     fields = dict(run)
     row = {name: fields[name] for name in _COLUMNS}
     row["status"] = run.status.value
@@ -49,13 +49,13 @@ def run_row(run: RunOutput) -> dict[str, Any]:
 
 
 def run_of(row: RowMapping) -> RunOutput:
-    """The run of a row, which may leave out the messages."""
+    """The run of a row, which may lack the messages."""
     columns = {name: row[name] for name in (*_COLUMNS, *_PAYLOADS) if name in row}
     return RunOutput.model_validate(row["details"] | columns)
 
 
 def reading(reads: RunReads) -> dict[str, Any]:
-    """What statements are told that read what a run begins with."""
+    """Parameters of the statements that read what a run needs when it starts."""
     return {
         "defaults": dict(reads.session_defaults),
         "default_keys": list(reads.session_defaults),
@@ -65,7 +65,7 @@ def reading(reads: RunReads) -> dict[str, Any]:
 
 
 def opened(run: RunOutput, request: RunRequest, row: RowMapping, **more: Any) -> OpenedRun:
-    """A run with the history and the memories that its row came with; earlier messages are marked as such."""
+    """A run with the history and memories of its row. Earlier messages are marked as history."""
     histories: list[list[Mapping[str, Any]]] = row["history"] or []
     messages = [message for messages in histories for message in messages]
     return OpenedRun(

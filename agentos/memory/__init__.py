@@ -1,4 +1,4 @@
-"""What is remembered about users."""
+"""Memories about users."""
 
 from agentos.memory.manager import MemoryManager
 

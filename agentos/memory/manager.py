@@ -1,4 +1,4 @@
-"""After a run: has the user said something worth remembering?"""
+"""Extracts memories from a run after it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from agentos.tools.tool import Tool
 logger = logging.getLogger("agentos.memory")
 
 MAX_TURNS = 4
-"""Model turns that one update may take."""
+"""Model turns in one update."""
 _TASK = """\
 You keep a short list of facts about a user for later conversations. Read what the user said and bring the \
 list up to date with the tools: lasting facts, preferences and plans, one self-contained sentence in the \
@@ -36,7 +36,7 @@ The list now:
 class MemoryManager:
     """Extracts memories with a model.
 
-    `model` defaults to the agent's own; `instructions` say what matters in this application.
+    `model` defaults to the agent's own. `instructions` say what is worth remembering in this application.
     """
 
     def __init__(self, *, model: Model | None = None, instructions: str | None = None) -> None:
@@ -44,9 +44,9 @@ class MemoryManager:
         self._instructions = instructions
 
     async def update(self, context: RunContext, *, model: Model, db: Db) -> AsyncGenerator[RunEvent]:
-        """Updates the memories of the run's user from what they said in it.
+        """Updates the user's memories from their messages in the run.
 
-        Whatever goes wrong is logged and the run succeeds: the user has their answer already.
+        Failures are only logged and the run succeeds, since the user already has the answer.
         """
         if context.user_id is None:
             return
@@ -55,7 +55,7 @@ class MemoryManager:
         try:
             changed = await self._changes(context, self._model or model, memory_tools(db).tools)
         except AgentOSError as error:
-            logger.warning("Run %s: memories not updated (%s)", context.run_id, error.code)
+            logger.warning("Can't update the memories of run %s (%s)", context.run_id, error.code)
         yield MemoryUpdateCompleted(memories=changed or None)
 
     async def _changes(

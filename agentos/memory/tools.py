@@ -1,4 +1,4 @@
-"""Tools with which a model keeps what is worth knowing about its user."""
+"""Tools with which a model stores memories about its user."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ INSTRUCTIONS = (
     "with the id that get_memories shows."
 )
 MAX_MEMORIES = 200
-"""How many of a user's memories get_memories shows, the latest first."""
+"""How many of a user's memories `get_memories` returns, newest first."""
 
 
 @lru_cache(maxsize=16)
 def memory_tools(db: Db) -> Toolbox:
-    """The tools of `MemoryTools(db)`; made once for a database, because making them costs."""
+    """The tools of `MemoryTools(db)`, created once per database because creation is slow."""
     return Toolbox(MemoryTools(db).tools, [INSTRUCTIONS])
 
 
 class MemoryTools(Toolkit):
-    """Reads and writes the memories of the run's user, and of nobody else."""
+    """Reads and writes only the memories of the run's user."""
 
     def __init__(self, db: Db) -> None:
         self._db = db
@@ -98,5 +98,5 @@ class MemoryTools(Toolkit):
 
 def _user(context: RunContext) -> str:
     if context.user_id is None:
-        raise ToolError("This run has no user, so there is nobody to remember things about.")
+        raise ToolError("This run has no user, so there is no one to store memories about.")
     return context.user_id

@@ -1,1 +1,1 @@
-"""Models behind one small protocol; each vendor in its own package."""
+"""Models behind one small protocol, with one package per vendor."""

@@ -1,4 +1,4 @@
-"""What an agent needs of a model: one turn, as a stream that ends in a whole answer."""
+"""The model protocol: one turn, as a stream that ends with the complete response."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from agentos.run.messages import Message, Metrics, ToolCall
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """A tool as a model is told of it."""
+    """A tool as described to a model."""
 
     name: str
     description: str
@@ -22,7 +22,7 @@ class ToolSpec:
 
 @dataclass(frozen=True, slots=True)
 class ResponseFormat:
-    """The JSON schema that an answer must fit."""
+    """The JSON schema that an answer must match."""
 
     name: str
     schema: Mapping[str, Any]
@@ -30,19 +30,19 @@ class ResponseFormat:
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """One turn: everything the model is told."""
+    """The input of one model turn."""
 
     messages: Sequence[Message]
     tools: Sequence[ToolSpec] = ()
     tool_choice: str | Mapping[str, Any] | None = None
     response_format: ResponseFormat | None = None
     stream: bool = True
-    """Whether pieces are wanted; without, only the final ModelResponse is yielded."""
+    """Whether deltas are wanted. If not, only the final ModelResponse is yielded."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelDelta:
-    """A piece of an answer."""
+    """A piece of a streamed answer."""
 
     content: str = ""
     reasoning_content: str = ""
@@ -50,19 +50,19 @@ class ModelDelta:
 
 @dataclass(frozen=True, slots=True)
 class ModelResponse:
-    """A whole answer: text, tool calls, or both."""
+    """A complete answer: text, tool calls, or both."""
 
     content: str | None = None
     reasoning_content: str | None = None
     tool_calls: Sequence[ToolCall] = ()
     metrics: Metrics = field(default_factory=Metrics)
     provider_data: Mapping[str, Any] | None = None
-    """What the same adapter wants to find on this assistant message in the next turn. JSON-ready."""
+    """Data that the same adapter needs on this assistant message in the next turn. JSON-serialisable."""
 
 
 @runtime_checkable
 class Model(Protocol):
-    """An adapter to one provider's API."""
+    """An adapter for one provider's API."""
 
     @property
     def id(self) -> str:
@@ -76,17 +76,17 @@ class Model(Protocol):
 
     @property
     def provider(self) -> str:
-        """Who serves it, e.g. `OpenAI`."""
+        """The provider's name, e.g. `OpenAI`."""
         ...
 
     def respond(self, request: ModelRequest) -> AsyncGenerator[ModelDelta | ModelResponse]:
         """Yields deltas (if `request.stream`), then exactly one ModelResponse, last.
 
-        Closing the generator early closes the provider's connection. Raises ModelError with a code;
-        retries of what may pass (429, 5xx, connection) happen inside.
+        Closing the generator early closes the provider's connection. Raises ModelError with a code. Temporary
+        failures (429, 5xx, connection) are retried inside.
         """
         ...
 
     async def aclose(self) -> None:
-        """Closes the running loop's connections; the next turn opens new ones."""
+        """Closes the running loop's connections. The next turn opens new ones."""
         ...

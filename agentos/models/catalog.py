@@ -21,23 +21,21 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP: Final = "agentos.models"
-"""The entry points of other packages' providers."""
+"""Entry point group for providers of other packages."""
 
 
 def resolve(model: Model | str) -> Model:
-    """The model itself, or the one that `PROVIDER:ID` names; `offline` needs no id.
+    """The given model, or the one named by `PROVIDER:ID`; `offline` needs no id.
 
-    The id is all that follows the first colon. Raises ConfigurationError for a name that isn't known, and for
-    a provider whose package can't be loaded.
+    The id is everything after the first colon. ConfigurationError for an unknown name, and for a provider
+    whose package can't be imported.
     """
     if not isinstance(model, str):
         return model
     provider, _, model_id = model.partition(":")
     make = _BUILT_IN.get(provider) or _installed(model, provider)
     if not model_id and provider != "offline":
-        raise ConfigurationError(
-            f"model={model!r} lacks the model's id: write '{provider}:' and then the provider's name of it."
-        )
+        raise ConfigurationError(f"model={model!r} has no model id: write '{provider}:' followed by the id.")
     return make(model_id)
 
 
@@ -78,7 +76,7 @@ def _installed(model: str, provider: str) -> Callable[[str], Model]:
         case several:
             packages = " and ".join(sorted(_package(entry) for entry in several))
             raise ConfigurationError(
-                f"model={model!r} is ambiguous: {packages} both bring a provider {provider!r}. Uninstall one."
+                f"model={model!r} is ambiguous: {packages} both register {provider!r}. Uninstall one."
             )
 
 

@@ -1,4 +1,4 @@
-"""A small value that fits a JSON schema, made of a text by fixed rules."""
+"""Generates a small value that matches a JSON schema, from a text and by fixed rules."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import JsonValue
 
 _DEEPEST = 8
-"""Levels after which optional parts are left out, for schemas that contain themselves."""
+"""Depth beyond which optional parts are left out, for recursive schemas."""
 _TOO_DEEP = 64
-"""Levels after which there is no instance, only a loop."""
+"""Depth beyond which the schema is considered to have no finite instance."""
 _FORMATS = {
     "date-time": "2000-01-01T00:00:00Z",
     "date": "2000-01-01",
@@ -31,9 +31,9 @@ JsonSchema = Mapping[str, Any]
 
 
 def example(schema: JsonSchema, text: str) -> JsonValue:
-    """A minimal instance: strings are `text`, numbers are taken from it, optional properties left out.
+    """A minimal instance: strings are `text`, numbers are taken from it, optional properties are left out.
 
-    Holds to types, choices, bounds and lengths; patterns are beyond it.
+    Respects types, enums, bounds and lengths, but not patterns.
     """
     return _value(schema, text, schema, 0)
 

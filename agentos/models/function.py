@@ -1,4 +1,4 @@
-"""A model that is a plain function: for tests, and for answers that need no language model."""
+"""A model that is a plain function: for tests, and for answers without a language model."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ AnswerFunction = ModelResponse | str | Iterable[Piece] | AsyncIterable[Piece]
 
 
 class FunctionModel:
-    """Answers with what `function(request)` returns, directly or awaited.
+    """Answers with the result of `function(request)`, which may be awaitable.
 
-    A text or a ModelResponse is the whole answer. Of an iterable, or what an (async) generator yields,
-    texts and deltas are pieces; a ModelResponse ends it, otherwise the pieces make the answer. What the
-    function raises, the run gets. It runs in the event loop, so it must not block.
+    A string or a ModelResponse is the complete answer. From an iterable or an (async) generator, strings and
+    deltas are streamed; a ModelResponse ends the stream, otherwise the pieces are joined. Exceptions of the
+    function are passed to the run. It runs in the event loop, so it must not block.
     """
 
     def __init__(

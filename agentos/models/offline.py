@@ -1,4 +1,4 @@
-"""A model that needs no key and no network, for a first try, demos and tests."""
+"""A model without API key or network, for first steps, demos and tests."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _INTRODUCTION = (
     "I call the tools you name and tell you what they answer."
 )
 _QUOTED = 300
-"""Characters of a message or a tool's answer that are repeated."""
+"""Characters of a message or a tool's answer that are quoted."""
 
 _Planned = tuple[str, dict[str, Any]]
-"""A tool's name and its arguments."""
+"""A tool's name and arguments."""
 
 _WORD = re.compile(r"[a-z]{4,}")
 _COMMON = frozenset(
@@ -33,7 +33,7 @@ _COMMON = frozenset(
         time tool tools user want were what when where which will with would your
     """)
 )
-"""Words that point to no tool."""
+"""Words that are ignored when a message is matched to a tool."""
 _LINK = re.compile(r"^(?:[\s:,.]|with\b|for\b|about\b|on\b|to\b|and\b|tool\b)+", re.IGNORECASE)
 
 
@@ -82,7 +82,7 @@ class OfflineModel:
 
 
 class _Turn:
-    """A request, cut at the last thing the user said."""
+    """A request, split at the user's last message."""
 
     def __init__(self, request: ModelRequest) -> None:
         messages = request.messages
@@ -114,7 +114,7 @@ class _Turn:
         return found
 
     def text(self) -> str:
-        """What to say."""
+        """The text of the answer."""
         wanted = self._request.response_format
         if wanted:
             return json.dumps(example(wanted.schema, self._said), ensure_ascii=False)
@@ -148,7 +148,7 @@ def _short(text: str) -> str:
 
 
 def _named(text: str, tools: Sequence[ToolSpec]) -> list[_Planned]:
-    """Calls of the tools that `text` names, in its order, each different one once."""
+    """Calls of the tools named in `text`, in order and without duplicates."""
     by_name = {tool.name.lower(): tool for tool in tools}
     longest_first = sorted(map(re.escape, by_name), key=len, reverse=True)
     pattern = re.compile(rf"(?<!\w)(?:{'|'.join(longest_first) or '(?!)'})(?!\w)", re.IGNORECASE)
@@ -167,7 +167,7 @@ def _named(text: str, tools: Sequence[ToolSpec]) -> list[_Planned]:
 
 
 def _alluded(text: str, tools: Sequence[ToolSpec]) -> list[_Planned]:
-    """A call of the tool whose name and description share most words with `text`, if any share one."""
+    """A call of the tool whose name and description share the most words with `text`, if any."""
     said = _words(text)
 
     def score(tool: ToolSpec) -> int:
@@ -181,7 +181,7 @@ def _alluded(text: str, tools: Sequence[ToolSpec]) -> list[_Planned]:
 def _plan(tool: ToolSpec, text: str, given: dict[str, Any] | None = None, rest: str = "") -> _Planned:
     """A call of `tool` with the arguments `given`.
 
-    What else it requires is made up from `rest`, the words after the tool's name, or all of `text`.
+    Other required arguments are derived from `rest`, the words after the tool's name, or from all of `text`.
     """
     given = given or {}
     words = "" if given else _LINK.sub("", rest).strip()
@@ -191,7 +191,7 @@ def _plan(tool: ToolSpec, text: str, given: dict[str, Any] | None = None, rest: 
 
 
 def _object(text: str, begin: int, until: int) -> tuple[dict[str, Any], int]:
-    """The JSON object that starts between `begin` and `until`, and where it ends."""
+    """The JSON object that starts between `begin` and `until`, and its end position."""
     begin = text.find("{", begin, until)
     if begin < 0:
         return {}, begin

@@ -1,4 +1,4 @@
-"""What `ModelRequest.tool_choice` asks for."""
+"""Interprets `ModelRequest.tool_choice`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MODES = {"auto", "none", "required"}
 def chosen_tool(choice: str | Mapping[str, Any] | None) -> str | None:
     """The one tool that the model must call; None for `auto`, `none`, `required` and no choice.
 
-    A choice may be the tool's bare name, or an object as either of OpenAI's APIs spells it.
+    A choice is the tool's name, or an object in the format of either OpenAI API.
     """
     if choice is None or isinstance(choice, str):
         return None if choice in _MODES else choice

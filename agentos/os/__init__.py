@@ -1,4 +1,4 @@
-"""The server: agents over HTTP, behind JWT and RBAC."""
+"""The server: agents over HTTP, protected by JWT and RBAC."""
 
 from agentos.os.app import AgentOS
 from agentos.os.server.limits import QueueConfig

@@ -1,7 +1,7 @@
-"""The base of every body that goes over the wire, and what is said about its fields.
+"""The base class of JSON bodies, and the descriptions of their fields.
 
-Pydantic can read the lines under fields too (`use_attribute_docstrings`), but does so for each class, when it
-is made: a server would take a fifth longer to start. Here a module is read once, when a schema is asked for.
+Pydantic can also read docstrings of fields (`use_attribute_docstrings`), but it does so whenever a class is
+created, which makes a server's start a fifth slower. Here a module is read once, when a schema is requested.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from pydantic_core import CoreSchema
 
 
 class ApiModel(BaseModel):
-    """A JSON object. The line under a field is its description in the OpenAPI document."""
+    """A JSON object. The docstring of a field is its description in the OpenAPI document."""
 
     @classmethod
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /
     ) -> JsonSchemaValue:
-        """Pydantic's, with descriptions."""
+        """Pydantic's schema, with descriptions."""
         schema = handler(core_schema)
         properties: dict[str, Any] = handler.resolve_ref_schema(schema).get("properties", {})
         for name, text in descriptions(cls).items():
@@ -35,7 +35,7 @@ class ApiModel(BaseModel):
 
 
 def descriptions(kind: type) -> dict[str, str]:
-    """What stands under each field of a class of ours, and of the classes that it is based on."""
+    """The docstrings of the fields of a class, including those of its base classes in agentos."""
     found: dict[str, str] = {}
     for each in reversed(kind.__mro__):
         if each.__module__.startswith("agentos."):
@@ -45,7 +45,7 @@ def descriptions(kind: type) -> dict[str, str]:
 
 @cache
 def _documented(module: str) -> dict[str, dict[str, str]]:
-    """The docstrings of fields, by class; none where the module has no source."""
+    """The docstrings of fields, by class; empty if the module has no source."""
     try:
         source = inspect.getsource(sys.modules[module])
     except OSError:

@@ -1,4 +1,4 @@
-"""`AgentOS`: agents served over HTTP as one FastAPI app."""
+"""`AgentOS`: serves agents over HTTP as one FastAPI app."""
 
 from __future__ import annotations
 
@@ -40,33 +40,34 @@ from agentos.utils.slug import slug
 logger = logging.getLogger("agentos.os")
 
 DEFAULT_ORIGINS = ("http://localhost:3000", "http://127.0.0.1:3000")
-"""Pages on the same machine; name any other in `cors_allowed_origins`."""
+"""Web pages on the same machine. Name other origins in `cors_allowed_origins`."""
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
 
 class AgentOS:
     """Serves agents, their sessions and memories.
 
-    At least one of `agents` and `db` is needed. Agents without a database of their own get `db`. An `id` left
-    out is made from `name`, or is `agentos`. `config` is an AgentOSConfig or the path of a YAML file.
+    At least one of `agents` and `db` is required. Agents without a database of their own use `db`. If `id` is
+    left out, it is derived from `name`, or is `agentos`. `config` is an AgentOSConfig or the path of a YAML
+    file.
 
-    `authorization=True` puts every route behind JWTs and scopes, as `authorization_config` says; giving the
-    latter alone is refused. `JWTMiddleware` may be added to the finished app instead. For the simplest
-    deployments `security_key` (True: the one in OS_SECURITY_KEY) is one shared token that may do everything.
+    `authorization=True` protects every route with JWTs and scopes, configured by `authorization_config`;
+    passing only the latter is refused. Alternatively, add `JWTMiddleware` to the finished app. For the
+    simplest deployments, `security_key` (True: the value of OS_SECURITY_KEY) is one shared token that permits
+    everything.
 
-    With `base_app` the routes are added to an app of one's own. What it serves already, it goes on serving: a
-    route of ours that it hides is left out, with a warning. Its middleware, handlers and lifespan stay. The
-    body limit and the rule that a trailing slash is nothing then hold for its routes too.
+    With `base_app`, the routes are added to your own FastAPI app. Its existing routes take precedence: a
+    route of ours with the same path is left out, with a warning. Its middleware, handlers and lifespan are
+    kept. The body limit and the handling of trailing slashes then apply to its routes too.
 
-    With a database, what is denied and what is changed where there is authentication is kept in the audit,
-    unless `audit` is off.
+    With a database and authentication, denials and changes are recorded in the audit, unless `audit` is off.
 
-    Runs in the background are `queue`d; with `durable` another process goes on with those whose process died,
-    as it does with all runs of agents that are durable themselves. `retention` says how long things are kept;
-    for ever without it.
+    `queue` limits background runs. With `durable`, another process resumes background runs whose process
+    died, as it does for all runs of durable agents. `retention` sets how long data is kept; by default it is
+    kept indefinitely.
 
-    `lifespan` runs once the databases are up, and ends before they go. At shutdown, runs get
-    `shutdown_grace` seconds to end by themselves. `max_body_bytes` limits request bodies.
+    `lifespan` is entered after the databases are ready and exited before they are closed. At shutdown, runs
+    get `shutdown_grace` seconds to finish. `max_body_bytes` limits request bodies.
     """
 
     def __init__(
@@ -100,14 +101,14 @@ class AgentOS:
             )
         if base_app is not None and cors_allowed_origins is not None and _has_cors(base_app):
             raise ConfigurationError(
-                "base_app has a CORSMiddleware already: name the origins there, not in cors_allowed_origins."
+                "base_app already has a CORSMiddleware: name the origins there, not in cors_allowed_origins."
             )
         if isinstance(cors_allowed_origins, str):
             raise ConfigurationError(f"cors_allowed_origins must be a list: [{cors_allowed_origins!r}].")
         if max_body_bytes < 1:
-            raise ConfigurationError(f"max_body_bytes={max_body_bytes!r} can't work: give 1 or more.")
+            raise ConfigurationError(f"max_body_bytes={max_body_bytes!r} is invalid: give 1 or more.")
         if not shutdown_grace >= 0:
-            raise ConfigurationError(f"shutdown_grace={shutdown_grace!r} can't work: give 0 seconds or more.")
+            raise ConfigurationError(f"shutdown_grace={shutdown_grace!r} is invalid: give 0 seconds or more.")
         self.id = id or slug(name or "") or "agentos"
         self.name = name
         self.description = description
@@ -130,7 +131,7 @@ class AgentOS:
         self._registry = Registry(self.agents, db=db)
 
     def get_app(self) -> FastAPI:
-        """The app. Each call makes an independent one; with `base_app`, every call returns that."""
+        """The app. Each call creates an independent one; with `base_app`, every call returns that app."""
         if self.base_app is None:
             title, description = self.name or "AgentOS", self.description or ""
             # A trailing slash is nothing here, so there is nothing to redirect.
@@ -142,7 +143,7 @@ class AgentOS:
         elif served.registry is self._registry:
             return self.base_app
         else:
-            raise ConfigurationError("base_app belongs to another AgentOS already: give each its own.")
+            raise ConfigurationError("base_app already belongs to another AgentOS: give each its own.")
         server = Server(
             id=self.id,
             registry=self._registry,
@@ -181,11 +182,11 @@ class AgentOS:
         allow_unauthenticated: bool = False,
         **uvicorn_options: Any,
     ) -> None:
-        """Runs `app` under uvicorn until it is stopped. `AGENT_OS_HOST` and `AGENT_OS_PORT` go first.
+        """Runs `app` under uvicorn until it is stopped. `AGENT_OS_HOST` and `AGENT_OS_PORT` take precedence.
 
-        `reload` and more than one of `workers` need `app` as `"module:attribute"`: other processes import it.
-        Connections that are still open at the end are closed after `shutdown_grace` seconds. An app without
-        authentication is served on this machine's own addresses only, unless `allow_unauthenticated`.
+        `reload` and more than one of `workers` need `app` as `"module:attribute"`, since other processes
+        import it. Connections still open at shutdown are closed after `shutdown_grace` seconds. An app
+        without authentication is served only on this machine, unless `allow_unauthenticated` is set.
         """
         serve.serve(
             app,
@@ -200,7 +201,7 @@ class AgentOS:
         )
 
     def _add_middleware(self, app: FastAPI) -> None:
-        """The last one added sees a request first."""
+        """Middleware that is added last sees a request first."""
         app.add_middleware(TrailingSlash)
         app.add_middleware(BodyLimit, max_bytes=self.max_body_bytes)
         if self.authorization:
@@ -218,12 +219,12 @@ def _served_by(app: FastAPI) -> Server | None:
 
 
 def _add_routes(app: FastAPI, server: Server) -> None:
-    """Adds our routes behind those that the app has, but for the ones that these would answer."""
+    """Adds our routes after the app's own, without those that the app's routes would hide."""
     routes = routes_of(server)
     hidden = [route for route in routes if _is_served(app, route)]
     if hidden:
         names = ", ".join(f"{'/'.join(route.methods or ())} {route.path}" for route in hidden)
-        logger.warning("base_app serves these itself, so the routes of AgentOS are left out: %s", names)
+        logger.warning("Leaving out routes of AgentOS that base_app already serves: %s", names)
     app.router.routes.extend(route for route in routes if route not in hidden)
     app.openapi_schema = None
 
@@ -238,7 +239,7 @@ def _is_served(app: FastAPI, route: APIRoute) -> bool:
 def _lifespan(
     server: Server, inner: Sequence[Lifespan[FastAPI]], *, retention: Retention | None, grace: float
 ) -> Lifespan[FastAPI]:
-    """A lifespan that brings the databases up around `inner`, and lets the runs end before they go."""
+    """A lifespan around `inner` that prepares the databases, and ends the runs before closing them."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[Mapping[str, Any] | None]:
@@ -278,7 +279,7 @@ def _has_cors(app: FastAPI) -> bool:
 
 
 def _cors(origins: Sequence[str]) -> dict[str, Any]:
-    """Credentials go to named origins only: `*` may read, but without anybody's cookies."""
+    """Credentials are allowed for named origins only. `*` may read, but without credentials."""
     return {
         "allow_origins": list(origins),
         "allow_credentials": "*" not in origins,

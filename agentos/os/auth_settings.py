@@ -1,7 +1,7 @@
 """Every option of authentication and authorization, declared once.
 
-`JWTMiddleware` and `AuthorizationConfig` take these fields; inspection, OpenAPI and the lint read them, and
-the table of parameters in docs/authorization.md is written from them.
+`JWTMiddleware` and `AuthorizationConfig` take these fields. Inspection, OpenAPI and the lint read them, and
+the table of parameters in docs/authorization.md is generated from them.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class TokenSource(StrEnum):
 
 
 def pinned(algorithm: object) -> tuple[Algorithm, ...]:
-    """The configured algorithms, one or several, checked."""
+    """The configured algorithms as a tuple. ConfigurationError for an unknown one."""
     names: tuple[object, ...] = (algorithm,)
     if algorithm is None or (isinstance(algorithm, Collection) and not isinstance(algorithm, (str, bytes))):
         names = tuple(cast("Collection[object]", algorithm or ()))
@@ -64,13 +64,13 @@ def pinned(algorithm: object) -> tuple[Algorithm, ...]:
 
 
 def shown(algorithms: Sequence[str]) -> str:
-    """Algorithms as they were configured, for a message."""
+    """The configured algorithms, formatted for a message."""
     return repr(algorithms[0]) if len(algorithms) == 1 else repr(list(algorithms))
 
 
 @plain_dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a field takes, in words that complete `give …`."""
+    """Describes what a field accepts, in words that complete `give …` in an error message."""
 
     words: str
 
@@ -101,29 +101,29 @@ class AuthSettings:
     verification_keys: Annotated[Sequence[str | bytes] | None, Wanted("a list of texts or bytes: [key]")] = (
         field(default=None, kw_only=False, repr=False)
     )
-    """Public keys in PEM, or secrets, tried in order. `JWT_VERIFICATION_KEY` stands in if no key is given."""
+    """Public keys in PEM, or secrets, tried in order. `JWT_VERIFICATION_KEY` is used if no key is given."""
     jwks_file: Annotated[str | Path | None, Wanted("a path")] = None
-    """A JWKS file; its keys are chosen by `kid`. `JWT_JWKS_FILE` stands in if no key is given."""
+    """A JWKS file, whose keys are chosen by `kid`. `JWT_JWKS_FILE` is used if no key is given."""
     jwks_url: Annotated[str | None, Wanted("an https:// address")] = None
-    """The address of a JWKS; fetched when needed, and again when a token names an unknown key."""
+    """The URL of a JWKS. Fetched when needed, and again when a token names an unknown key."""
     algorithm: Algorithms = "RS256"
-    """The algorithm of signatures, or several. A token never chooses another."""
+    """The accepted signature algorithm, or several. A token can't choose another."""
     issuer: Annotated[str | None, Field(min_length=1), Wanted("the issuer's name, or leave it out")] = None
-    """What `iss` must be. An https:// address without any key beside it is asked for its keys (OpenID)."""
+    """Required value of `iss`. For an https:// URL, keys come from OpenID discovery if none is given."""
     audience: Annotated[str | Sequence[str] | None, Wanted("a text, or a list of texts")] = None
-    """One of these must be in the token's audience, if `verify_audience`."""
+    """Accepted audiences. With `verify_audience`, a token must name one of them."""
     verify_audience: Flag = False
     """Whether a token must name the audience."""
     require_exp: Flag = False
     """Whether a token must expire."""
     leeway: Annotated[float, Field(ge=0, le=3600), Wanted("a number of seconds, from 0 to 3600")] = 10
-    """Seconds by which clocks may differ, from 0 to 3600."""
+    """Clock tolerance in seconds, from 0 to 3600."""
     strict: Flag = False
-    """Refuses to start with a weak secret, or with anything that the lint finds in the scope map."""
+    """Refuses to start with a weak secret or with lint findings in the scope map."""
     token_source: Annotated[
         TokenSource | Literal["header", "cookie", "both"], Wanted("'header', 'cookie' or 'both'")
     ] = TokenSource.HEADER
-    """Where the token is: `header`, `cookie`, or `both`, where the header comes first."""
+    """Where the token is read from: `header`, `cookie`, or `both` (the header takes precedence)."""
     token_header_key: HeaderName = "Authorization"  # noqa: S105 - a header's name
     """The header that carries `Bearer` and the token."""
     cookie_name: HeaderName = "access_token"
@@ -131,7 +131,7 @@ class AuthSettings:
     scopes_claim: ClaimName = "scopes"
     """The claim that lists scopes. `scope` is read in place of an absent `scopes`."""
     user_id_claim: ClaimName = "sub"
-    """The claim that names the user, who owns what the caller makes."""
+    """The claim that names the user, who owns the rows that the caller creates."""
     session_id_claim: ClaimName = "session_id"
     """The claim that confines a token to one session."""
     audience_claim: ClaimName = "aud"
@@ -149,15 +149,15 @@ class AuthSettings:
     all_users_scope: Annotated[str | None, Wanted("a scope like 'resource:action'")] = None
     """A scope whose holders may read, not change, everyone's rows."""
     excluded_route_paths: Annotated[Sequence[str] | None, Wanted("a list of paths: ['/status']")] = None
-    """Paths that need no token, in the language of scope maps."""
+    """Paths that need no token, in the path syntax of scope maps."""
     unmapped: Annotated[Unmapped, Wanted("'deny' or 'allow'")] = "deny"
     """What a valid token gets on a route that no rule covers: `deny` or `allow`."""
     user_isolation: Flag = True
     """Keeps callers to their own rows."""
     shadow_scope_mappings: Map = None
-    """A second map that decides nothing; `GET /authz/shadow` counts what it would change."""
+    """A trial map: evaluated, not enforced. `GET /authz/shadow` counts the decisions it would change."""
     failed_logins_per_minute: Annotated[int, Field(ge=0), Wanted("1 or more, or 0 for any number")] = 20
-    """Bad tokens that an address may send in a minute before it is answered 429; 0: any number."""
+    """Invalid tokens per minute after which an address gets 429; 0 for no limit."""
 
     @model_validator(mode="wrap")
     @classmethod
@@ -169,10 +169,10 @@ class AuthSettings:
             raise ConfigurationError(cls._about(_sentence(first))) from None
 
     def __post_init__(self) -> None:
-        """Refuses what only goes wrong together."""
+        """Refuses values that are valid alone but not together."""
         if self.authorization is False and self.scope_mappings is not None:
             raise ConfigurationError(
-                "scope_mappings turns authorization on and authorization=False off: leave one of them out."
+                "scope_mappings enables authorization, but authorization=False disables it: leave one out."
             )
         if self.verify_audience and not self._has_audience():
             raise ConfigurationError(
@@ -181,7 +181,7 @@ class AuthSettings:
 
     @property
     def audiences(self) -> tuple[str, ...]:
-        """The values of `audience`."""
+        """`audience` as a tuple."""
         return (self.audience,) if isinstance(self.audience, str) else tuple(self.audience or ())
 
     def _has_audience(self) -> bool:
@@ -194,8 +194,9 @@ class AuthSettings:
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
 class AuthorizationConfig(AuthSettings):
-    """`AgentOS(authorization=True, authorization_config=…)`: as `JWTMiddleware`, but tokens must expire and
-    name an audience, which is the server's id unless `audience` says otherwise.
+    """The parameters of `AgentOS(authorization=True, authorization_config=…)`.
+
+    As for `JWTMiddleware`, but tokens must expire and name an audience: `audience`, or else the server's id.
     """
 
     verify_audience: Flag = True
@@ -231,7 +232,7 @@ def _sentence(error: ErrorDetails) -> str:
     match error["type"]:
         case "unexpected_keyword_argument":
             nearest = get_close_matches(name, wanted, n=1)
-            return f"{name} is no parameter{f': did you mean {nearest[0]}?' if nearest else '.'}"
+            return f"{name} isn't a parameter{f': did you mean {nearest[0]}?' if nearest else '.'}"
         case "unexpected_positional_argument":
             return "Only verification_keys may be given without its name."
         case "multiple_argument_values":
@@ -243,7 +244,7 @@ def _sentence(error: ErrorDetails) -> str:
             is_out_of_bounds = kind in {"greater_than_equal", "less_than_equal"}
             told = f"={value!r}" if is_out_of_bounds or value is None or isinstance(value, bool) else ""
             unset = " Is the variable that it comes from set?" if value is None else ""
-            return f"{place}{told} can't work: give {wanted[name]}.{unset}"
+            return f"{place}{told} is invalid: give {wanted[name]}.{unset}"
 
 
 @cache

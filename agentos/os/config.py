@@ -1,4 +1,4 @@
-"""What a deployment tells user interfaces about itself: `AgentOS(config=…)`, an object or a YAML file."""
+"""Settings for user interfaces: `AgentOS(config=…)`, an object or a YAML file."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class _Section(ApiModel):
 
 
 class ChatConfig(_Section):
-    """What a chat page offers."""
+    """Settings of a chat page."""
 
     quick_prompts: dict[str, list[str]] = Field(default_factory=dict[str, list[str]])
-    """Prompts to begin with, by agent id."""
+    """Suggested prompts, by agent id."""
 
 
 class Manifest(_Section):
@@ -41,9 +41,9 @@ class Manifest(_Section):
     description: str | None = None
     """What the agent is for."""
     labels: list[str] | None = None
-    """Words to find it by."""
+    """Words to search for it."""
     quick_prompts: list[str] | None = None
-    """Prompts to begin with."""
+    """Suggested prompts."""
 
 
 class DomainConfig(_Section):
@@ -61,11 +61,11 @@ class DatabaseConfig(_Section):
     domain_config: DomainConfig | None = None
     """How it is presented."""
     tables: list[str] | None = None
-    """Those of its tables that are shown."""
+    """The tables that are shown."""
 
 
 class DomainSection(_Section):
-    """A page about rows of one sort: its name, and the databases it shows first."""
+    """A page about one type of rows: its name, and the databases it lists first."""
 
     display_name: str | None = None
     """The page's name."""
@@ -74,12 +74,12 @@ class DomainSection(_Section):
 
 
 class AgentOSConfig(_Section):
-    """Shown by `GET /config`; nothing here changes how agents run. Unknown fields are refused."""
+    """Returned by `GET /config`. It has no effect on how agents run. Unknown fields are refused."""
 
     available_models: list[str] | None = None
-    """`provider:model-id`; without it, the models of the agents."""
+    """`provider:model-id`; defaults to the models of the agents."""
     chat: ChatConfig | None = None
-    """What a chat page offers."""
+    """Settings of a chat page."""
     manifest: dict[str, Manifest] | None = None
     """How agents are presented, by their ids."""
     session: DomainSection | None = None
@@ -89,7 +89,7 @@ class AgentOSConfig(_Section):
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> AgentOSConfig:
-        """Reads a YAML file; ConfigurationError says which field can't be used."""
+        """Reads a YAML file. ConfigurationError names the invalid field."""
         name = fspath(path)
         try:
             data: Any = yaml.safe_load(Path(path).read_bytes())

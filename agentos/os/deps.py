@@ -1,4 +1,4 @@
-"""What routes ask of a request: the server, whose rows, which database."""
+"""Dependencies of routes: the server, the owner and the database of a request."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def server_of(request: Request) -> Server:
 
 
 def owner_of(access: Access, requested: str | None, *, write: bool) -> Owner:
-    """Whose rows the request may touch. Those who may touch everyone's can name one user."""
+    """The owner whose rows the request may access. Callers with access to everyone's rows can name a user."""
     owner = access.owner(write=write)
     return requested if requested and owner is ANYONE else owner
 
 
 def acting_for(access: Access, requested: str | None) -> tuple[Owner, str | None]:
-    """Whose rows a request that makes new ones may touch, and whose the new ones are."""
+    """The owner whose rows the request may access, and the user that new rows belong to."""
     user_id = access.user(requested)
     owner = access.owner(write=True)
     acts_for_another = owner is ANYONE and requested and user_id == requested
@@ -46,31 +46,31 @@ def acting_for(access: Access, requested: str | None) -> tuple[Owner, str | None
 
 
 async def reader(request: Request, user_id: UserId = None) -> Owner:
-    """Whose rows the request reads."""
+    """The owner whose rows the request reads."""
     return owner_of(access_of(request.scope), user_id, write=False)
 
 
 async def writer(request: Request, user_id: UserId = None) -> Owner:
-    """Whose rows the request changes."""
+    """The owner whose rows the request changes."""
     return owner_of(access_of(request.scope), user_id, write=True)
 
 
 async def session_in_path(
     request: Request, session_id: Annotated[str, Path(description="The session's id.")]
 ) -> str:
-    """The session that a path names; NotFoundError if the caller's token confines it to another."""
+    """The session in the path. NotFoundError if the token confines the caller to another one."""
     if not access_of(request.scope).may_enter(session_id):
         raise NotFoundError("Session", session_id)
     return session_id
 
 
 async def sessions_db(request: Request, db_id: _DbId = None, table: _Table = None) -> Db:
-    """The database that a request about sessions means."""
+    """The database for a request about sessions."""
     return _db(server_of(request), "sessions", db_id, table)
 
 
 async def memories_db(request: Request, db_id: _DbId = None, table: _Table = None) -> Db:
-    """The database that a request about memories means."""
+    """The database for a request about memories."""
     return _db(server_of(request), "memories", db_id, table)
 
 
@@ -93,7 +93,7 @@ def _db(server: Server, rows: RowKind, db_id: str | None, table: str | None) -> 
 
 
 async def find_session(db: Db, session_id: str, owner: Owner, kind: Kind | None) -> Session:
-    """The session, if it is the owner's and of that kind; NotFoundError otherwise."""
+    """The session, if it has that owner and kind; otherwise NotFoundError."""
     session = await db.get_session(session_id, owner=owner)
     if session is None or kind not in {None, session.kind}:
         raise NotFoundError("Session" if kind is None else f"{kind.capitalize()} Session", session_id)

@@ -1,4 +1,4 @@
-"""Where `Retention` was in the last release; it answers here for this one."""
+"""Deprecated location of `Retention`, kept for one release."""
 
 from __future__ import annotations
 

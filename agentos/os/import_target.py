@@ -1,4 +1,4 @@
-"""Finds what somebody wants served, by its name: `MODULE:ATTRIBUTE`."""
+"""Imports the app named by `MODULE:ATTRIBUTE`."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from agentos.os.app import AgentOS
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An app as uvicorn takes it."""
+    """An app in the form that uvicorn accepts."""
 
     path: str
     is_factory: bool
 
 
 def find(target: str) -> Target:
-    """The app, or the app of the AgentOS, that `target` names.
+    """The app that `target` names, or the app of the AgentOS that it names.
 
-    ConfigurationError if there is none. What goes wrong inside the module is raised as it is.
+    ConfigurationError if there is none. Exceptions raised by the module itself are passed on.
     """
     is_factory = isinstance(_named(target), AgentOS)
     return Target(f"{target}.get_app" if is_factory else target, is_factory=is_factory)
 
 
 def load(target: str) -> Starlette:
-    """The app itself that `find` would have served: to be looked at, or worked for."""
+    """The same app as from `find`, loaded: to inspect it, or to execute its runs."""
     named = _named(target)
     return named.get_app() if isinstance(named, AgentOS) else named
 
@@ -65,7 +65,7 @@ def _imported(name: str) -> ModuleType:
 
 
 def _refuse_bypassing(agent_os: AgentOS, module: ModuleType, target: str) -> None:
-    """What the module did to the app that it made, a second app would lack: its tokens, for one."""
+    """Refuses a module that customised its AgentOS's app: a second app would lack that, e.g. its tokens."""
     for name, value in vars(module).items():
         if isinstance(value, Starlette) and value is not agent_os.base_app and "agentos" in value.state:
             raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""Who is asking and what was decided about it: the values that middleware, routes and errors share."""
+"""The caller of a request and its authorization, as shared by middleware, routes and errors."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from agentos.run.owner import ANYONE, Owner
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a token speaks for. All empty: nobody in particular."""
+    """The caller that a token authenticates. All fields empty: anonymous."""
 
     user_id: str | None = None
     session_id: str | None = None
-    """The one session that the token confines its caller to."""
+    """The only session that the token permits."""
     scopes: frozenset[str] = frozenset()
     claims: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """The whole verified payload."""
+    """The verified payload."""
     token_ref: str | None = None
-    """Names the token in logs: its `jti`, or 12 hex digits of its hash."""
+    """Identifies the token in logs: its `jti`, or 12 hex digits of its hash."""
     dependencies: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Claims for a run's dependencies, by name; None where the token says nothing."""
+    """Claims for a run's dependencies, by name; None for a missing claim."""
     session_state: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Claims for the state of sessions, by name; None where the token says nothing."""
+    """Claims for the state of sessions, by name; None for a missing claim."""
 
 
 NOBODY: Final = Principal()
 
 
 def challenge(error: str, **parameters: str) -> dict[str, str]:
-    """`WWW-Authenticate` (RFC 6750 §3); a parameter that is empty or that a header can't hold is left out."""
+    """`WWW-Authenticate` (RFC 6750 §3). Parameters that are empty or not allowed in a header are omitted."""
     given = {
         name: value
         for name, value in {"error": error, **parameters}.items()
@@ -45,17 +45,17 @@ def challenge(error: str, **parameters: str) -> dict[str, str]:
 
 
 class AccessDeniedError(AgentOSError):
-    """The caller is known and may not do this: a 403 with its explanation (RFC 6750)."""
+    """The caller is authenticated but not allowed: a 403 with its explanation (RFC 6750)."""
 
     def __init__(self, message: str, *, code: str, decision: Decision) -> None:
         super().__init__(message)
         self.code = code
         self.decision = decision
         self.decision_id = uuid4().hex
-        """Stands in the answer and in the log."""
+        """Appears in the response and in the log."""
 
     def body(self) -> dict[str, object]:
-        """The answer's JSON."""
+        """The JSON of the response."""
         return {
             "detail": str(self),
             "code": self.code,
@@ -65,23 +65,23 @@ class AccessDeniedError(AgentOSError):
         }
 
     def headers(self) -> dict[str, str]:
-        """The answer's `WWW-Authenticate`."""
+        """The `WWW-Authenticate` header of the response."""
         return challenge("insufficient_scope", scope=" ".join(self.decision.wanted))
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One request's caller, and what it may see. Routes ask this and judge nothing themselves."""
+    """The caller of a request and what it may access. Routes use this and make no decisions themselves."""
 
     principal: Principal
     decision: Decision
     policy: Policy
     is_isolated: bool = True
-    """Whether the caller is kept to its own rows."""
+    """Whether the caller is limited to its own rows."""
     all_users_scope: str | None = None
-    """Its holders may read everyone's rows."""
+    """Holders of this scope may read everyone's rows."""
     shadow: Shadow | None = None
-    """What a second map would change; for admins to see."""
+    """The effect of the shadow map, for admins."""
 
     @property
     def is_admin(self) -> bool:
@@ -89,14 +89,14 @@ class Access:
         return self.policy.admin_scope in self.principal.scopes
 
     def demand_admin(self) -> None:
-        """AccessDeniedError unless the caller is an admin. Without authentication everybody is."""
+        """AccessDeniedError unless the caller is an admin. Without authentication, every caller is."""
         if self.is_admin or self is OPEN:
             return
         decision = replace(self.decision, allowed=False, missing=(self.policy.admin_scope,))
         raise AccessDeniedError("Only admins may ask this.", code="missing_scope", decision=decision)
 
     def owner(self, *, write: bool) -> Owner:
-        """Whose rows the caller may read, or write. No identity where one is needed: AccessDeniedError."""
+        """The owner whose rows the caller may read or write. AccessDeniedError if an identity is required."""
         if not self.is_isolated or self.is_admin:
             return ANYONE
         if not write and self.all_users_scope in self.principal.scopes:
@@ -104,7 +104,7 @@ class Access:
         return self._identity()
 
     def user(self, requested: str | None) -> str | None:
-        """Whom new rows belong to: the token's user, whatever the request says; admins may name another."""
+        """The user that new rows belong to: the token's, unless an admin names another."""
         if self.is_admin:
             return requested or self.principal.user_id
         if self.is_isolated:
@@ -112,28 +112,28 @@ class Access:
         return self.principal.user_id or requested
 
     def session(self, requested: str | None) -> str | None:
-        """The session to work in: the token's, if it names one, whatever the request says."""
+        """The session to use: the token's, if it names one, regardless of the request."""
         return self.principal.session_id or requested
 
     def may_enter(self, session_id: str) -> bool:
-        """Whether the token leaves this session to its caller; whose it is remains to be asked."""
+        """Whether the token permits this session. Ownership is checked separately."""
         return self.principal.session_id in {None, session_id}
 
     def dependencies(self, requested: Mapping[str, Any]) -> dict[str, Any]:
-        """What a run depends on: what only tokens may say goes over the request, or out of it."""
+        """A run's dependencies. Names reserved for claims are overridden or removed."""
         return _over(requested, self.principal.dependencies)
 
     def session_state(self, requested: Mapping[str, Any]) -> dict[str, Any]:
-        """The state that a request puts into a session, under the same rule."""
+        """The session state from a request, under the same rule."""
         return _over(requested, self.principal.session_state)
 
     def listed(self, family: str) -> frozenset[str] | None:
-        """The ids of `agents`, `teams` or `workflows` that the caller may list; None: all of them."""
+        """The ids of `agents`, `teams` or `workflows` that the caller may list; None for all."""
         decision = self.policy.decide(self.principal.scopes, "GET", f"/{family}")
         return decision.ids if decision.allowed else frozenset()
 
     def no_identity(self) -> AccessDeniedError:
-        """What a caller is told who is nobody, where rows have owners."""
+        """The error for an anonymous caller where rows have owners."""
         told = "Authenticated request is missing a user identity"
         return AccessDeniedError(told, code="no_identity", decision=self.decision)
 
@@ -144,7 +144,7 @@ class Access:
 
 
 def _over(requested: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
-    """A claim that the token lacks isn't taken from the request either: somebody else would have said it."""
+    """Names of missing claims are removed from the request too, since only tokens may set them."""
     kept = {name: value for name, value in requested.items() if name not in said}
     return kept | {name: value for name, value in said.items() if value is not None}
 
@@ -155,21 +155,21 @@ OPEN: Final = Access(
     policy=Policy(unmapped="allow"),
     is_isolated=False,
 )
-"""The access of every caller of a server without authentication: everyone's rows, acting for anyone."""
+"""The access of every caller without authentication: everyone's rows, on behalf of anyone."""
 
 _KEY: Final = "access"
 
 
 def access_of(scope: MutableMapping[str, Any]) -> Access:
-    """The access that the middleware gave this ASGI request; `OPEN` where there is no middleware."""
+    """The access that the middleware granted this ASGI request; `OPEN` without middleware."""
     access = scope.get("state", {}).get(_KEY)
     return access if isinstance(access, Access) else OPEN
 
 
 def grant(scope: MutableMapping[str, Any], access: Access) -> None:
-    """Gives this ASGI request its access.
+    """Stores the access of this ASGI request.
 
-    Routes of one's own find it on `request.state` as `access`, and its parts as `user_id`, `session_id`,
+    The user's own routes find it in `request.state` as `access`, and its parts as `user_id`, `session_id`,
     `scopes`, `claims` and `authenticated`.
     """
     principal = access.principal

@@ -1,4 +1,4 @@
-"""Where `QueueConfig` was in the last release; it answers here for this one."""
+"""Deprecated location of `QueueConfig`, kept for one release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one server serves: its runnables, its databases, its runs."""
+"""The runnables, databases and runs of one server."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from agentos.runner.settings import Configured
 
 
 class Served(Configured, Protocol):
-    """A runnable that `AgentOS` takes: one whose runs are stored in `db`, which may be set later."""
+    """A runnable for `AgentOS`. Its runs are stored in `db`, which may be set later."""
 
     db: Db | None
 
 
 class Registry:
-    """Runnables by kind and id, databases by id. Gives its `db` to runnables that have none."""
+    """Runnables by kind and id, databases by id. Sets its `db` on runnables that have none."""
 
     def __init__(self, runnables: Sequence[Served], *, db: Db | None) -> None:
         self._runnables: dict[tuple[Kind, str], Served] = {}
@@ -33,9 +33,9 @@ class Registry:
             self._add(runnable, db)
         own = [runnable.db for runnable in runnables if runnable.db is not None]
         self.default_db = db or next(iter(own), None)
-        """Whose sessions and memories are meant when a request names no database."""
+        """The database for sessions and memories if a request names none."""
         self.dbs = list({id(each): each for each in ([db] if db else []) + own}.values())
-        """Each database once; several may share an id and differ in their tables."""
+        """Each database once. Several may share an id and differ in their tables."""
 
     def _add(self, runnable: Served, db: Db | None) -> None:
         family = spelling(runnable.kind).family
@@ -53,7 +53,7 @@ class Registry:
             runnable.db = db
 
     def get(self, kind: Kind, id: str) -> Served:  # noqa: A002 - the wire's word
-        """One; NotFoundError names its kind."""
+        """One runnable; NotFoundError names its kind."""
         runnable = self._runnables.get((kind, id))
         if runnable is None:
             raise NotFoundError(kind.capitalize())
@@ -63,13 +63,13 @@ class Registry:
         return iter(self._runnables.values())
 
     def all(self, kind: Kind) -> list[Served]:
-        """In the order given."""
+        """All runnables, in the given order."""
         return [runnable for (its_kind, _), runnable in self._runnables.items() if its_kind == kind]
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Everything that the routes and the middleware of one app share; at `app.state.agentos`."""
+    """What the routes and the middleware of one app share; stored in `app.state.agentos`."""
 
     id: str
     registry: Registry
@@ -80,6 +80,6 @@ class Server:
     version: str = "1.0.0"
     has_security_key: bool = False
     audit: AuditLog | None = None
-    """None: none is kept."""
+    """None if the audit is off."""
     usage: Usage = field(default_factory=Usage)
     instantiated_at: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""The values of a run: events, messages, records. Nothing here does I/O."""
+"""Values of a run: events, messages and records. Nothing here does I/O."""
 
 from agentos.run.budget import Budget
 from agentos.run.events import RunEvent

@@ -1,4 +1,4 @@
-"""What a run may use up, nested runs included, and how much of it is gone."""
+"""Limits on what a run and its nested runs may consume, and the consumption so far."""
 
 from __future__ import annotations
 
@@ -9,48 +9,49 @@ from agentos.errors import AgentOSError, ConfigurationError
 
 
 class BudgetExceededError(AgentOSError):
-    """The run, with its nested runs, has used up what it may."""
+    """The run, including its nested runs, has exceeded its budget."""
 
     code = "budget_exceeded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """Limits of one run and all runs that are part of it; None is no limit.
+    """Limits on one run and all its nested runs; None is no limit.
 
-    What is over a limit isn't undone: the model turn that reaches it still counts, the next one isn't begun.
+    Exceeding a limit isn't undone: the model turn that reaches it still counts, and the next one isn't
+    started.
     """
 
     tokens: int | None = None
-    """Of input and output, over all model turns."""
+    """Input and output tokens, across all model turns."""
     turns: int | None = None
-    """Model turns."""
+    """Number of model turns."""
     seconds: float | None = None
-    """Of execution; waiting for a person doesn't count."""
+    """Seconds of execution, without waiting for people."""
     output_bytes: int | None = None
-    """UTF-8 bytes of text that the models write, reasoning included."""
+    """UTF-8 bytes of model output, including reasoning."""
 
     def __post_init__(self) -> None:
         for each in fields(self):
             value: float | None = getattr(self, each.name)
             if value is not None and not value > 0:
-                raise ConfigurationError(f"Budget({each.name}={value!r}) can't work: give more than 0.")
+                raise ConfigurationError(f"Budget({each.name}={value!r}) is invalid: give more than 0.")
 
 
 @dataclass(slots=True)
 class Spending:
-    """How much of a budget is spent, by a run and its nested runs together."""
+    """What a run and its nested runs have consumed."""
 
     budget: Budget = field(default_factory=Budget)
     tokens: int = 0
     turns: int = 0
     output_bytes: int = 0
     seconds: float = 0
-    """Of earlier segments."""
+    """Seconds of earlier segments."""
     began: float = field(default_factory=monotonic)
 
     def check(self, *, output_bytes: int = 0) -> None:
-        """BudgetExceededError if nothing more may begin, or be written beyond so many bytes."""
+        """BudgetExceededError if nothing more may start, or this many more bytes be written."""
         spent = {
             "tokens": self.tokens,
             "turns": self.turns,
@@ -64,7 +65,7 @@ class Spending:
 
     @property
     def left_seconds(self) -> float | None:
-        """Until the budget's seconds are over; None without such a limit."""
+        """Seconds left in the budget; None without such a limit."""
         if self.budget.seconds is None:
             return None
         return max(0.0, self.budget.seconds - self.seconds - (monotonic() - self.began))

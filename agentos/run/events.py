@@ -1,7 +1,7 @@
-"""What happens in a run, as one closed union: yielded in process, stored, sent and parsed back.
+"""The events of a run, as one closed union: yielded in process, stored, sent and parsed back.
 
-Names and fields are the peer's wire contract. A runnable yields events with their payload only; the
-journal stamps `origin`, `seq` and time. How an event is spelled as JSON is `run.wire`'s business.
+Names and fields follow the peer's wire contract. A runnable yields events with their payload only; the buffer
+stamps `origin`, `seq` and time. `run.wire` defines their JSON.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from agentos.run.value import Value
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Which run of which runnable an event comes from."""
+    """The run and the runnable that an event comes from."""
 
     kind: Kind
     id: str
@@ -33,17 +33,17 @@ class Origin:
 
 class _Event(Value):
     origin: Origin | None = Field(default=None, exclude=True)
-    """Unset until the journal stamps it."""
+    """Unset until the event is recorded."""
     seq: int = Field(default=0, exclude=True)
     """1, 2, 3 … in a run; the SSE `id`. 0 until stamped."""
     created_at: int = Field(default_factory=lambda: int(time()))
 
     is_final: ClassVar[bool] = False
-    """Whether nothing follows it by itself: the run is over, or waits for a person."""
+    """Whether the segment ends with this event: the run has finished, or waits for a person."""
 
 
 class RunStarted(_Event):
-    """The run has begun to execute."""
+    """The run has started to execute."""
 
     event: Literal["RunStarted"] = "RunStarted"
     model: str | None = None
@@ -51,16 +51,16 @@ class RunStarted(_Event):
 
 
 class RunContinued(_Event):
-    """The run goes on: after a person's decisions, or in another process after a crash."""
+    """The run continues: with a person's decisions, or in another process after a crash."""
 
     event: Literal["RunContinued"] = "RunContinued"
     discarded_from: int | None = None
-    """Text sent in events from this `seq` on is void: the process that was sending it died, and the model,
-    asked again, says something else."""
+    """Text in events from this `seq` on is void: the process that was sending it died, and the model was
+    called again with a different result."""
 
 
 class ModelRequestStarted(_Event):
-    """A model turn begins."""
+    """A model turn has started."""
 
     event: Literal["ModelRequestStarted"] = "ModelRequestStarted"
     model: str | None = None
@@ -68,7 +68,7 @@ class ModelRequestStarted(_Event):
 
 
 class ModelRequestCompleted(_Event):
-    """A model turn is over."""
+    """A model turn has completed."""
 
     event: Literal["ModelRequestCompleted"] = "ModelRequestCompleted"
     model: str | None = None
@@ -83,7 +83,7 @@ class ModelRequestCompleted(_Event):
 
 
 class RunContent(_Event):
-    """A piece of the answer; pieces joined in order are the answer."""
+    """A piece of the answer. The pieces joined in order are the answer."""
 
     event: Literal["RunContent"] = "RunContent"
     content: Any = ""
@@ -99,14 +99,14 @@ class RunContentCompleted(_Event):
 
 
 class ToolCallStarted(_Event):
-    """A tool is about to run."""
+    """A tool call has started."""
 
     event: Literal["ToolCallStarted"] = "ToolCallStarted"
     tool: ToolExecution
 
 
 class ToolCallCompleted(_Event):
-    """A tool has answered."""
+    """A tool call has returned."""
 
     event: Literal["ToolCallCompleted"] = "ToolCallCompleted"
     content: str | None = None
@@ -114,7 +114,7 @@ class ToolCallCompleted(_Event):
 
 
 class ToolCallError(_Event):
-    """A tool failed, or was called wrongly; the model is told and the run goes on."""
+    """A tool call failed or was invalid. The model receives the error and the run continues."""
 
     event: Literal["ToolCallError"] = "ToolCallError"
     tool: ToolExecution
@@ -135,7 +135,7 @@ class MemoryUpdateCompleted(_Event):
 
 
 class CustomEvent(_Event):
-    """Whatever a tool or a runnable of the user's wants to show."""
+    """A custom event of a tool or a runnable."""
 
     event: Literal["CustomEvent"] = "CustomEvent"
     name: str | None = None
@@ -157,7 +157,7 @@ class RunCompleted(_Event):
 
 
 class RunPaused(_Event):
-    """The run waits for a person; continuing it adds events behind this one."""
+    """The run waits for a person. Continuing it appends events after this one."""
 
     event: Literal["RunPaused"] = "RunPaused"
     content: Any = None
@@ -170,7 +170,7 @@ class RunPaused(_Event):
 
 
 class RunError(_Event):
-    """The run failed; `error_type` is a stable code, `content` a sentence of ours, never a foreign text."""
+    """The run failed. `error_type` is a stable code, `content` our own text without foreign exceptions."""
 
     event: Literal["RunError"] = "RunError"
     content: str
@@ -182,7 +182,7 @@ class RunError(_Event):
 
 
 class RunCancelled(_Event):
-    """The run was stopped by somebody who may; what it had produced is kept."""
+    """The run was cancelled. Its output so far is kept."""
 
     event: Literal["RunCancelled"] = "RunCancelled"
     content: Any = None

@@ -1,4 +1,4 @@
-"""Pictures and documents that travel with a message: bytes, or an address the model fetches itself."""
+"""Images and documents that are sent with a message: bytes, or a URL that the model fetches."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Media(Value):
 
 
 class Image(Media):
-    """A picture."""
+    """An image."""
 
     detail: str | None = Field(
         default=None, description="`low`, `high` or `auto`: how closely the model looks."
@@ -41,4 +41,4 @@ class Image(Media):
 
 
 class File(Media):
-    """A document: PDF, text, a table and the like."""
+    """A document: PDF, text, table and so on."""

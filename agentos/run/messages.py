@@ -1,4 +1,4 @@
-"""What a model and a run say to each other, and what it cost in tokens."""
+"""Messages between a run and a model, and their token counts."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Role = Literal["system", "developer", "user", "assistant", "tool"]
 
 
 class FunctionCall(Value):
-    """The function a model asks for; `arguments` is the JSON text as the model wrote it, broken or not."""
+    """The function that a model calls. `arguments` is the JSON text from the model, which may be invalid."""
 
     name: str
     arguments: str = "{}"
 
 
 class ToolCall(Value):
-    """One call a model asks for, in the shape OpenAI made common."""
+    """One call requested by a model, in OpenAI's format."""
 
     id: str
     type: Literal["function"] = "function"
@@ -40,7 +40,7 @@ class Metrics(Value):
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     time_to_first_token: float | None = None
-    """Seconds from the request to the first piece of text."""
+    """Seconds from the request to the first output."""
     duration: float | None = None
     """Seconds."""
 
@@ -58,7 +58,7 @@ class Metrics(Value):
         )
 
     def growing(self, before: Metrics, after: Metrics) -> Metrics:
-        """These, with the tokens by which `after` is more than `before`; times stay as they are."""
+        """These metrics plus the tokens that `after` exceeds `before` by. Times stay unchanged."""
         tokens = [name for name in Metrics.model_fields if name.endswith("_tokens")]
         more = {name: getattr(self, name) + getattr(after, name) - getattr(before, name) for name in tokens}
         return self.model_copy(update=more)
@@ -82,15 +82,15 @@ class Message(Value):
     images: list[Image] | None = None
     files: list[File] | None = None
     provider_data: dict[str, Any] | None = None
-    """What the adapter that wrote this message needs to read it back (ids, encrypted reasoning)."""
+    """Data that the adapter which wrote this message needs to send it back (ids, encrypted reasoning)."""
     metrics: Metrics | None = None
     from_history: bool = False
-    """It comes from an earlier run; such messages are never stored a second time."""
+    """Whether the message is from an earlier run. Such messages aren't stored again."""
     created_at: int = Field(default_factory=lambda: int(time()))
 
 
 def last_turn(messages: Sequence[Message]) -> tuple[int, Mapping[int, ToolCall]]:
-    """The place of the last message that isn't a tool's answer, and its calls that have none, by number.
+    """Index of the last message that isn't a tool's answer, and its unanswered calls by number.
 
     -1 without such a message.
     """
@@ -105,7 +105,7 @@ def last_turn(messages: Sequence[Message]) -> tuple[int, Mapping[int, ToolCall]]
 
 
 class ToolExecution(Value):
-    """One tool call of a run, as stored and shown; the field set is the peer's, nulls included."""
+    """One tool call of a run, as stored and shown. The fields are the peer's, including nulls."""
 
     tool_call_id: str
     tool_name: str
@@ -129,12 +129,12 @@ class ToolExecution(Value):
     approval_type: str | None = None
     approval_id: str | None = None
     approval_expires_in: float | None = Field(default=None, exclude=True)
-    """Seconds that an approver has from the pause on; neither stored with the run nor shown."""
+    """Seconds that an approver has after the pause. Neither stored with the run nor shown."""
     parent_tool_call_id: str | None = None
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the call can't be made, or answered, before a person has said something."""
+        """Whether the call needs human input before it can be made or answered."""
         if self.result is not None:
             return False
         if self.requires_confirmation and self.confirmed is None:

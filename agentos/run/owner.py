@@ -1,4 +1,4 @@
-"""Whose rows a call may touch: one user's, or, spelled out, anyone's."""
+"""The owner of rows that a call may access: one user, or explicitly anyone."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class Anyone(Enum):
 
 
 ANYONE: Final = Anyone.ANYONE
-"""Every user's rows: for administrators, and for code that runs without a caller."""
+"""Access to all users' rows, for admins and for code without a caller."""
 
 Owner = str | Anyone
-"""A user's id (sees exactly the rows whose `user_id` equals it), or `ANYONE`."""
+"""A user's id, for exactly the rows with that `user_id`, or `ANYONE`."""
 
 
 def may_see(owner: Owner, user_id: str | None) -> bool:
-    """Whether `owner` may see a row that belongs to `user_id`; a row of nobody's is only for `ANYONE`."""
+    """Whether `owner` may see a row of `user_id`. Rows without a user are only visible to `ANYONE`."""
     return owner is ANYONE or owner == user_id

@@ -1,4 +1,4 @@
-"""The rows of a run's world as values: session, run, memory."""
+"""Records: session, run and memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 
 class RunStatus(StrEnum):
-    """Where a run is in its life; the names are the wire's."""
+    """Status of a run, with the names of the wire contract."""
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
@@ -28,16 +28,16 @@ class RunStatus(StrEnum):
     CANCELLED = "CANCELLED"
     ERROR = "ERROR"
     REGENERATED = "REGENERATED"
-    """It was completed, and another answer took its place; this one is kept, out of the history."""
+    """It had completed, and another answer has replaced it. It is kept, but not part of the history."""
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing can happen any more."""
+        """Whether the run has finished."""
         return self not in {RunStatus.PENDING, RunStatus.RUNNING, RunStatus.PAUSED}
 
 
 class RunInput(Value):
-    """What the caller sent."""
+    """The caller's input."""
 
     input_content: str
     images: list[Image] | None = None
@@ -45,24 +45,24 @@ class RunInput(Value):
 
 
 class RunOutput(Value):
-    """One run: what was asked, what came of it, what it cost. It grows while the run executes."""
+    """The record of one run: input, result and metrics. It grows while the run executes."""
 
     run_id: str
     kind: Kind
-    """What kind of runnable ran."""
+    """The kind of the runnable."""
     runnable_id: str
-    """Its id: the wire's `agent_id`, `team_id` or `workflow_id`, by `kind`."""
+    """The runnable's id: `agent_id`, `team_id` or `workflow_id` on the wire, depending on `kind`."""
     runnable_name: str | None = None
     session_id: str
     parent_run_id: str | None = None
-    """The run that this one is a part of; None for a root run."""
+    """The run that this one is nested in; None for a root run."""
     root_run_id: str | None = None
-    """The run at the top; None for itself."""
+    """The run at the top; None for a root run itself."""
     depth: int | None = None
-    """How many runs are above it; None is 0."""
+    """Number of runs above it; None is 0."""
     user_id: str | None = None
     content: Any = None
-    """Text, or the parsed object (`content_type` names its class) for a structured answer."""
+    """Text, or for a structured answer the parsed object, whose class `content_type` names."""
     content_type: str = "str"
     reasoning_content: str | None = None
     model: str | None = None
@@ -73,36 +73,36 @@ class RunOutput(Value):
     """Epoch seconds."""
     status: RunStatus = RunStatus.PENDING
     error_type: str | None = None
-    """The stable code of what went wrong, when `status` is ERROR."""
+    """The stable code of the error, if `status` is ERROR."""
     metrics: Metrics | None = None
     messages: list[Message] = Field(default_factory=list[Message])
-    """This run's own messages; history is not repeated."""
+    """Messages of this run, without the history."""
     tools: list[ToolExecution] = Field(default_factory=list[ToolExecution])
     metadata: Json | None = None
     input: RunInput | None = None
     forked_from_run_id: str | None = None
-    """The run whose beginning this one shares."""
+    """The run from which this one was forked."""
     regenerated_from: str | None = None
-    """The run that this one answers anew."""
+    """The run whose question this one answers again."""
     child_requirements: dict[str, list[RunRequirement]] = Field(
         default_factory=dict[str, list[RunRequirement]], exclude=True
     )
-    """By nested run: what it and those below it waited for when this run paused, as far as decided."""
+    """By nested run: what it and the runs below it waited for at the pause, with decisions so far."""
     child_metrics: dict[str, Metrics] = Field(default_factory=dict[str, Metrics], exclude=True)
-    """What of `metrics` is each nested run's."""
+    """The share of `metrics` of each nested run."""
     children: list[RunOutput] = Field(default_factory=list["RunOutput"], exclude=True)
-    """The nested runs that this process has executed or opened; in the database each is a row of its own."""
+    """Nested runs executed or opened by this process. In the database each has its own row."""
 
     @property
     def requirements(self) -> list[RunRequirement]:
-        """What the run waits for; without any, it can continue."""
+        """What the run waits for. If empty, it can continue."""
         own = [RunRequirement(tool_execution=tool) for tool in self.tools if tool.is_waiting]
         nested = [each for requirements in self.child_requirements.values() for each in requirements]
         return own + [each for each in nested if not each.is_resolved]
 
     @property
     def is_paused(self) -> bool:
-        """Whether it waits for a person."""
+        """Whether the run waits for a person."""
         return self.status is RunStatus.PAUSED
 
 
@@ -114,9 +114,9 @@ class Session(Value):
     runnable_id: str | None = None
     user_id: str | None = None
     session_name: str | None = None
-    """The name somebody gave it; without one, `title` is shown."""
+    """The name that was set; without one, `title` is shown."""
     title: str | None = None
-    """The beginning of the first message."""
+    """The start of the first message."""
     session_state: Json = Field(default_factory=dict[str, Any])
     metadata: Json | None = None
     summary: Json | None = None
@@ -127,7 +127,7 @@ class Session(Value):
 
 
 class Memory(Value):
-    """One thing worth knowing about a user."""
+    """One memory about a user."""
 
     memory_id: str
     memory: str

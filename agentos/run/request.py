@@ -1,4 +1,4 @@
-"""What a caller asks of a runnable: made once, by whoever speaks to the caller, and stored with the run."""
+"""The request for a run: created once, by the code that talks to the caller, and stored with the run."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from agentos.run.records import Json, RunInput, RunOutput
 from agentos.run.value import Value
 
 OutputSchema = type[BaseModel] | Mapping[str, Any]
-"""A pydantic class, or a JSON schema, that the answer must fit."""
+"""A pydantic class or a JSON schema that the answer must match."""
 Multitask = Literal["enqueue", "reject", "interrupt", "rollback"]
-"""What a run does if another one of its session is live (PENDING or RUNNING): wait for it, be refused, cancel
-it and wait for its end, or cancel it and leave nothing of it."""
+"""Policy if the session already has a live run (PENDING or RUNNING): wait for it, be refused, cancel it and
+wait for its end, or cancel and delete it."""
 
 
 class Source(Value):
-    """The run that a new one branches off from."""
+    """The run that a new one is derived from."""
 
     run_id: str
     messages: list[Message]
-    """What the new run's conversation begins with."""
+    """The first messages of the new run."""
     regenerates: bool = False
     """Whether the new run answers the same question again."""
 
 
 class RunRequest(Value):
-    """One run as it was asked for. Ids left out are made up; None means "as the runnable says".
+    """One run as requested. Missing ids are generated; None means the runnable's default.
 
-    A new option is a field here and its use on `RunContext.request`. Fields are stored with the run unless
-    they are excluded: those have a column of their own, or matter only until the run is accepted.
+    A new option is a field here, read through `RunContext.request`. Fields are stored with the run unless
+    excluded: those have their own column, or matter only until the run is accepted.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,34 +42,34 @@ class RunRequest(Value):
     run_id: str | None = Field(default=None, exclude=True)
     session_id: str | None = Field(default=None, exclude=True)
     user_id: str | None = Field(default=None, exclude=True)
-    """Whose run it is. An existing session's user takes precedence."""
+    """The run's user. The user of an existing session takes precedence."""
     anyone: bool = False
-    """Whether the run may touch every user's rows: an administrator's run, or a script's without a user."""
+    """Whether the run may access all users' rows: for an admin's run, or a script's without a user."""
     stream: bool = True
-    """Whether the caller reads the answer piece by piece."""
+    """Whether the caller streams the answer."""
     session_state: Json = Field(default_factory=dict[str, Any], exclude=True)
-    """Put over the session's state, key by key, before the run begins."""
+    """Merged into the session's state, key by key, before the run starts."""
     dependencies: Json = Field(default_factory=dict[str, Any])
     metadata: Json = Field(default_factory=dict[str, Any], exclude=True)
     output_schema: OutputSchema | None = None
-    """A class isn't stored: only the process that was given it can use it."""
+    """A class isn't stored: only the process that received it can use it."""
     history: bool | None = None
-    """False: the model sees no history in this run, whatever the runnable says."""
+    """False: the model sees no history in this run, regardless of the runnable."""
     background: bool = Field(default=False, exclude=True)
-    """Whether any process may execute it, when there is room."""
+    """Whether the run is queued for any process."""
     multitask: Multitask | None = Field(default=None, exclude=True)
     """Policy if the session already has a live run. Ignored outside a server."""
     idempotency_key: str | None = Field(default=None, exclude=True)
-    """The user's own name for the request: a second request with it gets the first one's run."""
+    """The user's key for the request. A second request with it returns the first one's run."""
     fingerprint: str | None = Field(default=None, exclude=True)
-    """Of the whole request: a known key with another fingerprint is refused."""
+    """Hash of the whole request. A known key with another fingerprint is refused."""
     source: Source | None = Field(default=None, exclude=True)
     replaces: str | None = None
     """The run that becomes REGENERATED when this one completes."""
     begun_by: str | None = None
-    """Who asked for it, perhaps on another user's behalf. They can't approve the run's calls."""
+    """Who requested it, possibly on another user's behalf. They can't approve the run's calls."""
     continued_by: str | None = None
-    """Who continued it last. They can't approve its calls either."""
+    """Who last continued it. They can't approve its calls either."""
 
     @field_serializer("output_schema")
     def _without_class(self, schema: OutputSchema | None) -> Json | None:
@@ -77,25 +77,25 @@ class RunRequest(Value):
 
     @property
     def owner(self) -> Owner:
-        """Whose rows the run may read and write."""
+        """The owner whose rows the run may read and write."""
         if self.anyone:
             return ANYONE
         assert self.user_id is not None, "a request names its user, or says that it is anyone's"
         return self.user_id
 
     def nested(self, given: RunInput, run_id: str) -> RunRequest:
-        """The request of a run within this one: on behalf of the same people, with an input of its own."""
+        """The request for a run nested in this one: for the same users, with its own input."""
         shared = {"user_id", "anyone", "stream", "dependencies", "metadata", "begun_by", "continued_by"}
         return RunRequest(input=given, run_id=run_id, **{name: getattr(self, name) for name in shared})
 
     def stored(self) -> Json:
-        """What `restored` reads back; defaults are left out."""
+        """The form that `restored` reads; defaults are omitted."""
         kept = self.model_dump(exclude_defaults=True)
         return {name: value for name, value in kept.items() if value is not None}
 
     @classmethod
     def restored(cls, run: RunOutput, stored: Json) -> RunRequest:
-        """The request of a stored run, as it was when the run's present segment began."""
+        """The request of a stored run, as of the start of its current segment."""
         columns = {
             "input": run.input or RunInput(input_content=""),
             "run_id": run.run_id,

@@ -1,4 +1,4 @@
-"""What a paused run waits for, and a person's answers to it."""
+"""What a paused run waits for, and the answers to it."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ T = TypeVar("T")
 
 PauseType = Literal["confirmation", "user_input", "external_execution"]
 _Call = tuple[str | None, str]
-"""The nested run (None: the run itself) and the id of a call."""
+"""The nested run (None for the run itself) and the id of a call."""
 ApprovalType = Literal["required", "audit"]
-"""Whether a call waits for an approver, or what the run's user decides on it is only recorded."""
+"""Whether a call waits for an approver, or the decision of the run's user is only recorded."""
 
 
 class RunRequirement(Value):
-    """One call that waits for a person. Its methods change the call, which `continue_run` then takes.
+    """One call that waits for a person. Its methods change the call; pass it to `continue_run` afterwards.
 
-    Each raises ConflictError if that isn't what the call waits for.
+    Each raises ConflictError if the call doesn't wait for that.
     """
 
     tool_execution: ToolExecution
     member_run_id: str | None = None
-    """The nested run that waits; None: the run itself."""
+    """The nested run that waits; None for the run itself."""
     member_agent_id: str | None = None
-    """What runs there."""
+    """The runnable of the nested run."""
     member_agent_name: str | None = None
 
     def shown(self, *, mode: Literal["json", "python"] = "python") -> dict[str, Any]:
-        """As the wire has it: without the names of a nested run where there is none."""
+        """The format on the wire, without the fields of a nested run if there is none."""
         members = {"member_run_id", "member_agent_id", "member_agent_name"}
         absent = {name for name in members if getattr(self, name) is None}
         return self.model_dump(mode=mode, exclude=absent)
@@ -46,68 +46,68 @@ class RunRequirement(Value):
     @computed_field
     @property
     def id(self) -> str:
-        """The call's id: one call waits for one thing at a time."""
+        """The id of the call, which waits for one thing at a time."""
         return self.tool_execution.tool_call_id
 
     @computed_field
     @property
     def created_at(self) -> int:
-        """When the model asked for the call, in epoch seconds."""
+        """When the model requested the call, in epoch seconds."""
         return self.tool_execution.created_at
 
     @property
     def pause_type(self) -> PauseType:
-        """What a person has to do."""
+        """The kind of input that is needed."""
         if self.tool_execution.external_execution_required:
             return "external_execution"
         return "user_input" if self.tool_execution.requires_user_input else "confirmation"
 
     @property
     def needs_confirmation(self) -> bool:
-        """Whether somebody must agree to the call."""
+        """Whether the call needs confirmation."""
         return bool(self.tool_execution.requires_confirmation) and self.tool_execution.confirmed is None
 
     @property
     def needs_user_input(self) -> bool:
-        """Whether arguments are missing."""
+        """Whether arguments are missing that a person must give."""
         return self._is_wanted and bool(
             self.tool_execution.requires_user_input and not self.tool_execution.answered
         )
 
     @property
     def needs_external_execution(self) -> bool:
-        """Whether the answer is missing of a call that is made elsewhere."""
+        """Whether the result of an external call is missing."""
         return self._is_wanted and bool(self.tool_execution.external_execution_required)
 
     @property
     def user_input_schema(self) -> list[dict[str, Any]]:
-        """The arguments that a person gives: `name`, `field_type`, `description`, `value`, `required`."""
+        """The arguments to ask for: `name`, `field_type`, `description`, `value`, `required`."""
         return self.tool_execution.user_input_schema or []
 
     @property
     def is_resolved(self) -> bool:
-        """Whether the call waits for nothing any more."""
+        """Whether the call has all its input."""
         return not self.tool_execution.is_waiting
 
     def confirm(self) -> None:
-        """Agrees to the call."""
+        """Confirms the call."""
         self._expect(self.needs_confirmation, "confirmation")
         self.tool_execution.confirmed = True
 
     def reject(self, note: str | None = None) -> None:
-        """Refuses the call; the model reads `note`."""
+        """Rejects the call; the model receives `note`."""
         self._expect(self.needs_confirmation, "confirmation")
         self.tool_execution.confirmed = False
         if note is not None:
             self.tool_execution.confirmation_note = mended(note)
 
     def provide_user_input(self, values: Mapping[str, Any]) -> None:
-        """Gives arguments by name; InvalidInputError names one that isn't asked for."""
+        """Sets arguments by name. InvalidInputError names one that isn't asked for."""
         self._expect(self.needs_user_input, "user input")
         _fill(self.tool_execution, values)
 
     def set_external_execution_result(self, result: str) -> None:
-        """Gives the answer of a call that was made elsewhere."""
+        """Sets the result of an external call."""
         self._expect(self.needs_external_execution, "a result from elsewhere")
         self._expect(not self.needs_confirmation, "a result before it is confirmed")
         self.tool_execution.result = mended(result)
@@ -127,13 +127,12 @@ def decided(
     *,
     approved: Mapping[str, bool | None] | None = None,
 ) -> RunOutput:
-    """A copy of the stored run in which its waiting calls have what a client, and approvers, say of them.
+    """A copy of the stored run with decisions from a client and approvers applied to its waiting calls.
 
     `answers` are the paused run's tools with `confirmed`, `confirmation_note`, `result` or the values in
-    `user_input_schema` filled in, those of nested runs with `member_run_id`; nothing else of them is read,
-    and of a call only what it waits for. `approved`, by `approval_id`, speaks for the calls whose
-    `approval_type` is "required": a client's `confirmed` doesn't. What isn't decided stays waiting;
-    InvalidInputError if nothing is.
+    `user_input_schema` filled in; those of nested runs have `member_run_id`. Only the input that a call waits
+    for is read. `approved`, by `approval_id`, applies to the calls whose `approval_type` is "required"; a
+    client's `confirmed` doesn't. Undecided calls keep waiting; InvalidInputError if nothing is decided.
     """
     tools = [tool.model_copy(deep=True) for tool in run.tools]
     nested = {
@@ -164,7 +163,7 @@ def decided(
 
 
 def _named(answer: Mapping[str, Any], calls: Sequence[_Call]) -> _Call:
-    """The call that an answer is about. One of a nested run may leave out which, if its id is there once."""
+    """The call that an answer belongs to. For a nested run's call, the id is enough if it is unique."""
     call_id, member = _field(answer, "tool_call_id", str), _field(answer, "member_run_id", str)
     named = {call for call in calls if call[1] == call_id and (member is None or call[0] == member)}
     own = [call for call in named if call[0] is None]

@@ -1,4 +1,4 @@
-"""What can be run (`Runnable`) and what a run gives it to work with (`RunContext`)."""
+"""The protocol of runnables (`Runnable`), and what a run provides to them (`RunContext`)."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ T = TypeVar("T")
 
 
 class Steps(Protocol):
-    """How the steps of a run (a model turn, a tool call) are carried out."""
+    """Executes the steps of a run (a model turn, a tool call)."""
 
     def __call__(self, name: str, source: Callable[[], AsyncGenerator[T]]) -> AsyncGenerator[T]:
-        """Passes on what `source()` yields. The last item is the step's result.
+        """Yields the items of `source()`. The last item is the step's result.
 
-        A durable run records that item and, when it is resumed after a crash, yields it alone without calling
-        `source`. `name` is unique in the run and the same on every execution.
+        A durable run records that item. When it is resumed after a crash, it yields only that item without
+        calling `source`. `name` is unique in the run and the same on every execution.
         """
         ...
 
 
 class Children(Protocol):
-    """How nested runs are carried out."""
+    """Executes nested runs."""
 
     async def __call__(
         self, parent: RunContext, runnable: Runnable, given: RunInput, *, name: str
@@ -45,31 +45,31 @@ async def _nowhere(parent: RunContext, runnable: Runnable, given: RunInput, *, n
 
 @dataclass(slots=True)
 class RunContext:
-    """One run, as its runnable and its tools see it.
+    """One run, as seen by its runnable and its tools.
 
-    Tools and callable instructions that have a parameter annotated `RunContext` get it. `session_state` may
-    be changed in place, by nested runs too: the end of the root run stores what changed.
+    Tools and callable instructions with a parameter annotated `RunContext` receive it. `session_state` may be
+    changed in place, also by nested runs; changes are stored at the end of the root run.
     """
 
     run: RunOutput
-    """The run's own record; the runnable fills in content, messages, tools and metrics."""
+    """The run's record. The runnable sets content, messages, tools and metrics."""
     request: RunRequest
-    """The run as it was asked for."""
+    """The run's request."""
     steps: Steps
     children: Children = _nowhere
     session_state: dict[str, Any] = field(default_factory=dict[str, Any])
     dependencies: dict[str, Any] = field(default_factory=dict[str, Any])
-    """The runnable's, and the request's on top."""
+    """The runnable's dependencies, overridden by the request's."""
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
-    """The runnable's, and the request's on top."""
+    """The runnable's metadata, overridden by the request's."""
     history: list[Message] = field(default_factory=list[Message])
-    """Messages of the session's last runs, oldest first."""
+    """Messages of the session's latest runs, oldest first."""
     memories: list[Memory] = field(default_factory=list[Memory])
-    """What is remembered about the user, if the runnable asked for it."""
+    """Memories about the user, if the runnable requested them."""
     output_schema: OutputSchema | None = None
-    """The request's, else the runnable's."""
+    """The request's schema, else the runnable's."""
     spending: Spending = field(default_factory=Spending)
-    """What the whole tree of runs has used up of its budget."""
+    """Consumption of the whole tree of runs."""
 
     @property
     def run_id(self) -> str:
@@ -88,12 +88,12 @@ class RunContext:
 
     @property
     def owner(self) -> Owner:
-        """Whose rows this run may read and write."""
+        """The owner whose rows this run may read and write."""
         return self.request.owner
 
     @property
     def stream(self) -> bool:
-        """Whether somebody reads the answer piece by piece."""
+        """Whether the answer is streamed."""
         return self.request.stream
 
     @property
@@ -102,21 +102,20 @@ class RunContext:
         return self.run.messages
 
     async def child(self, runnable: Runnable, given: RunInput | str, *, name: str) -> RunOutput:
-        """Runs `runnable` as a part of this run, and returns its record: completed, failed or paused.
+        """Executes `runnable` as a nested run and returns its record: completed, failed or paused.
 
-        It gets a row of its own, shares this run's session, state, budget and durability, and shows its
-        events in this run's stream. Runs may overlap. `name` is unique in this run: the same name is the same
-        nested run in each segment and after a crash, so one that has ended isn't run again, and one that was
-        paused continues with what a person has decided. What a paused one waits for is what this run waits
-        for: return without an answer, and the run pauses. A failure is the record's, never an exception;
-        cancellation is raised.
+        It has its own row, shares this run's session, state, budget and durability, and its events appear in
+        this run's stream. Nested runs may overlap. `name` is unique in this run. The same name refers to the
+        same nested run in every segment and after a crash, so a finished one isn't run again, and a paused
+        one continues with the decisions. This run waits for whatever a paused nested run waits for: return
+        without an answer, and the run pauses. A failure is recorded, never raised; cancellation is raised.
         """
         asked = RunInput(input_content=given) if isinstance(given, str) else given
         return await self.children(self, runnable, asked, name=name)
 
 
 class Runnable(Protocol):
-    """An agent, a team, a workflow, or a class of one's own."""
+    """An agent, a team, a workflow, or a custom class."""
 
     @property
     def kind(self) -> Kind:
@@ -125,18 +124,18 @@ class Runnable(Protocol):
 
     @property
     def id(self) -> str:
-        """Unique among its kind in one server; part of addresses."""
+        """Unique within its kind on one server; part of URLs."""
         ...
 
     @property
     def name(self) -> str | None:
-        """For people."""
+        """A display name."""
         ...
 
     def events(self, context: RunContext) -> AsyncGenerator[RunEvent]:
-        """Does the work, yields what happens, fills in `context.run`.
+        """Does the work, yields events and fills in `context.run`.
 
-        Yields no final event: returning completes the run, or pauses it if calls are waiting; raising fails
+        Yields no final event. Returning completes the run, or pauses it if calls are waiting; raising fails
         it.
         """
         ...

@@ -1,6 +1,6 @@
-"""Text that everything downstream can carry: UTF-8, JSON and Postgres have no lone surrogates.
+"""Makes text storable: UTF-8, JSON and Postgres don't allow lone surrogates.
 
-Models and tools may produce them all the same, and a run is shown and stored whatever it produced.
+Models and tools may produce them, and a run must be shown and stored whatever it produced.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ _MAX_DEPTH = 100
 
 
 def is_holdable(text: str) -> bool:
-    """Whether Postgres can hold `text` as it is: it has no NUL and no lone surrogate."""
+    """Whether Postgres can store `text` unchanged: it has no NUL and no lone surrogate."""
     if text.isascii():
         return "\0" not in text
     return re.search("[\0\ud800-\udfff]", text) is None
 
 
 def mended(text: str) -> str:
-    """`text` with U+FFFD in place of each character that Postgres can't hold."""
+    """`text` with U+FFFD in place of each character that Postgres can't store."""
     return text if is_holdable(text) else re.sub("[\0\ud800-\udfff]", "\ufffd", text)
 
 
 def json_of(value: object) -> str:
-    """JSON of anything, models without their nulls. What has no JSON form becomes its `str`, NaN null."""
+    """JSON of any value, models without nulls. Values without a JSON form become `str`, NaN null."""
     try:
         return to_json(value, exclude_none=True, inf_nan_mode="null", fallback=str).decode()
     except PydanticSerializationError:
@@ -37,7 +37,7 @@ def json_of(value: object) -> str:
 
 
 def _plain(value: object, above: tuple[int, ...]) -> Any:
-    """The slow way to JSON, which gets to the end with lone surrogates, cycles and bytes too."""
+    """The slow path to JSON, which also handles lone surrogates, cycles and bytes."""
     if id(value) in above or len(above) > _MAX_DEPTH:
         return "\ufffd"
     path = (*above, id(value))

@@ -1,4 +1,4 @@
-"""The base of everything that a run is made of."""
+"""The base class of a run's values."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Value(BaseModel):
-    """A pydantic model that is made ready at its first use: an import of all of them would be slow."""
+    """A pydantic model, built on first use: building all of them would slow the import."""
 
     model_config = ConfigDict(defer_build=True)

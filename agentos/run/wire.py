@@ -1,7 +1,7 @@
-"""Runs and events as the peer's clients read them, and back.
+"""Encodes runs and events in the peer's wire format, and decodes them.
 
-The only place that puts the spellings of kinds into JSON: `agent_id`, `TeamRunStarted` and the like, and the
-SSE frame. Nulls are left out, except inside tools.
+Only this module puts the names of kinds into JSON: `agent_id`, `TeamRunStarted` and so on, and the SSE frame.
+Nulls are omitted, except inside tools.
 """
 
 from __future__ import annotations
@@ -103,11 +103,11 @@ def _plain_name(name: str, kind: Kind) -> str:
 
 
 _NAMES = frozenset(model.model_fields["event"].default for model in get_args(RunEvent))
-"""Of all events."""
+"""All wire names of events."""
 
 
 def sse_frame(name: str, text: str, seq: int) -> str:
-    """One server-sent event: `id` is the event's `seq`, so `Last-Event-ID` says where to go on."""
+    """One server-sent event. `id` is the event's `seq`, so a client can continue with `Last-Event-ID`."""
     return f"id: {seq}\nevent: {name}\ndata: {text}\n\n"
 
 

@@ -1,1 +1,1 @@
-"""Accept, execute, follow: the life of a run, once for every kind of runnable."""
+"""The life of a run: accepting, executing and following it, for every kind of runnable."""

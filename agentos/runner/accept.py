@@ -1,4 +1,4 @@
-"""Accept a run: check it, find or make its session, commit its row. Every refusal happens here."""
+"""Accepts a run: validates it, gets or creates its session, commits its row. All refusals happen here."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from agentos.runner.settings import Configured
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Who accepts runs: the process, and how its background runs are kept."""
+    """Where runs are accepted: the worker, and its settings for background runs."""
 
     worker_id: str | None = None
     """None: an unsupervised process."""
     queue_limit: int | None = None
     user_queue_limit: int | None = None
     durable: bool = False
-    """Whether background runs are durable though their runnable doesn't say so."""
+    """Whether background runs are durable even if their runnable isn't."""
 
 
 async def accept(runnable: Configured, request: RunRequest, *, place: Place | None = None) -> Execution:
-    """Commits the run and returns what it has to work with; one that isn't RUNNING must wait for its turn.
+    """Commits the run and returns what its execution needs. A run that isn't RUNNING must wait for its turn.
 
-    Raises NotFoundError if the session is another user's or another runnable's, ConflictError if the run id
-    is taken, SessionBusyError, QueueFullError, IdempotencyConflictError, InvalidInputError if an id can't be
-    stored, DatabaseUnavailableError.
+    Raises NotFoundError if the session belongs to another user or another runnable, ConflictError if the run
+    id is taken, SessionBusyError, QueueFullError, IdempotencyConflictError, InvalidInputError if an id can't
+    be stored, DatabaseUnavailableError.
     """
     settings, place = runnable.settings, place or Place()
     run = _new_run(runnable, request)

@@ -1,4 +1,4 @@
-"""Approvals of a paused run: requested when it pauses, checked when it is continued."""
+"""Approvals of a paused run: created when it pauses, checked when it continues."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def asked(run: RunOutput) -> list[Approval]:
-    """The approvals that a run which pauses needs itself, or that record what its user decides.
+    """The approvals that a pausing run needs, or that record its user's decisions.
 
-    Nobody is asked to approve a call before its user has given the arguments that it asks for. Nested runs
-    ask for their own.
+    A call isn't submitted for approval until its user has given the requested arguments. Nested runs create
+    their own approvals.
     """
     return [
         _approval(run, each)
@@ -33,25 +33,25 @@ def asked(run: RunOutput) -> list[Approval]:
 
 
 async def stored_approvals(db: Db, run: RunOutput, *, owner: Owner) -> list[Approval]:
-    """Those of the paused run and of the nested runs that it waits for."""
+    """The approvals of the paused run and of the nested runs that it waits for."""
     nested = [each.member_run_id for each in _nested(run) if each.member_run_id is not None]
     return await db.approvals_of([run.run_id, *nested], owner=owner)
 
 
 def approved(stored: Sequence[Approval]) -> Mapping[str, bool | None]:
-    """What was decided, by approval; ApprovalPendingError if one that the run waits for isn't decided."""
+    """The decisions by approval. ApprovalPendingError if a required one is missing."""
     required = [each for each in stored if each.approval_type == "required"]
     for each in required:
         if each.status == "pending":
             raise ApprovalPendingError(
                 "This run requires admin approval before it can be continued:"
-                f" somebody else must resolve approval {each.id!r}."
+                f" someone else must resolve approval {each.id!r}."
             )
     return {each.id: each.status == "approved" for each in required}
 
 
 async def note(db: Db, run: RunOutput, stored: Sequence[Approval], *, owner: Owner) -> None:
-    """Records what the run's user has decided on calls whose approval is only a record."""
+    """Records the user's decisions on calls whose approval is record-only."""
     tools: list[ToolExecution] = [*run.tools, *(each.tool_execution for each in _nested(run))]
     calls = {tool.approval_id: tool for tool in tools if not tool.is_waiting}
     for each in stored:

@@ -1,6 +1,6 @@
-"""New runs that begin with what was said in another one: a fork, an edited question, a second answer.
+"""New runs derived from another one: forks, edited questions and regenerated answers.
 
-Pure: nothing stored is changed, and what is taken over is copied.
+Pure: stored values aren't changed, and everything that is reused is copied.
 """
 
 from __future__ import annotations
@@ -16,46 +16,46 @@ from agentos.run.records import RunInput, RunOutput
 from agentos.run.request import Source
 
 Point = Literal["end", "last_user"] | int
-"""How much of a conversation is kept: all of it, up to the user's last message, its first messages."""
+"""How much of a conversation is kept: all, up to the user's last message, or a number of messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """What somebody wants of a run that isn't live; the names are the peer's."""
+    """How to derive a run from one that isn't live. The names are the peer's."""
 
     input: str | None = None
-    """What the user says next; with `last_user` in place of what they had said."""
+    """The user's next message; with `last_user` it replaces the user's last message."""
     continue_from: Point = "end"
     fork: bool = False
     regenerate: bool = False
-    """Answer the same question anew."""
+    """Answer the same question again."""
     replace_original: bool | None = None
-    """Whether a second answer takes the place of the first; False: it doesn't."""
+    """Whether the new answer replaces the original one. False: it doesn't."""
     additional_instructions: str | None = None
-    """What the second answer must also heed."""
+    """Additional instructions for the new answer."""
 
     @property
     def is_wanted(self) -> bool:
-        """Whether it is about a new run; otherwise the old one is to go on, which only a paused one can."""
+        """Whether a new run is requested. Otherwise the existing run, which must be paused, continues."""
         return self.input is not None or self.continue_from != "end" or self.fork or self.regenerate
 
     @property
     def replaces(self) -> bool:
-        """Whether the old run becomes REGENERATED once the new one has completed."""
+        """Whether the original run becomes REGENERATED once the new one has completed."""
         return self.regenerate and self.replace_original is not False
 
 
 def branched(run: RunOutput, wanted: Branch) -> tuple[RunInput, Source]:
-    """The input of the new run, and what it begins with.
+    """The input of the new run, and the conversation that it starts with.
 
-    InvalidInputError for what makes no sense, ConflictError if the run is in no state for it.
+    InvalidInputError for contradictory options, ConflictError if the run's status doesn't allow it.
     """
     _check(run, wanted)
     return _regenerated(run, wanted) if wanted.regenerate else _forked(run, wanted)
 
 
 def points(run: RunOutput) -> list[int]:
-    """After how many of its messages the run can be taken up: no call is without its answer there."""
+    """The message counts after which the run can be continued: those without unanswered calls."""
     first = next((place for place, each in enumerate(run.messages) if each.role == "user"), None)
     if first is None:
         return []
@@ -99,19 +99,19 @@ def _forked(run: RunOutput, wanted: Branch) -> tuple[RunInput, Source]:
     open_turn = _open_turn(kept)
     if open_turn is not None and run.is_paused:
         raise InvalidInputError(
-            f"The run waits for a person there: continue_from can be {open_turn} at most.",
+            f"The run waits for a person at this point: continue_from can be {open_turn} at most.",
             field="continue_from",
         )
     if wanted.input is None:
         if kept and open_turn is None and kept[-1].role not in {"user", "tool"}:
             raise InvalidInputError(
-                "Nothing is left to answer there: send input, or a continue_from before the answer.",
+                "There is nothing to answer at this point: send input, or a continue_from before the answer.",
                 field="input",
             )
         return _asked(run, kept), Source(run_id=run.run_id, messages=_copies(kept))
     if open_turn is not None:
         raise InvalidInputError(
-            f"The last calls there have no answers: send continue_from={open_turn} to go on before them.",
+            f"The last calls at this point have no answers: send continue_from={open_turn} or less.",
             field="continue_from",
         )
     said = _said(run, wanted.input, wanted.continue_from)
@@ -124,7 +124,7 @@ def _forked(run: RunOutput, wanted: Branch) -> tuple[RunInput, Source]:
 
 
 def _number(run: RunOutput, wanted: Branch) -> int:
-    """How many messages are kept."""
+    """Number of messages to keep."""
     match wanted.continue_from:
         case "end":
             return len(run.messages)
@@ -141,9 +141,9 @@ def _number(run: RunOutput, wanted: Branch) -> int:
 
 
 def _question(run: RunOutput) -> int:
-    """The place of what the user said last in this run; -1 if it never came to that.
+    """Index of the user's last message in this run; -1 if there is none.
 
-    Messages that the runnable writes in the user's name, such as to correct a model, aren't it.
+    Messages that the runnable writes in the user's name, such as corrections for the model, don't count.
     """
     users = [place for place, each in enumerate(run.messages) if each.role == "user"]
     asked = run.input.input_content if run.input else ""
@@ -154,13 +154,13 @@ def _question(run: RunOutput) -> int:
 
 
 def _open_turn(messages: Sequence[Message]) -> int | None:
-    """The place of the message that ends the conversation with calls, if one of them has no answer."""
+    """Index of the last message with calls, if one of them is unanswered."""
     place, unanswered = last_turn(messages)
     return place if unanswered else None
 
 
 def _asked(run: RunOutput, kept: Sequence[Message]) -> RunInput:
-    """What a fork without input answers."""
+    """The question that a fork without input answers."""
     if run.input is not None and _question(run) < len(kept):
         return run.input
     last = next((each for each in reversed(kept) if each.role == "user"), None)
@@ -168,7 +168,7 @@ def _asked(run: RunOutput, kept: Sequence[Message]) -> RunInput:
 
 
 def _said(run: RunOutput, text: str, point: Point) -> RunInput:
-    """What the user says; words are edited, what was sent with them stays."""
+    """The user's message with new text; attachments are kept."""
     place = _question(run)
     if point != "last_user" or place < 0:
         return RunInput(input_content=text)

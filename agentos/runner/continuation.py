@@ -1,4 +1,4 @@
-"""Runs that were accepted before: opened by another process, or continued with a person's decisions."""
+"""Runs that were accepted earlier: opened by another process, or continued with decisions."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Continuation:
-    """What a caller says to a run that waits for a person."""
+    """A caller's request to continue a run that waits for a person."""
 
     answers: Sequence[object]
     """The run's calls with decisions, values or results filled in."""
     stream: bool = True
     background: bool = False
     dependencies: Mapping[str, Any] | None = None
-    """In place of those that the run was started with."""
+    """Replaces the dependencies that the run was started with."""
     asked_by: str | None = None
-    """Who says it; they can't approve the calls that come of it."""
+    """Who continues the run. They can't approve calls that result from it."""
     anyone: bool = False
-    """Whether the run may touch every user's rows from now on; it may anyway if it has no user."""
+    """Whether the run may access all users' rows from now on. A run without a user always may."""
 
     def changes(self, run: RunOutput) -> Json:
-        """What becomes of the stored request."""
+        """The changes to the stored request."""
         changes: Json = {"stream": self.stream, "anyone": self.anyone or run.user_id is None}
         if self.dependencies:
             changes["dependencies"] = dict(self.dependencies)
@@ -51,7 +51,7 @@ class Continuation:
 
 
 async def open_execution(db: Db, settings: RunSettings, run_id: str, *, worker_id: str) -> Execution | None:
-    """The segment of a stored run that has become the worker's; None if it is another's by now."""
+    """The segment of a stored run that was assigned to the worker; None if another worker has it by now."""
     opened = await db.open_run(run_id, worker_id=worker_id, reads=settings.reads())
     if opened is None:
         return None
@@ -72,10 +72,10 @@ async def reopen(
     worker_id: str | None,
     recorded: bool = True,
 ) -> None:
-    """Continues a stored, paused run with what was decided, as the worker's or, without one, as anybody's.
+    """Continues a stored, paused run with decisions, at the worker or, without one, at any worker.
 
     ConflictError if it isn't paused any more, InvalidInputError if nothing is decided, ApprovalPendingError
-    while an approver's decision is missing: what a client says doesn't replace it.
+    while an approver's decision is missing: a client's decision doesn't replace it.
     """
     stored = await stored_approvals(db, run, owner=owner)
     merged = decided(run, continuation.answers, approved=approved(stored))

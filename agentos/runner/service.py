@@ -1,4 +1,4 @@
-"""All runs of one server: start, find, follow, cancel, continue, whoever asks and wherever they execute."""
+"""All runs of one server: starting, finding, following, cancelling and continuing them."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from agentos.db.base import Db
 
 EventSource = Callable[[int], Batches]
-"""Events after a `seq`, until nothing follows; may be opened again where it was left."""
+"""Events after a `seq`, until the segment ends. Can be reopened where it was left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A run that was accepted, or continued."""
+    """A run that was accepted or continued."""
 
     run: RunOutput
     source: EventSource
     live: LiveRun | None = None
-    """None: it waits, executes elsewhere, or was there before."""
+    """None if the run is queued, executes elsewhere, or already existed."""
     after: int = 0
-    """The `seq` behind which its present segment begins."""
+    """`seq` after which its current segment starts."""
 
 
 class RunService:
@@ -64,10 +64,10 @@ class RunService:
 
     @asynccontextmanager
     async def running(self, *, grace: float) -> AsyncGenerator[None]:
-        """Takes part in executing what is queued and orphaned.
+        """Executes queued and orphaned runs while inside.
 
-        Once left, or drained, runs get `grace` seconds to end; durable ones go to other processes at once.
-        It may be entered again then.
+        On exit, or after `drain`, runs get `grace` seconds to finish; durable ones are handed to other
+        processes at once. It may be entered again afterwards.
         """
         async with AsyncExitStack() as stack:
             stack.callback(self._renew)
@@ -77,14 +77,14 @@ class RunService:
             yield
 
     def drain(self) -> None:
-        """The process is to end: takes nothing more on, and leaves durable runs to other processes."""
+        """Prepares for shutdown: accepts no more runs, and hands durable runs to other processes."""
         self._drained_at = self._drained_at or monotonic()
         for loops in self._loops.values():
             loops.drain()
         self.live.hand_over()
 
     async def start(self, runnable: Configured, request: RunRequest) -> Started:
-        """Accepts a run, and starts it unless it has to wait; raises what `accept` raises."""
+        """Accepts a run, and starts it unless it must wait. Raises the errors of `accept`."""
         worker = self._worker(runnable)
         if worker is None:
             if request.background:
@@ -112,7 +112,7 @@ class RunService:
     async def find(
         self, runnable: Configured, run_id: str, *, session_id: str | None, owner: Owner
     ) -> RunOutput:
-        """A run of this runnable, executing here or stored; a live one is as private as a stored one."""
+        """A run of this runnable, live or stored. The same ownership check applies to both."""
         here = self.live.get(run_id)
         if here is not None:
             run = here.run if may_see(owner, here.run.user_id) else None
@@ -130,11 +130,11 @@ class RunService:
         return run
 
     def source_of(self, runnable: Configured, run: RunOutput) -> EventSource:
-        """Where the events of a run that `find` found come from: this process's memory, or the log."""
+        """The source of a run's events: this process's memory, or the log."""
         return lambda after: self._batches(self._worker(runnable), run, after)
 
     async def finished(self, runnable: Configured, started: Started) -> RunOutput:
-        """The run once it has ended or paused, wherever. Giving up waiting doesn't end it."""
+        """Waits until the run finishes or pauses, in any process. Cancelling the wait doesn't end it."""
         if started.live is not None:
             run = await started.live.finished()
             if not started.live.execution.is_handed_over:
@@ -151,9 +151,9 @@ class RunService:
     async def cancel(
         self, runnable: Configured, run_id: str, *, session_id: str | None, owner: Owner
     ) -> None:
-        """Ends a run that waits or executes, on whichever process.
+        """Cancels a pending or executing run, in any process.
 
-        ConflictError if it has ended, or is a part of another run.
+        ConflictError if it has finished, or is a nested run.
         """
         run = await self.find(runnable, run_id, session_id=session_id, owner=owner)
         _refuse_nested(run)
@@ -185,10 +185,10 @@ class RunService:
         *,
         owner: Owner,
     ) -> Started:
-        """Continues a paused run that `find` found; ConflictError if it isn't paused (any more).
+        """Continues a paused run that `find` returned; ConflictError if it isn't paused any more.
 
-        It acts for its user, also if somebody continues it who may touch everybody's rows.
-        ApprovalPendingError while an approver's decision is missing: what a client says doesn't replace it.
+        It acts for its own user, even if an admin continues it. ApprovalPendingError while an approver's
+        decision is missing: a client's decision doesn't replace it.
         """
         _refuse_nested(run)
         worker = self._worker(runnable)
@@ -216,7 +216,7 @@ class RunService:
         return Started(live.run if live else waiting, self.source_of(runnable, waiting), live, after=after)
 
     def _renew(self) -> None:
-        """Makes new workers: one that has left the database can't come back."""
+        """Creates new workers, since a worker that has left the database can't return."""
         self._drained_at: float | None = None
         self._workers: dict[int, Worker] = {}
         self._loops: dict[int, WorkerLoops] = {}

@@ -1,4 +1,4 @@
-"""What the runner must know of a runnable before it can accept a run of it."""
+"""The settings of a runnable that the runner reads before it accepts a run."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """A runnable's settings for each of its runs; a run's `RunRequest` takes precedence."""
+    """A runnable's settings for its runs. A run's `RunRequest` takes precedence."""
 
     db: Db | None = None
-    """Where runs are stored; without one nothing outlives the run."""
+    """Where runs are stored. Without it, nothing is kept after the run."""
     history_runs: int = 0
-    """How many of the session's last completed runs the runnable wants to see."""
+    """How many of the session's last completed runs the runnable needs."""
     memories: bool = False
-    """Whether it wants the user's memories."""
+    """Whether the runnable needs the user's memories."""
     session_state: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The state of a new session."""
     dependencies: Mapping[str, Any] = field(default_factory=dict[str, Any])
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     output_schema: OutputSchema | None = None
     durable: bool = False
-    """On a server: whether another process continues a run whose process died."""
+    """On a server: whether another process resumes the run if its process dies."""
     multitask: Multitask | None = None
-    """On a server: what a run does if another one of its session is live. None: they overlap."""
+    """On a server: policy if the session already has a live run. None: the runs overlap."""
     budget: Budget = field(default_factory=Budget)
-    """What one run may use up, with all runs that are part of it."""
+    """Limits on what one run and its nested runs may consume."""
 
     def reads(self, *, history: bool | None = None) -> RunReads:
-        """What a run reads of its session and its user when it begins; no messages if `history` is False."""
+        """What a run reads about its session and its user at the start; no messages if `history` is False."""
         return RunReads(
             session_defaults=self.session_state,
             history_runs=0 if history is False else self.history_runs,
@@ -48,7 +48,7 @@ class RunSettings:
 
 @runtime_checkable
 class Configured(Runnable, Protocol):
-    """A runnable that says how its runs are set up: what the runner and the server take."""
+    """A runnable with settings, as the runner and the server require it."""
 
     @property
     def settings(self) -> RunSettings:
@@ -56,5 +56,5 @@ class Configured(Runnable, Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Closes what its runs in this loop have opened, but not the db, which others may use."""
+        """Closes what its runs in this loop have opened, but not the db, which may be shared."""
         ...

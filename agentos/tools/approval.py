@@ -1,4 +1,4 @@
-"""Calls that somebody else than the run's user must agree to, or is told of."""
+"""Tool calls that someone other than the run's user must approve, or that are recorded."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from agentos.tools.tool import Tool
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRule:
-    """What `@approval` says of a tool."""
+    """The settings of `@approval` for a tool."""
 
     type: ApprovalType = "required"
     expires_in: float | None = None
-    """Seconds after which a call that nobody has approved can't be approved any more."""
+    """Seconds after which an undecided call can't be approved any more."""
 
     def __post_init__(self) -> None:
         if self.expires_in is not None and not self.expires_in > 0:
@@ -37,10 +37,10 @@ def approval(
     type: ApprovalType = "required",  # noqa: A002 - the peer's name
     expires_in: float | None = None,
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
-    """Makes a function, or a tool, one whose calls are approved: above or below `@tool`, or without it.
+    """Requires approval for the calls of a function or tool. Use it above, below or without `@tool`.
 
-    With `required` each call waits for an approver, whatever else it waits for. `audit` is for tools that
-    wait for the run's user, and records their decision.
+    With `required`, each call waits for an approver, in addition to other input. `audit` is for tools that
+    wait for the run's user, and records the user's decision.
     """
     wanted = ApprovalRule(type, expires_in)
 

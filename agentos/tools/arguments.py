@@ -1,4 +1,4 @@
-"""A tool's arguments: what the model is told of them, and how its JSON text becomes values."""
+"""A tool's arguments: their JSON schema for the model, and the parsing of the model's JSON."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arguments:
-    """What a function takes; `schema.arguments` reads it from the function."""
+    """The parameters of a function, as `schema.arguments` reads them."""
 
     schema: dict[str, Any]
-    """The JSON schema of what the model gives; its type is object."""
+    """The JSON schema of the model's arguments; its type is object."""
     model: type[BaseModel]
-    """Checks what the model gives."""
+    """Validates the model's arguments."""
     fields: Mapping[str, str]
-    """The field of `model` for each parameter: some parameter names pydantic keeps for itself."""
+    """The field of `model` for each parameter, since pydantic reserves some names."""
     contexts: tuple[str, ...]
-    """The parameters that get the RunContext."""
+    """The parameters that receive the RunContext."""
     agent: bool
-    """Whether a parameter `agent` gets the agent that runs."""
+    """Whether a parameter `agent` receives the running agent."""
     takes_self: bool
-    """Whether the function is a method as written in its class, not yet bound to an object."""
+    """Whether the function is an unbound method that still needs its object."""
 
     def parse(self, text: str) -> dict[str, Any]:
-        """The values in a model's JSON text, defaults filled in; ToolError says what the model must mend.
+        """The values in a model's JSON text, with defaults. ToolError says what the model must fix.
 
         Blank text means no arguments.
         """
@@ -52,7 +52,7 @@ class Arguments:
         return values | (parsed.model_extra or {})
 
     def inject(self, values: dict[str, Any], context: RunContext, agent: object | None) -> dict[str, Any]:
-        """Adds what the run gives; it comes last, so that a model can't put its own in place of it."""
+        """Adds the values from the run. It comes last, so that a model can't override them."""
         values |= dict.fromkeys(self.contexts, context)
         if self.agent:
             values["agent"] = agent
@@ -68,8 +68,10 @@ class Arguments:
         }
 
     def questions(self, names: Iterable[str]) -> list[dict[str, Any]]:
-        """Parameters as a person is asked for them: `name`, `field_type` (Python's name for it),
-        `description`, `value` (the default) and `required`."""
+        """The parameters to ask a person for.
+
+        Each has `name`, `field_type` (a Python type), `description`, `value` (the default) and `required`.
+        """
         required: list[str] = self.schema.get("required", [])
         properties: dict[str, dict[str, Any]] = self.schema.get("properties", {})
         return [

@@ -1,4 +1,4 @@
-"""Reads what a docstring says about a function and its parameters: Google style and reST fields."""
+"""Parses docstrings in Google style and with reST fields."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Docstring:
 
 
 def parse(text: str | None) -> Docstring:
-    """What `text` (from `inspect.getdoc`) says; sections other than the parameters' are left out."""
+    """Parses `text` (from `inspect.getdoc`). Sections other than the parameters' are ignored."""
     lines = (text or "").splitlines()
     start = next(
         (i for i, line in enumerate(lines) if _SECTION.match(line) or _FIELD.match(line)), len(lines)

@@ -1,4 +1,4 @@
-"""A name for each tool call that stays the same when the call is made again."""
+"""A key for each tool call that stays the same when the call is repeated."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _key: ContextVar[str] = ContextVar("agentos_idempotency_key")
 
 
 def idempotency_key() -> str:
-    """The present call's own name, for services that take one: 64 hexadecimal digits.
+    """The idempotency key of the current call, for external services: 64 hexadecimal digits.
 
-    A call that is made again, because its process died or a person wished so, has the same one. Raises
-    RuntimeError outside of a tool's call.
+    A repeated call, after a crash or on a person's decision, has the same key. RuntimeError outside of a tool
+    call.
     """
     try:
         return _key.get()
@@ -24,7 +24,7 @@ def idempotency_key() -> str:
 
 @contextmanager
 def calling(*names: object) -> Generator[None]:
-    """Gives the calls within a key, made of what tells the call from all others."""
+    """Sets the key for the calls inside, derived from everything that identifies the call."""
     token = _key.set(sha256("\0".join(map(str, names)).encode(errors="replace")).hexdigest())
     try:
         yield

@@ -1,4 +1,4 @@
-"""What a tool answers, as text that a model can read and a database can store."""
+"""A tool's answer, as text that a model can read and a database can store."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from pydantic_core import to_json
 from agentos.run.text import mended
 
 MAX_RESULT = 100_000
-"""Characters of an answer that reach the model; the rest is cut off, and the answer says so."""
+"""Characters of an answer that reach the model. The rest is cut off, with a note."""
 
 
 class ToolError(Exception):
     """Raise it in a tool to tell the model what went wrong.
 
-    Its text goes to the model and into the run's record, so it must hold no secret. Of any other exception
-    the model learns only the class name.
+    Its text is sent to the model and stored with the run, so it must not contain secrets. Of any other
+    exception the model sees only the class name.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """A tool's answer to the model. An error is an answer too."""
+    """A tool's answer to the model, which may be an error."""
 
     content: str
     error: bool = False
 
 
 def to_text(value: object) -> str:
-    """Strings and UTF-8 bytes as they are, everything else as JSON (None is `null`).
+    """Converts an answer to text: strings and UTF-8 bytes unchanged, other values as JSON (None is `null`).
 
     At most MAX_RESULT characters and a note. NUL and lone surrogates, which Postgres can't store, are
     replaced.
@@ -46,7 +46,7 @@ def to_text(value: object) -> str:
 
 
 def join(pieces: Iterable[object]) -> str:
-    """The texts of the pieces as one; takes no more pieces once there is more than a model will see."""
+    """Joins pieces of text. Stops reading once there is more than the model will see."""
     text = ""
     for piece in pieces:
         text += to_text(piece)
@@ -56,7 +56,7 @@ def join(pieces: Iterable[object]) -> str:
 
 
 async def join_async(pieces: AsyncIterable[object]) -> str:
-    """`join`, for pieces that are awaited."""
+    """`join` for asynchronous pieces."""
     text = ""
     async for piece in pieces:
         text += to_text(piece)

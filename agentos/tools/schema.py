@@ -1,6 +1,6 @@
-"""Reads a function's signature once, with pydantic: its JSON schema and the checks of its arguments.
+"""Reads a function's signature with pydantic: its JSON schema and the validation of arguments.
 
-`RunContext` and `agent` are for the run to give: the model never learns of them and can't set them.
+The run supplies `RunContext` and `agent`: the model doesn't see them and can't set them.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITION
 
 
 def arguments(function: Callable[..., Any], texts: Mapping[str, str]) -> Arguments:
-    """What a function or method takes; `texts` describe its parameters.
+    """The parameters of a function or method, with descriptions from `texts`.
 
-    `**kwargs` let the model give more than the schema names. ConfigurationError names the parameter that
-    no model can fill: a positional one, or a type that JSON can't carry or that can't be found.
+    With `**kwargs`, the model may give more than the schema names. ConfigurationError names a parameter that
+    no model can fill: a positional one, or one whose type isn't JSON-compatible or can't be resolved.
     """
     signature = dict(inspect.signature(function).parameters)
     takes_self = next(iter(signature), None) == "self"
@@ -74,7 +74,7 @@ def _is_context(hint: Any) -> bool:
 
 
 def _is_runnable(hint: Any) -> bool:
-    """A parameter named `agent` means the agent that runs, unless its type is one that JSON can carry."""
+    """Whether a parameter `agent` means the running agent: yes, unless its type is JSON-compatible."""
     if hint is Any or hint is object:
         return True
     try:
@@ -98,7 +98,7 @@ def _field(parameter: inspect.Parameter, hint: Any, text: str | None) -> tuple[A
 
 
 class _PlainSchema(GenerateJsonSchema):
-    """No titles that repeat a field's name, no warning for a default that JSON can't show."""
+    """Omits titles that repeat a field's name, and warnings for defaults that JSON can't represent."""
 
     def emit_warning(self, kind: JsonSchemaWarningKind, detail: str) -> None:
         pass
@@ -113,7 +113,7 @@ def _json_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _base(extra: Any) -> type[BaseModel]:
-    """Refuses unknown arguments, or takes those of the type `extra`."""
+    """The base model: refuses unknown arguments, or accepts those of type `extra`."""
     members: dict[str, Any] = {"__module__": __name__, "model_config": ConfigDict(extra="forbid")}
     if extra is not None:
         members["model_config"] = ConfigDict(extra="allow")

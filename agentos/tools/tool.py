@@ -1,4 +1,4 @@
-"""A function that a model may call: its description, its checked arguments, its answer."""
+"""A function that a model may call, with its description, arguments and answer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from agentos.tools.approval import ApprovalRule
 
 DEFAULT_TIMEOUT = 60.0
-"""Seconds one call may take when its tool doesn't say."""
+"""Seconds per call for tools without a timeout."""
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _log = logging.getLogger(__name__)
@@ -36,9 +36,9 @@ _threads = ThreadPoolExecutor(max_workers=64, thread_name_prefix="agentos-tool")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tool:
-    """A function with everything a model must know of it; made by `@tool` or `Tool.of`.
+    """A function with everything that a model needs to know about it; created by `@tool` or `Tool.of`.
 
-    Calling it calls the function. As a method of a class it binds like one.
+    Calling it calls the function. In a class it binds like a method.
     """
 
     name: str
@@ -46,31 +46,32 @@ class Tool:
     function: Callable[..., Any] = field(repr=False)
     arguments: Arguments = field(repr=False)
     timeout: float | None = None
-    """Seconds one call may take, DEFAULT_TIMEOUT if None.
+    """Seconds per call; None is DEFAULT_TIMEOUT.
 
-    An async function is cancelled then. A sync one runs on in its thread, which nothing can stop: its answer
-    is dropped, and the process ends only after it.
-    """
+    An async function is cancelled. A sync one continues in its thread, which can't be stopped: its answer is
+    discarded, and the process can't exit before it returns."""
     stop_after_tool_call: bool = False
-    """The run ends after this call; its answer is the run's."""
+    """Whether the run ends after this call, with the call's answer as its own."""
     strict: bool = False
-    """The provider is asked to enforce the schema; the model then gives every parameter, defaults or not."""
+    """Whether the provider enforces the schema. The model then gives every parameter, including those with
+    defaults."""
     instructions: str | None = None
-    """How to use it, for the system message."""
+    """Instructions for the system message."""
     add_instructions: bool = True
     """Whether `instructions` go into the system message."""
     requires_confirmation: bool = False
-    """Each call waits until a person agrees to it."""
+    """Whether each call waits for confirmation."""
     requires_user_input: bool = False
-    """Each call waits for arguments that a person gives, and of which the model isn't told."""
+    """Whether each call waits for arguments from a person, which are hidden from the model."""
     user_input_fields: Sequence[str] = ()
-    """Which arguments those are; all of them, if `requires_user_input` comes alone."""
+    """The arguments to ask for. All of them if only `requires_user_input` is set."""
     external_execution: bool = False
-    """The function is never called: whoever continues the run gives the answer."""
+    """Whether the call is executed elsewhere. The function is never called; the answer comes when the run is
+    continued."""
     idempotent: bool = True
-    """False: a call whose process died in the middle of it isn't made again before a person agrees."""
+    """False: an interrupted call isn't repeated after a crash until a person confirms it."""
     approval: ApprovalRule | None = None
-    """Somebody else's agreement; `@approval` sets it."""
+    """Approval by someone else; set by `@approval`."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -88,9 +89,9 @@ class Tool:
     def of(
         cls, function: Callable[..., Any], *, name: str | None = None, description: str | None = None
     ) -> Tool:
-        """The tool that a function or method is: name, description and schema are read from it.
+        """Creates a tool from a function or method, with its name, description and schema.
 
-        ConfigurationError says which parameter no model can fill.
+        ConfigurationError names a parameter that no model can fill.
         """
         if not (inspect.isfunction(function) or inspect.ismethod(function)):
             raise ConfigurationError(
@@ -106,19 +107,19 @@ class Tool:
 
     @property
     def spec(self) -> ToolSpec:
-        """The tool as a model is told of it."""
+        """The tool as described to a model."""
         hidden = self.asked
         schema = self.arguments.without(hidden) if hidden else self.arguments.schema
         return ToolSpec(self.name, self.description, schema, self.strict)
 
     @property
     def asked(self) -> Sequence[str]:
-        """The parameters that a person fills."""
+        """The parameters that a person fills in."""
         return (self.user_input_fields or tuple(self.arguments.fields)) if self.requires_user_input else ()
 
     @property
     def needs_confirmation(self) -> bool:
-        """Whether somebody, the user or another person, must agree to each call."""
+        """Whether the user or another person must confirm each call."""
         return self.requires_confirmation or (self.approval is not None and self.approval.type == "required")
 
     @property
@@ -128,14 +129,14 @@ class Tool:
 
     @property
     def is_bound(self) -> bool:
-        """False for a method taken from a class instead of from an object: it can't be called by a run."""
+        """False for a method taken from a class instead of an object, which a run can't call."""
         return not self.arguments.takes_self or inspect.ismethod(self.function)
 
     async def call(self, arguments: str, context: RunContext, *, agent: object | None = None) -> ToolResult:
-        """Calls the function with a model's JSON text. What goes wrong is an answer, not an exception.
+        """Calls the function with a model's JSON text. Errors become answers, not exceptions.
 
-        Sync functions run in a thread, with the caller's context variables. Calls may overlap. RunLostError
-        is raised: a nested run has found out that another process executes the run.
+        Sync functions run in a thread, with the caller's context variables. Calls may overlap. Only
+        RunLostError is raised: a nested run has found that another process has the run.
         """
         seconds = self.timeout or DEFAULT_TIMEOUT
         limit = asyncio.timeout(seconds)
@@ -184,7 +185,7 @@ class Tool:
         return result
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Calls the function itself, as if it were no tool."""
+        """Calls the function directly."""
         return self.function(*args, **kwargs)
 
     def __get__(self, instance: object | None, owner: type | None = None) -> Tool:
@@ -222,7 +223,7 @@ def tool(
     description: str | None = None,
     **options: Unpack[ToolOptions],
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
-    """Makes a function a tool, as `@tool` or `@tool(name=…, …)`; the keywords are `Tool`'s fields."""
+    """Turns a function into a tool, as `@tool` or `@tool(name=…, …)`. The keywords are `Tool`'s fields."""
 
     def make(function: Callable[..., Any]) -> Tool:
         if not isinstance(function, Tool):

@@ -1,4 +1,4 @@
-"""Tools that are known from the start, and everything that an agent takes as its `tools`."""
+"""Tools that are known from the start, and the collection of all tools of an agent."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _logger = logging.getLogger(__name__)
 
 
 class Toolkit(Toolset):
-    """Tools that belong together; a subclass passes its own bound methods as `tools`.
+    """A group of tools. A subclass passes its own bound methods as `tools`.
 
-    The other parameters are those of `ToolRules`. ConfigurationError if a list names a tool that isn't there.
+    The other parameters are those of `ToolRules`. ConfigurationError if a list names an unknown tool.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Toolkit(Toolset):
     ) -> None:
         self.name = name
         self.instructions = instructions
-        """How to use the tools, for the system message."""
+        """Instructions for the system message."""
         self.add_instructions = add_instructions
         """Whether `instructions` go into the system message."""
         rules = ToolRules(
@@ -63,11 +63,11 @@ class Toolkit(Toolset):
 
 
 ToolLike = Tool | Toolset | Callable[..., Any]
-"""What an agent takes in `tools`."""
+"""Anything that an agent accepts in `tools`."""
 
 
 class AgentTools:
-    """All tools of one agent. ConfigurationError if they contradict each other."""
+    """All tools of one agent. ConfigurationError if they conflict."""
 
     def __init__(self, given: Iterable[ToolLike]) -> None:
         known: list[Toolbox] = []
@@ -78,11 +78,11 @@ class AgentTools:
             else:
                 known.append(each.toolbox if isinstance(each, Toolkit) else Toolbox.of([_as_tool(each)]))
         self.known = _checked(known)
-        """Those that needn't be discovered."""
+        """Tools that are known without discovery."""
 
     @asynccontextmanager
     async def open(self, context: RunContext, *more: Toolbox) -> AsyncGenerator[Toolbox]:
-        """What one run may call, `more` included; discovered ones come last."""
+        """The tools that one run may call, including `more`; discovered ones come last."""
         if not self._discovered and not more:
             yield self.known
             return
@@ -92,10 +92,10 @@ class AgentTools:
             try:
                 await stack.aclose()
             except Exception:
-                _logger.warning("A toolset of run %s failed to close", context.run_id, exc_info=True)
+                _logger.warning("Failed to close a toolset of run %s", context.run_id, exc_info=True)
 
     async def aclose(self) -> None:
-        """Closes what has outlived its runs in the running loop."""
+        """Closes what is kept between runs in the running loop."""
         for each in self._discovered:
             await each.aclose()
 
@@ -105,7 +105,7 @@ def _checked(boxes: Sequence[Toolbox]) -> Toolbox:
     for tool in box.tools.values():
         if tool.approval is not None and not tool.needs_person:
             raise ConfigurationError(
-                f"The tool {tool.name!r} has an approval of type 'audit' but waits for nobody whose decision "
+                f"The tool {tool.name!r} has an approval of type 'audit' but waits for no one whose decision "
                 "could be recorded: set requires_confirmation, requires_user_input or external_execution."
             )
     return box

@@ -1,4 +1,4 @@
-"""Sources of tools: what a run may call is found out when it begins, and is there as long as it lasts."""
+"""Sources of tools that are discovered when a run starts and available until its segment ends."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from agentos.tools.tool import Tool
 
 @dataclass(frozen=True, slots=True)
 class Toolbox:
-    """Tools that can be called now, by name, and how to use them."""
+    """Tools that can be called now, by name, with their instructions."""
 
     tools: Mapping[str, Tool]
     notes: Sequence[str] = ()
-    """What the source says of them as a whole."""
+    """The source's instructions for all of its tools."""
 
     @classmethod
     def of(cls, tools: Iterable[Tool], *notes: str) -> Toolbox:
-        """ConfigurationError if two tools have the same name."""
+        """Creates a toolbox. ConfigurationError if two tools have the same name."""
         found: dict[str, Tool] = {}
         for tool in tools:
             if tool.name in found:
@@ -33,13 +33,13 @@ class Toolbox:
 
     @classmethod
     def joined(cls, boxes: Sequence[Toolbox]) -> Toolbox:
-        """All of them in one; ConfigurationError as in `of`."""
+        """Combines toolboxes. ConfigurationError as in `of`."""
         tools = [tool for box in boxes for tool in box.tools.values()]
         return cls.of(tools, *(note for box in boxes for note in box.notes))
 
     @property
     def instructions(self) -> Iterator[str]:
-        """For the system message: the notes, then what single tools say."""
+        """For the system message: the notes, then the instructions of single tools."""
         yield from self.notes
         for tool in self.tools.values():
             if tool.add_instructions and tool.instructions:
@@ -47,43 +47,43 @@ class Toolbox:
 
 
 class Toolset(ABC):
-    """A source of tools that an agent takes among its `tools`.
+    """A source of tools for an agent.
 
-    `Toolkit` is the one whose tools are known from the start. Others, such as a server that is asked what it
-    offers, implement `open`.
+    `Toolkit` is a source whose tools are known from the start. Others, such as a server that lists its tools,
+    implement `open`.
     """
 
     @abstractmethod
     def open(self, context: RunContext) -> AbstractAsyncContextManager[Toolbox]:
-        """What the run may call until the context ends.
+        """The tools that the run may call until the context is exited.
 
-        Entered once in every segment of a run, and left in the same task. An exception fails the run: of an
-        AgentOSError the text is shown, of any other one only the log has it.
+        Entered once per segment of a run, and exited in the same task. An exception fails the run. The text
+        of an AgentOSError is shown; any other exception is only logged.
         """
 
     async def aclose(self) -> None:  # noqa: B027 - most have nothing to close
-        """Closes what has outlived its runs in the running loop; the next run opens it anew."""
+        """Closes what is kept between runs in the running loop. The next run reopens it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolRules:
-    """What holds for some tools of a set; each list has names, or patterns such as `delete_*`.
+    """Rules for some tools of a set. Each list contains names, or patterns such as `delete_*`.
 
-    A name that no tool has is a ConfigurationError: a rule that guards nothing would be a mistake. So is a
-    pattern, except for tools that are discovered, which aren't the same in every run.
+    A name that matches no tool is a ConfigurationError, since it would protect nothing. So is such a pattern,
+    except for discovered tools, which may differ between runs.
     """
 
     include_tools: Collection[str] | None = None
-    """Only these are kept."""
+    """Only these tools are kept."""
     exclude_tools: Collection[str] = ()
     stop_after_tool_call_tools: Collection[str] = ()
     requires_confirmation_tools: Collection[str] = ()
     external_execution_required_tools: Collection[str] = ()
     timeout: float | None = None
-    """Seconds, for tools without a timeout of their own."""
+    """Seconds, for tools without their own timeout."""
 
     def applied(self, box: Toolbox, *, owner: str, is_discovered: bool = False) -> Toolbox:
-        """The tools that are left, as the rules want them; `owner` names the set in an error."""
+        """The remaining tools with the rules applied. `owner` names the set in errors."""
         for each in fields(self):
             if each.name == "timeout":
                 continue
@@ -119,7 +119,7 @@ class ToolRules:
 
 
 class RuledToolset(Toolset):
-    """Another toolset under rules: fewer tools, or calls that a person must agree to."""
+    """Another toolset with rules: fewer tools, or calls that need confirmation."""
 
     def __init__(self, toolset: Toolset, rules: ToolRules) -> None:
         self._toolset = toolset
@@ -127,13 +127,13 @@ class RuledToolset(Toolset):
 
     @asynccontextmanager
     async def open(self, context: RunContext) -> AsyncGenerator[Toolbox]:
-        """As the other one's, under the rules."""
+        """Opens the other toolset and applies the rules."""
         async with self._toolset.open(context) as box:
             owner = f"the rules of a {type(self._toolset).__name__}"
             yield self._rules.applied(box, owner=owner, is_discovered=True)
 
     async def aclose(self) -> None:
-        """As the other one's."""
+        """Closes the other toolset."""
         await self._toolset.aclose()
 
 

@@ -1,1 +1,1 @@
-"""Small things that belong to no layer."""
+"""Functions without dependencies on other packages of agentos."""

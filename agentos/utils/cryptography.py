@@ -1,4 +1,4 @@
-"""Key pairs for signing tokens: PEM texts, the private half, unencrypted, first."""
+"""Key pairs for signing tokens, in PEM: the private key, unencrypted, then the public key."""
 
 from __future__ import annotations
 

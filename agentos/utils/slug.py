@@ -1,4 +1,4 @@
-"""Ids made from names."""
+"""Derives ids from names."""
 
 from __future__ import annotations
 

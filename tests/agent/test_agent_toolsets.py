@@ -96,7 +96,7 @@ async def test_a_toolset_that_does_not_close_costs_no_answer(caplog) -> None:
     model, _ = scripted("An answer.")
     run = await Agent(model=model, tools=[first, second]).arun("hi")
     assert (run.status, run.content) == (RunStatus.COMPLETED, "An answer.")
-    assert "failed to close" in caplog.text
+    assert "Failed to close" in caplog.text
     assert [each.notes for each in (first, second)] == [["opened", "closed"]] * 2
 
 

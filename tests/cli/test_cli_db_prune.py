@@ -29,10 +29,10 @@ def counts(output: str) -> dict[str, int]:
 
 def test_old_sessions_go_and_are_counted(conversations):
     foretold = agentos(*PRUNE, conversations, "--older-than", "30d", "--dry-run")
-    assert foretold.output.startswith("These rows would go:")
+    assert foretold.output.startswith("These rows would be deleted:")
     assert left(conversations)["sessions"] == 2
     done = agentos(*PRUNE, conversations, "--older-than", "30d")
-    assert done.output.startswith("These rows are gone:")
+    assert done.output.startswith("These rows were deleted:")
     assert counts(done.output) == counts(foretold.output)
     assert counts(done.output) == {"sessions": 1, "runs": 1, "events": 3, "approvals": 1, "workflows": 0}
     assert left(conversations)["sessions"] == 1

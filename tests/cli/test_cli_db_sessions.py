@@ -49,13 +49,13 @@ def test_a_session_moves_through_a_pipe_to_another_user(conversation):
 
 def test_what_is_left_out_is_said(database):
     stored(database, lambda db: a_conversation(db, "chat", status=RunStatus.RUNNING))
-    assert "1 runs that haven't ended are left out." in export(database).output
+    assert "1 unfinished runs are not exported." in export(database).output
 
 
 def test_a_file_that_is_there_stays(conversation, tmp_path):
     file = tmp_path / "chat.jsonl"
     file.write_text("mine")
-    assert "is there already" in export(conversation, "--out", file).refusal
+    assert "already exists" in export(conversation, "--out", file).refusal
     assert file.read_text() == "mine"
     assert "can't be written" in export(conversation, "--out", tmp_path / "no" / "file").refusal
 

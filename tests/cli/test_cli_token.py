@@ -78,7 +78,7 @@ def test_a_key_of_another_family_is_refused(pair: tuple[str, str]):
 @pytest.mark.parametrize(
     ("key", "sentence"),
     [
-        ("", "no key to sign with"),
+        ("", "No signing key"),
         ("short", "too short for HS256"),
         ("-----BEGIN PRIVATE KEY-----\nnonsense\n-----END PRIVATE KEY-----", "can't be read"),
     ],

@@ -19,7 +19,7 @@ from tests.os.threats import forged_tokens
 from tests.os.tokens.provider import DISCOVERY, JWKS, identity_provider
 
 TEXT = PAGE.read_text()
-MAP, DENIED = "One server, with a map of its own", "Reading a 403"
+MAP, DENIED = "Example server", "Reading a 403"
 TESTING = "Testing your own map"
 FOR_ONE = "Tokens for single agents"
 RUN = "/agents/web/runs"

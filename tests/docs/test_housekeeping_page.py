@@ -36,21 +36,21 @@ def run(database, tmp_path, monkeypatch):
 
 
 def test_what_gets_old_can_be_foretold_and_pruned(run, database):
-    foretold, done = run("What gets old")
+    foretold, done = run("Retention")
     assert foretold.splitlines()[1:] == done.splitlines()[1:]
     assert left(database)["sessions"] == 1
 
 
 def test_the_servers_own_retention_is_as_shown():
-    (block,) = [block for block in section("What gets old", TEXT) if block.language == "python"]
+    (block,) = [block for block in section("Retention", TEXT) if block.language == "python"]
     names: dict[str, object] = {}
     exec(block.text, names)
     assert names["retention"] == Retention(sessions=timedelta(days=30), events=timedelta(hours=6))
 
 
 def test_the_receipt_is_as_shown(run, database):
-    (receipt,) = run("Everything of a user")
-    (shown,) = [block.text for block in section("Everything of a user", TEXT) if block.language == "json"]
+    (receipt,) = run("Deleting a user")
+    (shown,) = [block.text for block in section("Deleting a user", TEXT) if block.language == "json"]
     assert looks_like(shown, receipt)
     assert left(database)["sessions"] == 0
 

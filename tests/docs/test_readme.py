@@ -26,6 +26,7 @@ from tests.flows.curl import settings
 from tests.flows.processes import environment, free_port, running
 
 BIN = Path(sys.executable).parent
+LIMITS = "runs per process, 100 unless set; queued runs, 1000 unless set"
 NAMES = {each.__name__: each for each in (Agent, AgentOS, JWTMiddleware, PostgresDb, QueueConfig, Retention)}
 
 
@@ -77,7 +78,7 @@ def test_the_python_prints_what_is_shown(tmp_path: Path):
 def test_the_server_answers_as_shown(server_url: str, template: str, tmp_path: Path):
     (agent, *_), (server, start, typed, shown) = (
         section("An agent in Python"),
-        section("Serving it, with scopes of your own"),
+        section("Serve it with your own scopes"),
     )
     for program in agent, server:
         (tmp_path / program.title).write_text(program.text)
@@ -95,7 +96,7 @@ def test_the_server_answers_as_shown(server_url: str, template: str, tmp_path: P
 
 
 def test_a_run_survives_as_shown(server_url: str, template: str, tmp_path: Path):
-    server, start, typed, shown = section("Runs that survive")
+    server, start, typed, shown = section("Durable runs")
     (tmp_path / server.title).write_text(server.text)
     port = free_port()
     (tmp_path / ".curlrc").write_text(settings(port, end="\\n"))
@@ -109,8 +110,8 @@ def test_a_run_survives_as_shown(server_url: str, template: str, tmp_path: Path)
 def test_a_map_answers_before_it_is_served(tmp_path: Path):
     (agent, *_), (server, *_), (cases, typed, shown) = (
         section("An agent in Python"),
-        section("Serving it, with scopes of your own"),
-        section("Asking a scope map before serving it"),
+        section("Serve it with your own scopes"),
+        section("Test a scope map before you deploy it"),
     )
     for file in agent, server, cases:
         (tmp_path / file.title).write_text(file.text)
@@ -119,7 +120,7 @@ def test_a_map_answers_before_it_is_served(tmp_path: Path):
 
 
 def test_the_address_of_the_examples_is_the_compose_files():
-    _, start, *_ = section("Serving it, with scopes of your own")
+    _, start, *_ = section("Serve it with your own scopes")
     assert "ai:ai@localhost:5532/ai" in start.text
     assert '"127.0.0.1:5532:5432"' in (ROOT / "docker-compose.yml").read_text()
 
@@ -165,18 +166,14 @@ def test_every_link_and_script_exists():
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-@pytest.mark.parametrize(
-    "phrase", ["64 MiB", "10 unless set", "port 3000", "100 runs of a process, 1000 that wait unless set"]
-)
+@pytest.mark.parametrize("phrase", ["64 MiB", "10 unless set", "port 3000", LIMITS])
 def test_the_defaults_are_the_real_ones(phrase: str):
     from agentos.os import app
 
     real = {
         "64 MiB": app.MAX_BODY_BYTES == 64 * 1024**2,
         "10 unless set": inspect.signature(AgentOS).parameters["shutdown_grace"].default == 10,
-        "100 runs of a process, 1000 that wait unless set": (
-            QueueConfig().max_running_per_process == 100 and QueueConfig().max_queued == 1000
-        ),
+        LIMITS: (QueueConfig().max_running_per_process == 100 and QueueConfig().max_queued == 1000),
         "port 3000": all(origin.endswith(":3000") for origin in app.DEFAULT_ORIGINS),
     }
     assert phrase in README

@@ -171,6 +171,6 @@ def test_the_command_says_what_is_left_and_does_it(database, schema, migrations,
         status, said = command("upgrade")
     assert (status, said.count("Left to another process: ")) == (0, 2)
     status, said = command("status")
-    assert (status, said.count("Left to do for `agentos db upgrade`")) == (1, 2)
+    assert (status, said.count("Run `agentos db upgrade` to finish")) == (1, 2)
     assert command("upgrade")[1].startswith("Finished the upgrade to revision")
     assert schema.status().deferred == ()

@@ -41,7 +41,7 @@ def test_an_unknown_provider_is_refused_with_the_known_ones(name):
 
 @pytest.mark.parametrize("name", ["openai", "openai:", "openai-responses"])
 def test_a_provider_without_an_id_is_refused(name):
-    with pytest.raises(ConfigurationError, match="lacks the model's id"):
+    with pytest.raises(ConfigurationError, match="has no model id"):
         resolve(name)
 
 
@@ -109,7 +109,7 @@ def test_an_installed_provider_is_among_the_known_ones(install):
 
 def test_an_installed_provider_without_an_id_is_refused(install):
     install("acme-models", acme="acme_models:AcmeModel")
-    with pytest.raises(ConfigurationError, match="lacks the model's id: write 'acme:'"):
+    with pytest.raises(ConfigurationError, match="has no model id: write 'acme:'"):
         resolve("acme")
 
 
@@ -122,7 +122,7 @@ def test_a_built_in_provider_is_not_taken_over(install):
 def test_two_packages_with_one_provider_are_refused(install):
     install("acme-models", acme="acme_models:AcmeModel")
     install("acme-fork", acme="acme_models:AcmeModel")
-    with pytest.raises(ConfigurationError, match=r"acme-fork 1\.2 and acme-models 1\.2 both bring"):
+    with pytest.raises(ConfigurationError, match=r"acme-fork 1\.2 and acme-models 1\.2 both register"):
         resolve("acme:small")
 
 

@@ -1,1 +1,1 @@
-"""The way to Postgres: addresses, pools, whose transaction each one is, and what its errors mean."""
+"""Connections to Postgres: URLs, pools, the owner of each transaction, and the meaning of errors."""

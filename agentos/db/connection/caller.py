@@ -1,9 +1,8 @@
-"""Connections that tell Postgres whose transaction each one is, in the round trip of the statement itself.
+"""Connections that set the owner of each transaction in the same round trip as the statement.
 
-Row-level security (`agentos.db.schema.row_security`) goes by it. The settings end with their transaction, so
-nothing is left behind for the connection's next user, nor for another client of a pooler in between. Such a
-pooler must know prepared statements and `DEALLOCATE ALL`, as PgBouncer has since 1.22
-(`max_prepared_statements`).
+Row-level security (`agentos.db.schema.row_security`) reads these settings. They end with their transaction,
+so they can't leak to the next user of the connection, nor to another client of a pooler. Such a pooler must
+support prepared statements and `DEALLOCATE ALL`, as PgBouncer has since 1.22 (`max_prepared_statements`).
 """
 
 from __future__ import annotations
@@ -38,14 +37,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose a transaction is, and what it does before its statement."""
+    """The owner of a transaction, and what runs before its statement."""
 
     owner: Owner | None = None
-    """None sees only the rows that have no owner."""
+    """None sees only rows without an owner."""
     locks: Sequence[int] = ()
-    """Advisory locks to take before anything is looked at."""
+    """Advisory locks, taken before anything is read."""
     look: str = ""
-    """A statement without parameters that sees everybody's rows."""
+    """A statement without parameters that sees everyone's rows."""
 
     @property
     def settings(self) -> tuple[str, str]:
@@ -60,14 +59,14 @@ NOBODY: Final = Caller()
 
 
 class CallersConnection(AsyncConnection[Any]):
-    """A connection in autocommit mode, each of whose statements is a transaction of one caller.
+    """A connection in autocommit mode on which each statement is a transaction of one caller.
 
-    It stays in psycopg's pipeline mode from its first statement on. What is executed up to a `sync` is one
-    transaction there, and one round trip.
+    It stays in psycopg's pipeline mode from its first statement on. Everything up to a `sync` is one
+    transaction and one round trip.
     """
 
     role = ""
-    """Whom transactions act as; "" is the role that has logged in."""
+    """The role that transactions act as; "" is the login role."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -79,7 +78,7 @@ class CallersConnection(AsyncConnection[Any]):
 
     @contextmanager
     def acting_for(self, caller: Caller) -> Generator[None]:
-        """Inside, statements are `caller`'s; before and after, nobody's."""
+        """Inside, statements run for `caller`; outside, for nobody."""
         self._caller = caller
         try:
             yield
@@ -87,9 +86,9 @@ class CallersConnection(AsyncConnection[Any]):
             self._caller = NOBODY
 
     async def transact(self, execute: Callable[[], Awaitable[T]]) -> T:
-        """Sends what `execute` sends behind the caller's settings, and returns once it is committed.
+        """Sends what `execute` sends after the caller's settings, and returns once it is committed.
 
-        An error leaves a sound connection or a closed one, a cancellation a closed one.
+        After an error the connection is either usable or closed; after a cancellation it is closed.
         """
         caller = self._caller
         async with self._turns:
@@ -133,9 +132,9 @@ class CallersConnection(AsyncConnection[Any]):
         await self._mode.aclose()
 
     async def _recover(self) -> None:
-        """Takes and drops the answers that are outstanding, and has both sides forget prepared statements.
+        """Discards outstanding results and makes both sides forget prepared statements.
 
-        psycopg takes a statement for prepared even if the pipeline failed before it.
+        psycopg considers a statement prepared even if the pipeline failed before it.
         """
         try:
             with suppress(Error):  # those of the statements behind the one that failed
@@ -146,7 +145,7 @@ class CallersConnection(AsyncConnection[Any]):
 
 
 class CallersCursor(AsyncCursor[Any]):
-    """A cursor whose statements are the connection's caller's."""
+    """A cursor whose statements run for the connection's caller."""
 
     async def execute(  # pyright: ignore[reportIncompatibleMethodOverride] - takes no t-strings
         self,
@@ -156,14 +155,14 @@ class CallersCursor(AsyncCursor[Any]):
         prepare: bool | None = None,
         binary: bool | None = None,
     ) -> Self:
-        """As psycopg's, once Postgres knows the caller."""
+        """As in psycopg, after setting the caller."""
         execute = partial(super().execute, query, params, prepare=prepare, binary=binary)
         return await _connection(self).transact(execute)
 
     async def executemany(
         self, query: Query, params_seq: Iterable[Params], *, returning: bool = False
     ) -> None:
-        """As psycopg's, once Postgres knows the caller; all of it is one transaction."""
+        """As in psycopg, after setting the caller; all of it is one transaction."""
         execute = partial(super().executemany, query, params_seq, returning=returning)
         await _connection(self).transact(execute)
 
@@ -175,7 +174,7 @@ def _connection(cursor: CallersCursor) -> CallersConnection:
 
 
 def of(connection: SqlAlchemyConnection) -> CallersConnection:
-    """The connection beneath SQLAlchemy's."""
+    """The driver's connection beneath SQLAlchemy's."""
     sync = connection.sync_connection
     assert sync is not None
     found = sync.connection.driver_connection
@@ -184,7 +183,7 @@ def of(connection: SqlAlchemyConnection) -> CallersConnection:
 
 
 async def connect(*arguments: Any, role: str, **options: Any) -> CallersConnection:
-    """As psycopg's; transactions act as `role`."""
+    """As in psycopg; transactions act as `role`."""
     connection = await CallersConnection.connect(
         *arguments, autocommit=True, cursor_factory=CallersCursor, **options
     )

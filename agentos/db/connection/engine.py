@@ -1,4 +1,4 @@
-"""The one door to the tables: a pool per event loop, and a `Reach` that knows whose call it is."""
+"""Access to the tables: a connection pool per event loop, and `Reach`, which knows the owner of a call."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ C = TypeVar("C", bound=AsyncConnection[Any])
 
 
 class Engine:
-    """Connections to one database. Making it connects to nothing; the first call sees to the tables."""
+    """Connections to one database. The constructor doesn't connect; the first call prepares the tables."""
 
     def __init__(
         self,
@@ -53,11 +53,11 @@ class Engine:
         self._transactions = Transactions(url)
 
     def reach(self, owner: Owner) -> Reach:
-        """The tables as far as `owner` may touch them."""
+        """Access to the tables limited to the rows of `owner`."""
         return Reach(self, owner)
 
     async def ready(self) -> None:
-        """Returns once the tables are there and up to date."""
+        """Returns once the tables exist and are up to date."""
         if not self._schema.is_ready:
             await asyncio.to_thread(self._schema.ensure, create=self._create_schema)
 
@@ -70,11 +70,11 @@ class Engine:
         locks: Sequence[str] = (),
         look: str = "",
     ) -> Sequence[RowMapping]:
-        """Runs one statement, which is its own transaction, in one round trip.
+        """Runs one statement in its own transaction and one round trip.
 
-        It sees the rows of `owner`; without one only those that have no owner. Whoever else names one of
-        `locks` waits, and sees what was done meanwhile. `look` is a statement in front of it, in the same
-        transaction, that sees everybody's rows.
+        It sees the rows of `owner`; without an owner, only rows that have none. A call that names one of the
+        same `locks` waits until this one is committed and sees its changes. `look` runs before the statement,
+        in the same transaction, and sees everyone's rows.
         """
         await self.ready()
         with answering(self._url):
@@ -87,7 +87,7 @@ class Engine:
     async def transaction(
         self, owner: Owner, *, isolation: Isolation = "READ COMMITTED"
     ) -> AsyncGenerator[Transaction]:
-        """Several statements that all happen, or none, on a connection besides the pool's."""
+        """A transaction of several statements, on a connection outside the pool."""
         await self.ready()
         with answering(self._url):
             async with self._transactions.begun(
@@ -96,7 +96,7 @@ class Engine:
                 yield transaction
 
     async def connect(self) -> AsyncConnection:
-        """A connection besides the pool's, in autocommit mode and nobody's: to listen with."""
+        """A connection outside the pool, in autocommit mode and without an owner: for LISTEN."""
         arguments, options = self._url.get_dialect()().create_connect_args(self._url)
         settings = {**options, **connect_args(self._url)}
         return await _made(AsyncConnection.connect(*arguments, **settings, autocommit=True))
@@ -164,14 +164,14 @@ class _Pool:
 
 
 class Reach:
-    """What one owner can reach; every statement on rows that have an owner goes through one."""
+    """Access for one owner. Every statement on rows with an owner goes through it."""
 
     def __init__(self, engine: Engine, owner: Owner) -> None:
         self._engine = engine
         self._owner = owner
 
     def covers(self, table: Table) -> ColumnElement[bool]:
-        """The condition that a row of `table` is the owner's."""
+        """The condition that a row of `table` belongs to the owner."""
         return true() if self._owner is ANYONE else same(table.c.user_id, self._owner)
 
     async def execute(
@@ -182,7 +182,7 @@ class Reach:
         locks: Sequence[str] = (),
         look: str = "",
     ) -> Sequence[RowMapping]:
-        """Runs one statement; one that takes parameters says `:anyone OR user_id = :owner` itself.
+        """Runs one statement. One with parameters must include `:anyone OR user_id = :owner` itself.
 
         See `Engine.execute` for the rest.
         """
@@ -194,10 +194,9 @@ class Reach:
 
 
 async def _made(connecting: Coroutine[Any, Any, C]) -> C:
-    """The connection, once it is made. If nobody waits for it any more it is made all the same, and closed.
+    """Waits for a new connection. If the caller is cancelled, the connection is completed and closed.
 
-    One that is left half made keeps Postgres waiting for its login, for a minute, and whoever drops a
-    database with it.
+    An abandoned login occupies Postgres for a minute and blocks dropping the database.
     """
     task = asyncio.create_task(connecting)
     try:
@@ -214,9 +213,10 @@ async def _discarded(connecting: asyncio.Task[C]) -> None:
 
 
 def _refuse_dead(connection: Any, *_: object) -> None:
-    """Replaces a connection that the server has closed while it lay in the pool.
+    """Replaces a pooled connection that the server has closed.
 
-    Such a socket is readable, a healthy idle one isn't: that costs no round trip.
+    The socket of such a connection is readable; that of a healthy idle one isn't. The check needs no round
+    trip.
     """
     with DefaultSelector() as selector:
         selector.register(connection.driver_connection, EVENT_READ)

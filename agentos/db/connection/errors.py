@@ -1,4 +1,4 @@
-"""What an error of Postgres means: that trying again helps, or that the configuration must change."""
+"""Classifies Postgres errors: temporary ones, and those that need a change of the configuration."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _logger = logging.getLogger(__name__)
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether Postgres, or a connection to it, couldn't be had: the same call may succeed later."""
+    """Whether Postgres was unreachable, so that the same call may succeed later."""
     if isinstance(error, OperationalError | InterfaceError | PoolTimeoutError | TimeoutError):
         return True
     return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
 def lacks_privilege(error: BaseException) -> bool:
-    """Whether the role may not do this (SQLSTATE 42501): it fails until somebody grants it."""
+    """Whether the role lacks a privilege (SQLSTATE 42501), which someone must grant."""
     return isinstance(error, DBAPIError) and isinstance(error.orig, InsufficientPrivilege)
 
 
 @contextmanager
 def answering(url: URL) -> Generator[None]:
-    """Turns every way for Postgres to be away into DatabaseUnavailableError."""
+    """Turns all errors of an unreachable Postgres into DatabaseUnavailableError."""
     try:
         yield
     except (DBAPIError, PoolTimeoutError, TimeoutError) as error:
@@ -38,18 +38,18 @@ def answering(url: URL) -> Generator[None]:
             raise
         cause = error.orig if isinstance(error, DBAPIError) else error
         _logger.warning(
-            "Postgres doesn't answer: host %r, port %s, database %r (%s)",
+            "Can't reach Postgres: host %r, port %s, database %r (%s)",
             url.host,
             url.port or 5432,
             url.database,
             type(cause).__name__,
         )
-        raise DatabaseUnavailableError("The database doesn't answer. Try again in a moment.") from error
+        raise DatabaseUnavailableError("The database isn't available. Try again in a moment.") from error
 
 
 @contextmanager
 def permitted(remedy: str) -> Generator[None]:
-    """Turns Postgres's refusal for want of a privilege into a ConfigurationError that says `remedy`."""
+    """Turns a missing privilege into a ConfigurationError that states the `remedy`."""
     try:
         yield
     except DBAPIError as error:

@@ -1,6 +1,6 @@
-"""Several statements that all happen, or none: one caller's, on a connection of their own.
+"""Transactions of several statements for one caller, each on its own connection.
 
-The server's calls are one statement each and need none of this; housekeeping and moving sessions do.
+Requests need one statement each and don't use this; maintenance and session transfer do.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from agentos.db.connection.url import connect_args
 from agentos.run.owner import ANYONE, Owner
 
 Isolation = Literal["READ COMMITTED", "REPEATABLE READ"]
-"""Whether each statement sees what others have committed by then, or all see the same."""
+"""Whether each statement sees the latest commits, or all see one snapshot."""
 
 _SPEAK: Final = text(
     "SELECT set_config('agentos.owner', :owner, true), set_config('agentos.anyone', :anyone, true)"
@@ -29,7 +29,7 @@ _ACT_AS: Final = text("SELECT set_config('role', :role, true)")
 
 
 class Transactions:
-    """Where transactions come from. Making it connects to nothing."""
+    """Opens transactions. The constructor doesn't connect."""
 
     def __init__(self, url: URL) -> None:
         self._url = url
@@ -38,7 +38,7 @@ class Transactions:
     async def begun(
         self, owner: Owner, *, role: str, isolation: Isolation = "READ COMMITTED"
     ) -> AsyncGenerator[Transaction]:
-        """A transaction of `owner`'s, which acts as `role`; an error inside undoes it."""
+        """A transaction for `owner`, acting as `role`. An error inside rolls it back."""
         async with self._engine.connect() as plain:
             connection = await plain.execution_options(isolation_level=isolation)
             async with connection.begin():
@@ -61,7 +61,7 @@ class Transactions:
 
 
 class Transaction:
-    """One that has begun; Postgres shows it its owner's rows only."""
+    """An open transaction, which sees only the rows of its owner."""
 
     def __init__(self, connection: AsyncConnection, owner: Owner, *, role: str, login: str) -> None:
         self._connection = connection
@@ -70,7 +70,7 @@ class Transaction:
         self._login = login
 
     async def begin(self) -> None:
-        """Tells Postgres whose it is."""
+        """Sets the owner in Postgres."""
         is_anyone = self._owner is ANYONE
         user_id = None if self._owner is ANYONE else encoding.id_or_none(self._owner)
         await self._connection.execute(_SPEAK, {"owner": user_id or "", "anyone": "on" if is_anyone else ""})
@@ -79,7 +79,7 @@ class Transaction:
     async def execute(
         self, statement: Executable, parameters: Mapping[str, Any] | None = None
     ) -> Sequence[RowMapping]:
-        """Runs one statement; one that takes parameters says `:anyone OR user_id = :owner` itself."""
+        """Runs one statement. One with parameters must include `:anyone OR user_id = :owner` itself."""
         if parameters is not None:
             user_id = None if self._owner is ANYONE else encoding.id_or_none(self._owner)
             parameters = {**parameters, "owner": user_id, "anyone": self._owner is ANYONE}
@@ -88,7 +88,7 @@ class Transaction:
 
     @asynccontextmanager
     async def as_login(self) -> AsyncGenerator[None]:
-        """Inside, statements act as the role that has logged in: for tables that aren't ours."""
+        """Inside, statements act as the login role: for tables that aren't ours."""
         await self._connection.execute(_ACT_AS, {"role": self._login})
         yield
         await self._connection.execute(_ACT_AS, {"role": self._role})

@@ -1,4 +1,4 @@
-"""Addresses of Postgres, and the options of every connection to one."""
+"""Postgres URLs, and the options of every connection."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CONNECT = {
 
 
 def parse_url(db_url: str | None) -> URL:
-    """The address in SQLAlchemy's terms; ConfigurationError, without the password, if it isn't one."""
+    """Parses the URL. ConfigurationError, without the password, if it is invalid."""
     wanted = "db_url must look like postgresql+psycopg://user:password@host:5432/database"
     if not db_url:
         raise ConfigurationError(f"{wanted}; it is empty.")
@@ -37,5 +37,5 @@ def parse_url(db_url: str | None) -> URL:
 
 
 def connect_args(url: URL) -> dict[str, Any]:
-    """What to tell the driver besides the address; what the address says itself goes before."""
+    """Connection options for the driver. Options in the URL override them."""
     return {name: value for name, value in _CONNECT.items() if name not in url.query}

@@ -1,1 +1,1 @@
-"""Values that cross the border of storage. No SQLAlchemy here: agents are imported without it."""
+"""Values that pass in and out of storage. They don't import SQLAlchemy, so agents load without it."""

@@ -1,4 +1,4 @@
-"""Approvals: what a run waits for that somebody other than its user must allow."""
+"""Approvals: calls of a run that someone other than its user must allow."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from agentos.run.records import Json, RunStatus
 from agentos.run.requirement import ApprovalType, PauseType
 
 ApprovalStatus = Literal["pending", "approved", "rejected", "expired", "cancelled"]
-"""`expired`: nobody has said anything in time. `cancelled`: the run ended before anybody did."""
+"""`expired`: not decided in time. `cancelled`: the run ended before a decision."""
 Resolution = Literal["approved", "rejected"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
-    """One tool call that is to be approved, and what became of it; times are epoch seconds."""
+    """One tool call that needs approval, and the decision. Times are epoch seconds."""
 
     id: str
-    """The same whenever the same call is asked for."""
+    """The same whenever the same call is requested again."""
     run_id: str
     tool_call_id: str
     status: ApprovalStatus = "pending"
@@ -28,36 +28,36 @@ class Approval:
     tool_name: str | None = None
     tool_args: Json | None = None
     expires_at: int | None = None
-    """From then on a pending one is expired; None: it waits as long as its run."""
+    """When a pending approval expires; None: it waits as long as its run."""
     source_name: str | None = None
-    """The runnable's name."""
+    """The name of the runnable."""
     requirements: list[Json] | None = None
     context: Json | None = None
-    """`asked_by`: who besides the run's user has asked; storage fills it in."""
+    """`asked_by`: users besides the run's own who requested the call; set by storage."""
     resolution_data: Json | None = None
     resolved_by: str | None = None
     resolved_at: int | None = None
     session_id: str = ""
-    """This, `kind`, `runnable_id` and `user_id` are the run's; storage fills them in."""
+    """This field, `kind`, `runnable_id` and `user_id` are copied from the run by storage."""
     kind: Kind = "agent"
     runnable_id: str = ""
     user_id: str | None = None
-    """Whose run it is; they may not approve of it."""
+    """The run's user, who may not approve the call."""
     created_at: int | None = None
     updated_at: int | None = None
     run_status: RunStatus | None = None
-    """The run's, now."""
+    """Current status of the run."""
 
     @property
     def asked_by(self) -> set[str]:
-        """Whose request it is: the run's user, who began the run for them, and who continued it last."""
+        """Who requested the call: the run's user, who started it for them, and who continued it last."""
         named: list[str] = (self.context or {}).get("asked_by", [])
         return {*named, *([] if self.user_id is None else [self.user_id])}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalQuery:
-    """Which approvals to list, the latest first. `user_id` never widens what `owner` may see."""
+    """Which approvals to list, newest first. `user_id` never widens what `owner` may see."""
 
     status: ApprovalStatus | None = None
     kind: Kind | None = None

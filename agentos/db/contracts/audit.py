@@ -1,4 +1,4 @@
-"""What the audit is made of, as values."""
+"""The rows of the audit, as values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 AuditDecision = Literal["allowed", "denied", "gap"]
-"""A gap stands for records that couldn't be kept."""
+"""`gap` marks records that were lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,32 +17,32 @@ class AuditRecord:
     time: datetime
     decision: AuditDecision
     reason: str
-    """Why: the code of the answer, or what granted it; of a gap, how many records are lost."""
+    """The code of the response, or what granted the request; for a gap, the number of lost records."""
     status: int | None = None
-    """Of the answer; None: there was none."""
+    """Status of the response; None if there was none."""
     method: str | None = None
     route: str | None = None
-    """The path of the route, in the language of scope maps; None: no route has the path."""
+    """The route's path in the syntax of scope maps; None if no route has the path."""
     resource_id: str | None = None
-    """What the request's path has in place of the route's parameters, between slashes."""
+    """Values of the route's parameters in the request's path, joined by slashes."""
     principal: str | None = None
-    """The user."""
+    """The user's id."""
     token_ref: str | None = None
-    """Names the token: its `jti`, or 12 hex digits of its hash."""
+    """Identifies the token: its `jti`, or 12 hex digits of its hash."""
     request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A row's place in the chain of all of them, and its hash."""
+    """Position and hash of a row in the chain."""
 
     seq: int
-    """From 1."""
+    """Counted from 1."""
     hash: str
 
 
 BEGINNING: Final = Link(0, "0" * 64)
-"""What the first row follows."""
+"""The link before the first row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditQuery:
-    """Which rows of the audit to list, the latest first."""
+    """Which rows of the audit to list, newest first."""
 
     decision: AuditDecision | None = None
     principal: str | None = None

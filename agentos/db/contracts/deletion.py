@@ -1,4 +1,4 @@
-"""What deleting has done: how much that was old is gone, and the proof that a user's data is."""
+"""Results of deletions: how many rows were pruned, and receipts for deleted users."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agentos.db.contracts.audit import AuditRecord
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """How many rows were deleted, or would be; `workflows` are the records of durable runs."""
+    """How many rows were deleted, or would be. `workflows` are the DBOS records of durable runs."""
 
     sessions: int = 0
     runs: int = 0
@@ -32,23 +32,23 @@ class Pruned:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """That everything of a user's is deleted: proof without naming them."""
+    """Proof that all data of a user is deleted, without naming the user."""
 
     receipt_id: str
     time: datetime
     user_hash: str
     """`user_hash` of the user's id."""
     counts: Mapping[str, int]
-    """How many rows of each table have gone."""
+    """How many rows were deleted from each table."""
 
 
 def user_hash(user_id: str) -> str:
-    """SHA-256, in hex, of the id in UTF-8."""
+    """SHA-256 of the UTF-8 encoded id, in hex."""
     return sha256(user_id.encode(errors="surrogatepass")).hexdigest()
 
 
 def record_of(receipt: Receipt, *, principal: str | None = None) -> AuditRecord:
-    """What the audit says of it; `principal` is the user who wanted it."""
+    """The deletion as a record of the audit; `principal` is the user who requested it."""
     return AuditRecord(
         time=receipt.time,
         decision="allowed",

@@ -1,4 +1,4 @@
-"""The event log of runs, and what processes tell one another about it."""
+"""The event log of runs, and the notifications between processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class LoggedEvent:
-    """One line of a run's event log: `text` is the wire's JSON, byte for byte."""
+    """One entry of a run's event log. `text` is the JSON sent to clients, byte for byte."""
 
     seq: int
     name: str
@@ -18,10 +18,10 @@ class LoggedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """News from another process, or this one."""
+    """A notification from another process, or from this one."""
 
     kind: Literal["connected", "events", "cancel", "queue"]
-    """`connected`: listening has begun, or begun again, so anything may have been missed. `queue`: a run
+    """`connected`: listening has started or restarted, so notifications may have been missed. `queue`: a run
     became PENDING, a place became free, or a worker left."""
     run_ids: Sequence[str] = ()
-    """The runs with new events, or those to be cancelled."""
+    """The runs with new events, or the runs to cancel."""

@@ -1,4 +1,4 @@
-"""Which memories to list, and how many there are."""
+"""Queries and statistics about memories."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MemorySort = Literal["created_at", "updated_at", "memory"]
 
 @dataclass(frozen=True, slots=True)
 class MemoryQuery:
-    """Which memories to list. All of `topics` must be there; `search` is a part of the text."""
+    """Which memories to list. A memory must have all of `topics`; `search` is a substring of its text."""
 
     user_id: str | None = None
     agent_id: str | None = None
@@ -27,7 +27,7 @@ class MemoryQuery:
 
 @dataclass(frozen=True, slots=True)
 class MemoryStats:
-    """How much is remembered about one user."""
+    """How many memories one user has."""
 
     user_id: str
     total_memories: int

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """One page, and how many rows there are in all."""
+    """One page, and the total number of rows."""
 
     rows: list[T]
     total: int

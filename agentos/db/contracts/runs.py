@@ -1,4 +1,4 @@
-"""What storage is told of a run, and what it tells, from acceptance to outcome."""
+"""What storage receives and returns about a run, from acceptance to outcome."""
 
 from __future__ import annotations
 
@@ -13,60 +13,60 @@ from agentos.run.request import Multitask, RunRequest
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """What a run did to the top-level keys of its session's state; merged in the database, key by key."""
+    """Changes of a run to top-level keys of the session state, merged in the database key by key."""
 
     put: Mapping[str, Any] = field(default_factory=dict[str, Any])
     removed: Sequence[str] = ()
 
     @classmethod
     def between(cls, before: Json, after: Json) -> StateChange:
-        """What made `after` of `before`."""
+        """The change that turns `before` into `after`."""
         put = {key: value for key, value in after.items() if key not in before or before[key] != value}
         return cls(put=put, removed=[key for key in before if key not in after])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReads:
-    """What a run reads of its session and its user when it begins."""
+    """What a run reads about its session and its user when it starts."""
 
     session_defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """The state of a new session; keys that a session has already are left alone."""
+    """State of a new session. Existing keys of a session are kept."""
     history_runs: int = 0
-    """How many of the session's last completed runs to read messages of."""
+    """From how many of the session's last completed runs to read messages."""
     memories: bool = False
     """Whether to read the user's memories."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """Who executes a run that is to be accepted, and what it has to wait for."""
+    """Which worker executes a new run, and what the run must wait for."""
 
     worker_id: str | None = None
-    """None: an unsupervised process, or, for a PENDING run, whoever claims it."""
+    """None: an unsupervised process, or, for a PENDING run, any worker that claims it."""
     durable: bool = False
     """Whether another process can continue it."""
     multitask: Multitask | None = None
     """None: runs of the session may overlap."""
     queue_limit: int | None = None
-    """QueueFullError if so many background runs are PENDING."""
+    """QueueFullError if this many background runs are PENDING."""
     user_queue_limit: int | None = None
-    """The same for those of the run's user; it needs a `queue_limit`."""
+    """The same for runs of one user; requires `queue_limit`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedRun:
-    """A run that is committed, with all that a process needs to execute its present segment."""
+    """A committed run, with everything that a process needs to execute its current segment."""
 
     run: RunOutput
-    """As it was when the segment began. PENDING: it has to wait for its turn, or to be claimed."""
+    """The run when the segment started. PENDING: it must wait for its turn, or for a worker to claim it."""
     request: RunRequest
     segment: int = 0
-    """How often it has been continued after a pause."""
+    """How often the run has been continued after a pause."""
     durable: bool = False
     last_seq: int = 0
-    """The `seq` of its last event in the log; 0 without one."""
+    """`seq` of its last logged event; 0 if there is none."""
     session_state: Json = field(default_factory=dict[str, Any])
     history: list[Message] = field(default_factory=list[Message])
     memories: list[Memory] = field(default_factory=list[Memory])
     is_new: bool = True
-    """False: the run was there already, under the request's idempotency key."""
+    """False if a run with the request's idempotency key already existed."""

@@ -1,4 +1,4 @@
-"""A machine's account, as a value."""
+"""Service accounts, as values."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ AccountSort = Literal["created_at", "name", "expires_at", "last_used_at"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceAccount:
-    """A machine that may call the server. Its token isn't kept, only a hash of it, and not here."""
+    """A service account. Its token isn't stored, only a hash, which isn't part of this value."""
 
     id: str
     name: str
-    """No two accounts that aren't revoked share one."""
+    """Unique among the accounts that aren't revoked."""
     token_prefix: str
-    """How its token begins, to recognise it by."""
+    """First characters of the token, to recognise it."""
     scopes: tuple[str, ...]
     created_at: datetime
     expires_at: datetime | None
     created_by: str | None = None
-    """The user who made it; None: somebody with the database's password, or the security key."""
+    """The user who created it; None if it was created with database access or the security key."""
     last_used_at: datetime | None = None
-    """To the minute."""
+    """Rounded to the minute."""
     revoked_at: datetime | None = None
 
     @property
     def principal(self) -> str:
-        """The user that it acts as; an account of the same name later on is the same user."""
+        """The user that it acts as. A later account with the same name is the same user."""
         return f"sa:{self.name}"
 
 

@@ -1,4 +1,4 @@
-"""Which sessions to list, and what to change in one."""
+"""Queries for sessions, and changes to one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class SessionQuery:
     user_id: str | None = None
     session_id: str | None = None
     session_name: str | None = None
-    """A case-insensitive part of an explicitly given name."""
+    """Case-insensitive substring of an explicitly set name."""
     limit: int = 20
     page: int = 1
     sort_by: SessionSort = "created_at"
@@ -29,7 +29,7 @@ class SessionQuery:
 
 @dataclass(frozen=True, slots=True)
 class SessionChange:
-    """What to set on a session; None leaves a field alone, everything given replaces the old value."""
+    """What to set on a session. None keeps a field; any other value replaces the old one."""
 
     session_name: str | None = None
     session_state: Json | None = None

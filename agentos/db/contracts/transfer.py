@@ -25,7 +25,7 @@ from agentos.run.value import Value
 
 VERSION: Final = 1
 MAX_SEQ: Final = 2**31 - 1
-"""What the log can count to."""
+"""The largest `seq` that the log can hold."""
 
 
 class SessionLine(Value):
@@ -34,9 +34,9 @@ class SessionLine(Value):
     type: Literal["session"] = "session"
     version: Literal[1] = VERSION
     runs: NonNegativeInt
-    """How many follow."""
+    """Number of run lines that follow."""
     left_out: NonNegativeInt = 0
-    """How many hadn't ended, and don't."""
+    """Number of unfinished runs, which are not exported."""
     session: Session
 
 
@@ -45,22 +45,22 @@ class RunLine(Value):
 
     type: Literal["run"] = "run"
     events: NonNegativeInt
-    """How many follow."""
+    """Number of event lines that follow."""
     run: RunOutput
 
 
 class EventLine(Value):
-    """A line in the log of the run before it."""
+    """An event in the log of the preceding run."""
 
     type: Literal["event"] = "event"
     seq: Annotated[int, Field(gt=0, le=MAX_SEQ)]
     name: Annotated[str, Field(pattern=r"^[A-Za-z]+$")]
-    """It goes into a server-sent event as it is."""
+    """Sent unchanged in a server-sent event."""
     text: str
 
     @property
     def event(self) -> LoggedEvent:
-        """As storage has it."""
+        """The event as storage takes it."""
         return LoggedEvent(self.seq, self.name, self.text)
 
 
@@ -71,7 +71,7 @@ _LINES: TypeAdapter[AnyLine] = TypeAdapter(
 
 
 def written(line: AnyLine) -> str:
-    """The line, with its end."""
+    """The encoded line, with its newline."""
     return json_of(line) + "\n"
 
 
@@ -86,7 +86,7 @@ class Imported:
 
 
 class Reading:
-    """Reads the lines of one file in order; InvalidInputError names the first that can't be right."""
+    """Reads the lines of one file in order. InvalidInputError names the first invalid one."""
 
     def __init__(self) -> None:
         self._number = 0
@@ -96,7 +96,7 @@ class Reading:
         self._seq = 0
 
     def read(self, text: str | bytes) -> AnyLine:
-        """The next line."""
+        """Parses the next line."""
         self._number += 1
         line = self._parsed(text)
         match line:
@@ -114,7 +114,7 @@ class Reading:
         return line
 
     def end(self) -> None:
-        """There are no more lines."""
+        """Checks that the file is complete."""
         self._number += 1
         self._check(self._session_id is not None, "there is no session")
         self._check(self._runs == 0 and self._events == 0, "the file was cut off here")

@@ -1,9 +1,9 @@
-"""Runs as things that processes hold and lose.
+"""Workers and the runs assigned to them.
 
-A process that executes runs has a `worker_id` and beats every few seconds. A RUNNING run belongs to one
-worker, and only that one may add to its log or finish it: a process that was taken for dead and wakes up
-again changes nothing. A PENDING run without a worker is anybody's to claim; one with a worker is its alone (a
-caller is waiting there). A worker that has never beaten counts as dead.
+A process that executes runs has a `worker_id` and reports every few seconds that it is alive. A RUNNING run
+belongs to one worker, and only that worker may append to its log or finish it: a worker that was presumed
+dead and resumes can't change anything. A PENDING run without a worker can be claimed by any; one with a
+worker belongs to that worker, where a caller is waiting. A worker that has never reported counts as dead.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Literal
 from agentos.kinds import Kind
 
 Cancelling = Literal["cancel", "rollback"]
-"""How a run is to end: as CANCELLED, or as if it had never been."""
+"""How to end a run: as CANCELLED, or by deleting it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many background runs may execute at once, over all processes; None is no limit."""
+    """How many background runs may execute at once, across all processes; None is no limit."""
 
     total: int | None = None
     per_runnable: int | None = None
@@ -28,13 +28,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A run that has become a worker's."""
+    """A run that was assigned to a worker."""
 
     run_id: str
     kind: Kind
     runnable_id: str
     segment: int
-    """How often it has been continued after a pause: 0, 1, 2 …"""
+    """How often the run has been continued after a pause."""
     durable: bool
     cancelling: Cancelling | None = None
-    """Somebody wants it to end."""
+    """Set if the run is to be cancelled."""

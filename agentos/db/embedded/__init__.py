@@ -1,4 +1,4 @@
-"""A Postgres of one's own, for a first try and for tests."""
+"""An embedded Postgres, for trying things out and for tests."""
 
 from agentos.db.embedded.server import EmbeddedPostgres
 

@@ -54,7 +54,7 @@ class EmbeddedPostgres:
         self._users: TextIO | None = None
 
     def start(self) -> EmbeddedPostgres:
-        """Creates the server if need be and starts it unless it runs; returns when it answers."""
+        """Creates and starts the server where necessary. Returns when it accepts connections."""
         if self._users is not None:
             return self
         self._prepare_folder()
@@ -74,12 +74,12 @@ class EmbeddedPostgres:
         if self._port not in (None, self._running_port):
             self.stop()
             raise ConfigurationError(
-                f"port={self._port} can't be had: the server in {str(self.data_dir)!r} runs on another port."
+                f"port={self._port} can't be used: the server in {str(self.data_dir)!r} runs on another port."
             )
         return self
 
     def stop(self) -> None:
-        """Leaves the server; its last user stops it."""
+        """Releases the server. It stops when its last user releases it."""
         if self._users is None:
             return
         users, self._users, self._running_port = self._users, None, None
@@ -91,7 +91,7 @@ class EmbeddedPostgres:
             watchdog.stop(str(self._programs() / "pg_ctl"), self.data_dir)
 
     def url(self, database: str = "ai", user: str = "ai") -> str:
-        """The `db_url` of a database; `user` is `ai`, or `postgres` for the superuser."""
+        """The `db_url` of a database. `user` is `ai`, or `postgres` for the superuser."""
         if self._running_port is None:
             raise ConfigurationError("The embedded Postgres isn't running: call start() first.")
         password = PASSWORD if user == "ai" else (self.data_dir / "superuser.password").read_text()
@@ -116,7 +116,7 @@ class EmbeddedPostgres:
         self.data_dir.chmod(0o711)
 
     def _programs(self) -> Path:
-        """The folder of Postgres' programs, somewhere the server's user can reach."""
+        """The folder of the Postgres programs, at a path that the server's user can reach."""
         named = os.environ.get("AGENTOS_PG_BIN")
         if named is not None:
             if not (Path(named) / "initdb").exists():
@@ -233,7 +233,7 @@ def _package() -> Path:
 
 
 def _passable(folder: Path) -> bool:
-    """Whether everybody may go into `folder`."""
+    """Whether everyone may enter `folder`."""
     return all(part.stat().st_mode & S_IXOTH for part in (folder, *folder.parents))
 
 

@@ -1,8 +1,8 @@
-"""Stops an embedded Postgres when its last user has gone, however that user went.
+"""Stops an embedded Postgres once its last user has exited, however it exited.
 
-Every user holds a shared lock on `users.lock` for as long as it lives; the kernel takes it back even
-after kill -9. Whoever gets the exclusive lock knows that nobody is left. `embedded.py` runs this file by its
-path as a process of its own, so it needs the standard library only.
+Every user holds a shared lock on `users.lock` while it lives; the kernel releases it even after kill -9.
+Getting the exclusive lock therefore means that no user is left. `server.py` runs this file by its path as a
+separate process, so it may only use the standard library.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pathlib import Path
 
 
 def server_user() -> pwd.struct_passwd | None:
-    """Whom the server must run as: None is the present user, but Postgres refuses to run as root."""
+    """The user that the server must run as. None is the current user; Postgres refuses to run as root."""
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
 
 def run(command: Sequence[str], folder: Path, text: str = "") -> bool:
-    """Runs one of Postgres' programs as the server's user; whether it succeeded."""
+    """Runs a Postgres program as the server's user. Returns whether it succeeded."""
     user = server_user()
     done = subprocess.run(  # noqa: S603 - the arguments are ours
         command,
@@ -40,14 +40,14 @@ def run(command: Sequence[str], folder: Path, text: str = "") -> bool:
 
 
 def stop(pg_ctl: str, folder: Path) -> None:
-    """Stops the server that keeps its cluster in `folder`: properly, or at least at once."""
+    """Stops the server whose cluster is in `folder`: cleanly if possible, otherwise immediately."""
     halt = [pg_ctl, "stop", "-D", str(folder / "cluster"), "-w", "-t", "30", "-m"]
     if (folder / "cluster" / "postmaster.pid").exists() and not run([*halt, "fast"], folder):
         run([*halt, "immediate"], folder)
 
 
 def watch(pg_ctl: str, folder: Path) -> None:
-    """Waits until nobody uses the server, then stops it. A second watcher leaves at once."""
+    """Waits until nobody uses the server, then stops it. A second watcher exits immediately."""
     with (folder / "watcher.lock").open("a") as watcher, (folder / "users.lock").open("a") as users:
         try:
             fcntl.flock(watcher, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,1 +1,1 @@
-"""The tables: what they are, what they are called, how they are created, upgraded and protected."""
+"""The tables: definitions, names, upgrades and row-level security."""

@@ -1,4 +1,4 @@
-"""The types of columns that are more than Postgres's own."""
+"""Column types beyond those of Postgres."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from agentos.run.text import mended
 
 
 class Instant(TypeDecorator[datetime]):
-    """A point in time, UTC in Python; one without a zone is taken as UTC."""
+    """A point in time, UTC in Python. A value without a time zone is taken as UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Never lets Postgres guess the zone."""
+        """Sets the time zone explicitly, so that Postgres doesn't guess it."""
         return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
-        """UTC, whatever the connection's zone is."""
+        """Converts to UTC, regardless of the connection's time zone."""
         return None if value is None else value.astimezone(UTC)
 
 
 class Content(TypeDecorator[str]):
-    """Text that somebody wrote, mended so that Postgres can hold it."""
+    """Text from users and models, repaired so that Postgres can store it."""
 
     impl = Text
     cache_ok = True
@@ -38,7 +38,7 @@ class Content(TypeDecorator[str]):
 
 
 OBJECT = JSONB(none_as_null=True)
-"""An object that is merged or searched in the database."""
+"""A JSON object that is merged or searched in the database."""
 PAYLOAD = JSON(none_as_null=True)
-"""A value that comes back as it was stored: order of keys, digits of numbers."""
+"""A value that is returned exactly as stored, including key order and digits of numbers."""
 TEXTS = ARRAY(Text)

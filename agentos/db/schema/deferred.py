@@ -1,7 +1,7 @@
-"""The part of an upgrade that would hold up a start: `agentos db upgrade` does it while servers go on.
+"""The slow part of an upgrade, which `agentos db upgrade` does while servers run.
 
-It builds the indexes that the tables lack, and runs backfills. What is left to do is read from the database
-each time, so that an interrupted upgrade continues where it was. Servers must work before as well as after.
+It builds missing indexes and runs backfills. The remaining work is read from the database each time, so an
+interrupted upgrade continues where it stopped. Servers must work both before and after it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from agentos.db.schema import row_security
 from agentos.db.schema.tables import Tables
 
 BATCH: Final = 1000
-"""Rows that a backfill changes in one transaction."""
+"""Rows that a backfill changes per transaction."""
 
 _VALID_INDEXES: Final = text("""
 SELECT relname FROM pg_catalog.pg_class
@@ -35,21 +35,21 @@ WHERE ctid = ANY (ARRAY (SELECT ctid FROM $table WHERE $where LIMIT $batch FOR U
 
 @dataclass(frozen=True, slots=True)
 class Backfill:
-    """A change to rows of a table that may be big. A revision returns its own from `backfills(names)`."""
+    """A change to rows of a potentially large table. A revision returns its own from `backfills(names)`."""
 
     table: str
-    """With its schema, quoted where need be."""
+    """With its schema, quoted if necessary."""
     where: str
-    """The condition that a row is yet to be changed: false once it has been."""
+    """The condition that a row is still to be changed; false afterwards."""
     values: str
-    """What is set, as in `depth = 0`."""
+    """The assignment, as in `depth = 0`."""
 
     def is_left(self, connection: Connection) -> bool:
-        """Whether there are such rows."""
+        """Whether any rows are still to be changed."""
         return connection.execute(self._statement(_LEFT)).first() is not None
 
     def run(self, engine: Engine) -> None:
-        """Changes them all, a batch in each transaction."""
+        """Changes all remaining rows, one transaction per batch."""
         change, changed = self._statement(_CHANGE), BATCH
         while changed:
             with engine.begin() as connection:
@@ -62,13 +62,13 @@ class Backfill:
 
 
 def left(connection: Connection, tables: Tables, backfills: Sequence[Backfill]) -> tuple[str, ...]:
-    """What there is to do, in words; the connection must see everybody's rows."""
+    """Describes the remaining work. The connection must see everyone's rows."""
     indexes = [f"index {index.name}" for index in missing_indexes(connection, tables)]
     return *indexes, *(f"rows of {each.table}" for each in backfills if each.is_left(connection))
 
 
 def finish(engine: Engine, tables: Tables, backfills: Sequence[Backfill], *, key: int) -> None:
-    """Does it, or leaves it to the process that is at it: that one holds the advisory lock `key`."""
+    """Does the work, unless another process holds the advisory lock `key` and is doing it."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         # Who waited for the lock inside a statement would be waited for by the index that is being built.
         if not connection.scalar(select(func.pg_try_advisory_lock(key))):
@@ -79,14 +79,14 @@ def finish(engine: Engine, tables: Tables, backfills: Sequence[Backfill], *, key
 
 
 def missing_indexes(connection: Connection, tables: Tables) -> list[Index]:
-    """Those that the tables should have; one whose building was interrupted is missing too."""
+    """Indexes that the tables lack. An index whose build was interrupted counts as missing."""
     valid = set(connection.scalars(_VALID_INDEXES, {"schema": tables.names.schema}))
     wanted = [index for table in tables.metadata.sorted_tables for index in table.indexes]
     return sorted((index for index in wanted if index.name not in valid), key=lambda index: str(index.name))
 
 
 def build(connection: Connection, indexes: Sequence[Index], *, concurrently: bool) -> None:
-    """Builds them; `concurrently`, while rows are written, takes a connection in autocommit mode."""
+    """Builds indexes. `concurrently`, which allows writes, requires a connection in autocommit mode."""
     for index in indexes:
         index.dialect_options["postgresql"]["concurrently"] = concurrently
         connection.execute(DropIndex(index, if_exists=True))

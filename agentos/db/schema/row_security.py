@@ -1,13 +1,14 @@
-"""The second wall: Postgres itself keeps the rows of one user from the transactions of another.
+"""Row-level security: Postgres hides each user's rows from other users' transactions.
 
 Each table whose rows have an owner has a policy that compares them with two settings, `agentos.owner` and
-`agentos.anyone`, which every transaction makes anew
-(`agentos.db.connection.caller`). Without them no row is there.
+`agentos.anyone`, which every transaction sets (`agentos.db.connection.caller`). Without these settings no row
+is visible.
 
-Policies bind neither superusers nor the owner of a table, so transactions act as the role `agentos_app`,
-which is neither. Roles are common to all databases of a server: whoever is granted this one reaches the
-tables of every database that has them. Where it can't be had, FORCE ROW LEVEL SECURITY binds the owner of the
-tables, who then sees rows by hand only after `SET agentos.anyone = 'on'`.
+Policies apply neither to superusers nor to the owner of a table, so transactions act as the role
+`agentos_app`, which is neither. Roles are shared by all databases of a server: a member of this role can
+access the tables in every database that has them. If the role isn't available, FORCE ROW LEVEL SECURITY
+applies the policies to the owner of the tables, who then sees rows in psql only after `SET agentos.anyone =
+'on'`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from agentos.db.schema.columns import TEXTS
 from agentos.db.schema.tables import Tables
 
 ROLE: Final = "agentos_app"
-"""Whom transactions act as."""
+"""The role that transactions act as."""
 
 _REFUSALS = (DuplicateObject, InsufficientPrivilege, InvalidParameterValue, UniqueViolation)
 
@@ -51,10 +52,10 @@ SELECT
 def protect(
     connection: Connection, schema: str, table: str, *, through: tuple[str, str] | None = None
 ) -> None:
-    """Shows each transaction only its caller's rows of a table: the line that a revision needs.
+    """Limits each transaction to its caller's rows of a table. Revisions call this for new tables.
 
-    Whose a row is, its `user_id` says; or, with `through=(parent, column)`, the row of `parent`, protected
-    itself, that has the same `column`.
+    A row's `user_id` names its owner. With `through=(parent, column)`, the owner is that of the row in
+    `parent` with the same `column`; `parent` must be protected too.
     """
     name = _quoted(schema, table)
     rule = _OWN
@@ -67,12 +68,12 @@ def protect(
 
 
 def lift(connection: Connection) -> None:
-    """Lets the present transaction see everybody's rows, as revisions must."""
+    """Lets the current transaction see everyone's rows, as revisions must."""
     _run(connection, "SELECT set_config('agentos.anyone', 'on', true)")
 
 
 def enforce(connection: Connection, tables: Tables) -> None:
-    """Makes `ROLE` and opens the tables to it; if that isn't permitted, binds the owner of the tables."""
+    """Creates `ROLE` and grants it the tables. If that isn't permitted, applies the policies to the owner."""
     _attempt(connection, f"CREATE ROLE {ROLE} NOLOGIN")
     if not connection.scalar(text(_MAY_ACT), {"role": ROLE}):
         _attempt(connection, f"GRANT {ROLE} TO CURRENT_USER")
@@ -90,9 +91,9 @@ def enforce(connection: Connection, tables: Tables) -> None:
 
 
 def bound_role(connection: Connection, tables: Tables) -> str | None:
-    """As whom transactions must act for the policies to bind them: `ROLE`, or `""`, the one logged in.
+    """The role for transactions to which the policies apply: `ROLE`, or `""` for the login role.
 
-    None if neither is bound.
+    None if they apply to neither.
     """
     return next((role for role in (ROLE, "") if _binds(connection, tables, role)), None)
 
@@ -114,7 +115,7 @@ def _binds(connection: Connection, tables: Tables, role: str) -> bool:
 
 
 def _attempt(connection: Connection, *statements: str) -> None:
-    """Runs them all, or, where one isn't permitted or was done by another meanwhile, none."""
+    """Runs all statements, or none if one isn't permitted or another process has already run it."""
     try:
         with connection.begin_nested():
             for statement in statements:

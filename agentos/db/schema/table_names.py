@@ -1,4 +1,4 @@
-"""What the tables of a `PostgresDb` are called."""
+"""Table names of a `PostgresDb`."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ PARAMETERS: Final = (
     "executor_table",
     "approval_table",
 )
-"""What `PostgresDb` calls the names, in their order."""
+"""The parameters of `PostgresDb` that set the names, in order."""
 
 MAX_NAME = 40
-"""Characters in a table's name; Postgres allows 63, and indexes are named after their table."""
+"""Characters in a table name. Postgres allows 63, and index names contain the table name."""
 
 _VERSION: Final = "agentos_schema_version"
 _HASHED: Final = 6
-"""How many of the names are always in the hash that the version table used to be called after."""
+"""Number of names in the hash from which the version table's former name was derived."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableNames:
-    """Where a `PostgresDb` keeps things."""
+    """The table names of one `PostgresDb`."""
 
     schema: str = "ai"
     sessions: str = "agentos_sessions"
@@ -57,19 +57,19 @@ class TableNames:
 
     @property
     def channel(self) -> str:
-        """Where news about these tables' runs is told; a channel's name has at most 63 characters."""
+        """The channel for notifications about these tables' runs; at most 63 characters."""
         name = f"{self.schema}.{self.runs}"
         return name if len(name) <= 63 else f"agentos_{sha256(name.encode()).hexdigest()[:32]}"
 
     @property
     def version_table(self) -> str:
-        """Where the revision is kept. Sets with names of their own are told apart by their `sessions`."""
+        """The table of the revision. Sets with custom names are distinguished by their `sessions` table."""
         given, usual = self._given_and_usual()
         return _VERSION if given == usual else f"{self.sessions}_version"
 
     @property
     def former_version_table(self) -> str:
-        """What it was called up to revision 0006; an upgrade renames it."""
+        """The name up to revision 0006; an upgrade renames it."""
         given, usual = self._given_and_usual()
         if given == usual:
             return _VERSION

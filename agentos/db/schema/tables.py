@@ -1,7 +1,8 @@
-"""The schema, once: what is stored, where, and which indexes serve which question.
+"""The schema: tables, columns and indexes.
 
-Lists read `sessions` and `memories` only. A run is a row of its own, so that a session costs the same however
-long it grows, and its events go with it. `migrations/` makes the same tables; a test compares them.
+Lists read `sessions` and `memories` only. Each run has its own row, so the cost of a session doesn't grow
+with its length, and its events are deleted with it. `migrations/` creates the same tables; a test compares
+them.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ from agentos.run.records import RunStatus
 from agentos.run.requirement import ApprovalType, PauseType
 
 SHARED = {"shared": True}
-"""The `info` of a table whose rows are nobody's own: it needs no row-level security."""
+"""`info` of a table whose rows have no owner and need no row-level security."""
 
 APPEND_ONLY = {**SHARED, "append_only": True}
-"""The `info` of a table that the server may add to, and not change."""
+"""`info` of a table to which the server may only append."""
 
 NOW = text("extract(epoch from now())::bigint")
 """The database's clock, in epoch seconds."""
@@ -62,11 +63,11 @@ class Tables:
 
     @property
     def owned(self) -> list[Table]:
-        """Those whose rows have an owner: all but the ones made with `info=SHARED`."""
+        """Tables whose rows have an owner: all except those with `info=SHARED`."""
         return [table for table in self.metadata.sorted_tables if "shared" not in table.info]
 
     def quoted(self) -> Mapping[str, str]:
-        """How statements in SQL name each table, and the channel on which processes tell each other news."""
+        """Names of the tables and the notification channel as used in SQL statements."""
         tables = {
             "sessions": self.sessions,
             "runs": self.runs,

@@ -1,7 +1,7 @@
-"""Bringing the tables up to date: Alembic, under a lock that replicas share.
+"""Upgrades the tables with Alembic, under a lock that all processes share.
 
-The revisions are in `migrations/`, next to the package in a checkout and inside it in a wheel. What operators
-and authors of revisions need to know is in `docs/upgrades.md`.
+The revisions are in `migrations/`, next to the package in a checkout and inside it in a wheel.
+`docs/upgrades.md` has the rules for operators and for authors of revisions.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 OLDEST_POSTGRES: Final = 15
-"""The oldest major version that agentos works with."""
+"""Oldest supported major version."""
 
 # Alembic keeps the migration that runs in module globals.
 _alembic = Lock()
@@ -40,26 +40,26 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SchemaStatus:
-    """Which revision the tables are at, and which one this version of agentos needs."""
+    """The revision of the tables, and the one that this version of agentos needs."""
 
     current: str | None
-    """None: there are no tables yet."""
+    """None if there are no tables yet."""
     head: str
     version_table: str | None = None
-    """Where `current` is kept."""
+    """The table that stores `current`."""
     deferred: tuple[str, ...] = ()
-    """What `Schema.upgrade` has yet to do with current tables, in words; servers work without it."""
+    """Work that `Schema.upgrade` has yet to do on up-to-date tables. Servers run without it."""
 
     @property
     def is_current(self) -> bool:
-        """Whether servers can work with the tables."""
+        """Whether servers can use the tables."""
         return self.current == self.head
 
 
 class DatabaseSchema:
-    """The tables of one `PostgresDb`, to be created and upgraded. It blocks: call it in a thread.
+    """Creates and upgrades the tables of one `PostgresDb`. It blocks: call it in a thread.
 
-    `migrations` is where the revisions are, if not with the package.
+    `migrations` is the folder of the revisions, if they aren't with the package.
     """
 
     def __init__(self, url: URL, names: TableNames, *, migrations: Path | None = None) -> None:
@@ -71,12 +71,12 @@ class DatabaseSchema:
         self.is_ready = False
         """Whether `ensure` has succeeded."""
         self.role = row_security.ROLE
-        """Whom transactions act as, once `is_ready`; `""` is the role that logs in."""
+        """The role that transactions act as, once `is_ready`; `""` is the login role."""
 
     def ensure(self, *, create: bool) -> None:
-        """Makes sure, once, that the tables are up to date; without `create` it only looks.
+        """Ensures once that the tables are up to date; without `create` it only checks.
 
-        ConfigurationError if they aren't and can't be made so. What is deferred stays to be done.
+        ConfigurationError if they aren't and can't be upgraded. Deferred work isn't done.
         """
         with self._lock:
             if self.is_ready:
@@ -97,15 +97,15 @@ class DatabaseSchema:
                 role = self._bound_role()
             if role is None:
                 raise ConfigurationError(
-                    "Row-level security doesn't bind the role in db_url, and it may not act as "
-                    f"{row_security.ROLE}, which is bound: run `agentos db upgrade` with a role that owns "
-                    f"the tables and may create roles, and GRANT {row_security.ROLE} to the one in db_url."
+                    "Row-level security doesn't apply to the role in db_url, and the role may not act as "
+                    f"{row_security.ROLE}, to which it applies: run `agentos db upgrade` with a role that "
+                    f"owns the tables and may create roles, then GRANT {row_security.ROLE} to that in db_url."
                 )
             self.role = role
             self.is_ready = True
 
     def status(self) -> SchemaStatus:
-        """Looks, and changes nothing."""
+        """Reads the status without changing anything."""
         with self._permitted(), self._engine.begin() as connection:
             status = self._status(connection)
             if not status.is_current:
@@ -114,9 +114,9 @@ class DatabaseSchema:
             return replace(status, deferred=deferred.left(connection, self._tables, self._backfills()))
 
     def upgrade(self) -> SchemaStatus:
-        """Creates or upgrades the tables, all or nothing, and then does what is deferred.
+        """Creates or upgrades the tables in one transaction, then does the deferred work.
 
-        Whoever else tries meanwhile waits for the tables, and leaves the rest to the first.
+        Concurrent callers wait for the tables and leave the deferred work to the first.
         """
         self._revise()
         key = lock_key(f"upgrade {self._names.schema}")
@@ -207,7 +207,7 @@ class DatabaseSchema:
 
 
 def require_postgres(version: int) -> None:
-    """ConfigurationError if a server of this major version is too old."""
+    """ConfigurationError if this major version of the server is too old."""
     if version < OLDEST_POSTGRES:
         raise ConfigurationError(
             f"The server in db_url is Postgres {version}, and agentos needs {OLDEST_POSTGRES} or newer: "
@@ -217,17 +217,17 @@ def require_postgres(version: int) -> None:
 
 @cache
 def _revisions(migrations: Path) -> list[str]:
-    """All there are, the newest last: the numbers that the files' names begin with."""
+    """All revisions, newest last: the numbers that the file names start with."""
     files = (migrations / "versions").glob("[0-9]*.py")
     return sorted(file.stem.partition("_")[0] for file in files)
 
 
 def lock_key(name: str) -> int:
-    """The advisory lock that whoever changes the tables in schema `name` holds."""
+    """The advisory lock for changes to the tables in schema `name`."""
     return int.from_bytes(sha256(name.encode()).digest()[:8], signed=True)
 
 
 def migrations_folder() -> Path:
-    """Where the revisions are."""
+    """The folder of the revisions."""
     installed = Path(__file__).parents[1] / "migrations"
     return installed if installed.is_dir() else Path(__file__).parents[3] / "migrations"

@@ -1,7 +1,7 @@
-"""The table that holds the revision of a set of tables: which one it is, and how it gets its present name.
+"""The table that stores the revision of a set of tables, and its renaming.
 
-Sets are told apart by `TableNames.sessions`. Should several share that, the first has the present name, and
-the others keep the former one, which has a hash of all names.
+Sets are distinguished by `TableNames.sessions`. If several share it, the first gets the current name, and the
+others keep the former one, which contains a hash of all names.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ JOIN pg_catalog.pg_namespace ON pg_namespace.oid = relnamespace
 WHERE nspname = :schema AND relkind IN ('r', 'p')
 """)
 _FORMER_UNTIL: Final = "0006"
-"""The last revision at which all sets had the former name."""
+"""The last revision at which all sets used the former name."""
 _FORMER_TABLES: Final = slice(1, 9)
-"""The names of the tables that every set had at that revision."""
+"""The tables that every set had at that revision."""
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What revision a set of tables is at, and the table that says so."""
+    """The revision of a set of tables, and the table that stores it."""
 
     table: str
     revision: str | None
@@ -45,10 +45,10 @@ def find(connection: Connection, names: TableNames) -> Version | None:
 
 
 def settle(connection: Connection, names: TableNames) -> str:
-    """Where the revision is kept from now on: under the present name, unless that is another set's.
+    """Returns where the revision is stored from now on: under the current name, unless another set has it.
 
-    A view under the former name stays. A process of the release before that starts during the upgrade finds
-    the revision there; otherwise it would run its own revisions again, on tables that have moved on.
+    A view with the former name remains. A process of the previous release that starts during the upgrade
+    finds the revision there; otherwise it would run its revisions again on newer tables.
     """
     former, present, found = names.former_version_table, names.version_table, find(connection, names)
     if found is not None and found.table == present:

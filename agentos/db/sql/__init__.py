@@ -1,1 +1,1 @@
-"""The statements that are more than one table's."""
+"""SQL statements that involve several tables."""

@@ -1,8 +1,8 @@
-"""Reads the statements beside this module, and puts the tables' configured names into them.
+"""Loads the SQL files in this folder and inserts the configured table names.
 
-A file holds statements, each under a line `-- name: …`, and pieces that several of them share, each under a
-line `-- fragment: …`. In a statement `$piece` stands for a fragment and `$runs` for a table; a fragment names
-tables only. The lines of comment that follow are for readers, and aren't sent to Postgres.
+A file contains statements, each after a line `-- name: …`, and fragments that statements share, each after a
+line `-- fragment: …`. In a statement, `$name` stands for a fragment or a table; a fragment contains tables
+only. Comment lines after the header are not sent to Postgres.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _COMMENT: Final = re.compile(r"^--.*\n", re.MULTILINE)
 
 @lru_cache(maxsize=512)
 def statement(tables: Tables, name: str, **types: Any) -> TextClause:
-    """A statement; `types` are those of the parameters that Postgres can't guess or Python can't convert.
+    """A statement. `types` are those of parameters that Postgres can't infer or Python can't convert.
 
     Read once for all databases that share their tables.
     """
@@ -35,14 +35,14 @@ def statement(tables: Tables, name: str, **types: Any) -> TextClause:
 
 
 def assembled(tables: Tables, name: str, *, escape: str = ":") -> str:
-    """The SQL of a statement; `escape` is written for a colon in a table's name."""
+    """The SQL of a statement. `escape` replaces a colon in a table name."""
     found = {table: quoted.replace(":", escape) for table, quoted in tables.quoted().items()}
     template = Template(_read()["name"][name]).safe_substitute(_read()["fragment"])
     return Template(template).substitute(found)
 
 
 def subjects() -> dict[str, list[str]]:
-    """The names of all statements, by the name of their file."""
+    """The names of all statements, by file."""
     found = {
         file.stem: [name for sort, name, _ in _parts(file.read_text()) if sort == "name"] for file in _files()
     }

@@ -1,1 +1,1 @@
-"""What is stored, a class for each noun; `PostgresDb` is all of them."""
+"""Storage, one class per noun; `PostgresDb` combines them."""

@@ -1,4 +1,4 @@
-"""Accepting runs: one statement finds or makes the session, writes the row and reads what the run needs."""
+"""Accepts runs: one statement gets or creates the session, inserts the run and reads what it needs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from agentos.run.records import RunOutput, RunStatus
 from agentos.run.request import Multitask, RunRequest
 
 MAX_TITLE: Final = 80
-"""Characters of the first message that make a session's title."""
+"""Characters of the first message that are used as the session's title."""
 
 _CANCELLING: Final[dict[Multitask | None, Cancelling]] = {"interrupt": "cancel", "rollback": "rollback"}
 _OVER: Final = [status.value for status in RunStatus if status.is_final]
@@ -64,7 +64,7 @@ _RULES: Final[dict[str, Any]] = {
 
 
 class AcceptanceStore(Store):
-    """Runs that are to begin."""
+    """Accepts new runs."""
 
     def __init__(self, engine: Engine, tables: Tables) -> None:
         super().__init__(engine, tables)
@@ -82,11 +82,11 @@ class AcceptanceStore(Store):
         reads: RunReads | None = None,
         placement: Placement | None = None,
     ) -> OpenedRun:
-        """Finds or makes the session and commits the run's row, PENDING or RUNNING, in one round trip.
+        """Gets or creates the session and inserts the run as PENDING or RUNNING, in one round trip.
 
-        A run that has to wait for its turn in the session comes back PENDING. NotFoundError("Session") if the
-        session is another user's, or another runnable's. ConflictError if the run's id is taken, by
-        whomever; SessionBusyError, QueueFullError and IdempotencyConflictError as the request says.
+        A run that must wait for its turn in the session is returned as PENDING. NotFoundError("Session") if
+        the session belongs to another user or another runnable. ConflictError if any user has a run with the
+        id. SessionBusyError, QueueFullError and IdempotencyConflictError according to the request.
         """
         placement = placement or Placement()
         check_owner(owner, run.user_id)
@@ -106,7 +106,7 @@ class AcceptanceStore(Store):
                 rows = await self._reach(owner).execute(self._accept_run, wanted)
                 row = rows[0] if rows else None
         except IntegrityError as error:
-            raise ConflictError("There is a run with this run_id already.") from error
+            raise ConflictError("A run with this run_id already exists.") from error
         if has_rules and row is not None and row["refusal"]:
             return _known(run, request, row)
         if row is None or row["status"] is None:
@@ -126,9 +126,9 @@ class AcceptanceStore(Store):
         durable: bool,
         reads: RunReads | None = None,
     ) -> OpenedRun:
-        """Begins a nested run, or takes up the one that has its id.
+        """Creates a nested run, or reopens the one that has its id.
 
-        A paused one is RUNNING then; one that has ended comes back as it is. RunLostError unless
+        A paused one becomes RUNNING; a finished one is returned unchanged. RunLostError unless
         `parent_run_id` names a run that executes at this worker.
         """
         check_ids(run_id=run.run_id, runnable_id=run.runnable_id, parent_run_id=run.parent_run_id)
@@ -136,7 +136,7 @@ class AcceptanceStore(Store):
         wanted["over"] = _OVER
         rows = await self._reach(owner).execute(self._open_child, wanted)
         if not rows:
-            raise RunLostError("The parent of this run doesn't execute here any more.")
+            raise RunLostError("The parent of this run no longer executes here.")
         row = rows[0]
         found, segment, is_new = run_of(row), row["segment"], row["is_new"]
         return opened(found, request, row, durable=durable, segment=segment, is_new=is_new)
@@ -175,7 +175,7 @@ class AcceptanceStore(Store):
 
 
 def _has_rules(run: RunOutput, request: RunRequest, placement: Placement) -> bool:
-    """Whether accepting it takes more than writing it down."""
+    """Whether accepting the run takes more than an insert."""
     return bool(
         run.status is RunStatus.PENDING
         or placement.multitask
@@ -206,7 +206,7 @@ def _wanted(run: RunOutput, request: RunRequest, reads: RunReads, placement: Pla
 
 
 def _known(run: RunOutput, request: RunRequest, row: RowMapping) -> OpenedRun:
-    """The run that a repeated request began; or the error that says why a new one isn't accepted."""
+    """The existing run of a repeated request. Raises an error that says why a new one isn't accepted."""
     match row["refusal"]:
         case "known" if row["is_same"]:
             found = {
@@ -216,13 +216,13 @@ def _known(run: RunOutput, request: RunRequest, row: RowMapping) -> OpenedRun:
             }
             return OpenedRun(run=run.model_copy(update=found), request=request, is_new=False)
         case "known":
-            raise IdempotencyConflictError("This idempotency key was sent before, with another request.")
+            raise IdempotencyConflictError("This idempotency key was already used for a different request.")
         case "busy":
-            raise SessionBusyError("Another run of this session hasn't ended yet.")
+            raise SessionBusyError("Another run of this session is still live.")
         case "full":
-            raise QueueFullError("Too many runs wait for their turn. Try again later.")
+            raise QueueFullError("Too many runs are queued. Try again later.")
         case _:
-            raise QueueFullError("Too many of your runs wait for their turn. Try again later.")
+            raise QueueFullError("Too many of your runs are queued. Try again later.")
 
 
 def _title(run: RunOutput) -> str | None:

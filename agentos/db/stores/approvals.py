@@ -1,4 +1,4 @@
-"""Approvals in Postgres. What has become of a pending one shows on reading, by the database's clock."""
+"""Approvals in Postgres. Expiry and cancellation are computed on reading, with the database's clock."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _OVER: Final = [status.value for status in RunStatus if status.is_final]
 
 
 class ApprovalStore(Store):
-    """Approvals: a pending one reads as expired once its time is over, as cancelled once its run ended."""
+    """Approvals. A pending one reads as expired after its time, and as cancelled once its run has ended."""
 
     def __init__(self, engine: Engine, tables: Tables) -> None:
         super().__init__(engine, tables)
@@ -46,7 +46,7 @@ class ApprovalStore(Store):
         self._status = _status(tables)
 
     async def create_approvals(self, approvals: Sequence[Approval], *, owner: Owner) -> None:
-        """Stores those that aren't there yet. NotFoundError("Run") if one's run isn't the owner's."""
+        """Stores the new ones. NotFoundError("Run") if a run isn't the owner's."""
         for approval in approvals:
             check_ids(id=approval.id, run_id=approval.run_id, resolved_by=approval.resolved_by)
         run_ids = sorted({approval.run_id for approval in approvals})
@@ -61,7 +61,7 @@ class ApprovalStore(Store):
             raise NotFoundError("Run")
 
     async def get_approval(self, approval_id: str, *, owner: Owner) -> Approval | None:
-        """An approval; None if there is none."""
+        """An approval, or None."""
         rows = await self._reach(owner).execute(
             self._seen(owner).where(same(self._tables.approvals.c.id, approval_id))
         )
@@ -83,14 +83,14 @@ class ApprovalStore(Store):
     async def count_approvals(
         self, *, owner: Owner, user_id: str | None = None, session_id: str | None = None
     ) -> int:
-        """How many are pending."""
+        """The number of pending approvals."""
         query = ApprovalQuery(status="pending", user_id=user_id, session_id=session_id)
         matching = self._seen(owner).where(*self._conditions(query)).subquery()
         rows = await self._reach(owner).execute(select(func.count().label("total")).select_from(matching))
         return rows[0]["total"]
 
     async def approvals_of(self, run_ids: Sequence[str], *, owner: Owner) -> list[Approval]:
-        """All of these runs, the oldest first."""
+        """All approvals of these runs, oldest first."""
         table = self._tables.approvals
         matching = self._seen(owner).where(among(table.c.run_id, run_ids))
         rows = await self._reach(owner).execute(matching.order_by(table.c.created_at, table.c.id))
@@ -105,9 +105,9 @@ class ApprovalStore(Store):
         resolution_data: Json | None = None,
         owner: Owner,
     ) -> Approval | None:
-        """Decides a pending one, once; None if there is none. ConflictError if it isn't pending any more.
+        """Decides a pending approval, once; None if it doesn't exist. ConflictError if it isn't pending.
 
-        Whether `resolved_by` may decide is the caller's to know.
+        The caller must check that `resolved_by` may decide.
         """
         check_ids(resolved_by=resolved_by)
         table, runs = self._tables.approvals, self._tables.runs
@@ -132,7 +132,7 @@ class ApprovalStore(Store):
         return found
 
     async def expire_approvals(self) -> int:
-        """Writes down what reading shows: pending ones that are expired or cancelled; how many."""
+        """Stores the computed status of expired and cancelled approvals; returns how many."""
         table, runs = self._tables.approvals, self._tables.runs
         closing = (
             update(table)
@@ -143,7 +143,7 @@ class ApprovalStore(Store):
         return len(await self._reach(ANYONE).execute(closing))
 
     async def delete_approval(self, approval_id: str, *, owner: Owner) -> bool:
-        """Whether there was one."""
+        """Deletes an approval; returns whether it existed."""
         table = self._tables.approvals
         reach = self._reach(owner)
         statement = delete(table).where(same(table.c.id, approval_id), reach.covers(table))
@@ -181,7 +181,7 @@ class ApprovalStore(Store):
 
 
 def _status(tables: Tables) -> Case[Any]:
-    """What an approval is now: a pending one ends with its time or with its run, whichever came first."""
+    """Current status. A pending one ends when it expires or when its run ends, whichever is first."""
     table, runs = tables.approvals, tables.runs
     ended = extract("epoch", runs.c.updated_at)
     in_time = or_(table.c.expires_at.is_(None), ended < table.c.expires_at)

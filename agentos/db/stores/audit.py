@@ -1,4 +1,4 @@
-"""The audit in Postgres. Rows are only ever added: the server's role may do nothing else."""
+"""The audit in Postgres. The server's role may only insert rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FIELDS: Final = tuple(field.name for field in fields(AuditRecord))
 
 
 class AuditStore(Store):
-    """Rows that are added and never changed, each chained to the one before (`os.audit.chain`).
+    """Append-only rows, each chained to the previous one (`os.audit.chain`).
 
     They belong to the deployment, not to a user: these methods take no `owner`.
     """
@@ -33,14 +33,14 @@ class AuditStore(Store):
         self._append_audit = self._statement("append_audit")
 
     async def audit_head(self) -> Link:
-        """The last row, or the chain's beginning."""
+        """The last row, or the start of the chain."""
         table = self._tables.audit
         last = select(table.c.seq, table.c.hash).order_by(table.c.seq.desc()).limit(1)
         rows = await self._engine.execute(last)
         return Link(**rows[0]) if rows else BEGINNING
 
     async def append_audit(self, entries: Sequence[AuditEntry]) -> None:
-        """Adds them all, or none: ConflictError if another process was first."""
+        """Appends all rows or none: ConflictError if another process has appended in the meantime."""
         rows = [
             asdict(entry.record)
             | {"time": entry.record.time.isoformat(), "seq": entry.seq, "hash": entry.hash}
@@ -49,7 +49,7 @@ class AuditStore(Store):
         try:
             await self._engine.execute(self._append_audit, {"rows": dump(rows)})
         except IntegrityError as error:
-            raise ConflictError("The audit has gone on meanwhile.") from error
+            raise ConflictError("Another process has appended to the audit.") from error
 
     async def read_audit(self, *, after: int, limit: int) -> list[AuditEntry]:
         """The rows with a greater `seq`, in order."""
@@ -58,7 +58,7 @@ class AuditStore(Store):
         return [_entry(row) for row in await self._engine.execute(following)]
 
     async def list_audit(self, query: AuditQuery) -> Page[AuditEntry]:
-        """A page of the audit, the latest first."""
+        """A page of the audit, newest first."""
         table = self._tables.audit
         matching = select(table).where(*_conditions(table, query))
         reach = self._reach(ANYONE)

@@ -1,8 +1,7 @@
-"""Deleting what is old, and everything of a user.
+"""Deletes old data, and all data of a user.
 
-Old are sessions that nobody continues and event logs of runs that have ended. They go in batches, so that
-nothing is locked for long; processes that prune at once take turns. What somebody else holds is left for the
-next time.
+Old data are inactive sessions and the event logs of finished runs. They are deleted in batches, so that locks
+are short; processes that prune at once take turns. Rows that others have locked are left for the next time.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ from agentos.errors import ConflictError, InvalidInputError
 from agentos.run.owner import ANYONE
 
 BATCH: Final = 200
-"""Sessions or runs in one transaction."""
+"""Sessions or runs per transaction."""
 
 _TURN: Final = text("SELECT pg_advisory_xact_lock(:key)")
 
 
 class DeletionStore(Store):
-    """Housekeeping and the deletion of users: the operator's own calls, on everybody's rows."""
+    """Maintenance and deletion of users: calls by the operator, on everyone's rows."""
 
     def __init__(self, engine: Engine, tables: Tables) -> None:
         super().__init__(engine, tables)
@@ -54,18 +53,18 @@ class DeletionStore(Store):
         events_older_than: timedelta | None = None,
         dry_run: bool = False,
     ) -> Pruned:
-        """Deletes what is older than it needs to be.
+        """Deletes old data.
 
         `older_than`: whole sessions, with their runs, events and approvals, that haven't changed for that
-        long and have no run that is live or paused. `events_older_than`: the event logs of runs that ended
-        that long ago; the runs themselves stay, with all that was said.
+        long and have no live or paused run. `events_older_than`: the event logs of runs that finished that
+        long ago; the runs and their messages are kept.
 
-        In batches, each a transaction of its own, of one process at a time. The audit isn't pruned: each of
-        its rows vouches for the one before. `dry_run` only counts.
+        Works in batches, each in its own transaction, in one process at a time. The audit isn't pruned, since
+        each of its rows is chained to the previous one. `dry_run` only counts.
         """
         ages = [age for age in (older_than, events_older_than) if age is not None]
         if not ages or min(ages) < timedelta(0):
-            raise InvalidInputError("Say how old things may get: an age of 0 or more.", field="older_than")
+            raise InvalidInputError("Give a maximum age of 0 or more.", field="older_than")
         if dry_run:
             return await self._foretold(older_than, events_older_than)
         pruned = Pruned()
@@ -76,9 +75,9 @@ class DeletionStore(Store):
         return pruned
 
     async def delete_user(self, user_id: str) -> Receipt:
-        """Deletes everything that belongs to a user, at once or not at all. What they do meanwhile stays.
+        """Deletes all data of a user in one transaction. Rows that the user adds meanwhile are kept.
 
-        ConflictError while runs of theirs are live: cancel them first. What the audit says of the user stays.
+        ConflictError while the user has live runs: cancel them first. The user's rows in the audit are kept.
         """
         check_ids(user_id=user_id)
         async with self._engine.transaction(ANYONE) as transaction:
@@ -121,7 +120,7 @@ class DeletionStore(Store):
             pruned, after = pruned + row["events"], row["last"]
 
     async def _foretold(self, age: timedelta | None, log_age: timedelta | None) -> Pruned:
-        """What would go, all of it counted at one moment."""
+        """What would be deleted, counted in one snapshot."""
         async with self._engine.transaction(ANYONE, isolation="REPEATABLE READ") as transaction:
             row = (await transaction.execute(self._count_sessions, {"age": age}))[0]
             known = await dbos_rows.count(transaction, row["workflows"])

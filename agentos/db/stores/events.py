@@ -1,4 +1,4 @@
-"""The event log of runs in Postgres; whose events they are is what the run's row says."""
+"""The event log of runs in Postgres. The owner of an event is that of its run."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from agentos.run.owner import ANYONE, Owner
 
 # The runs are locked, so that whoever takes one over meanwhile does so before or after, and finds all lines.
 _PAGE: Final = 1000
-"""Lines that are read at once."""
+"""Events read at once."""
 
 
 def lines(run_id: str, events: Sequence[LoggedEvent]) -> list[dict[str, Any]]:
-    """Lines of a run's log, as they are sent to Postgres.
+    """Events of a run's log, encoded for Postgres.
 
-    As one JSON text: the driver takes far longer to quote arrays of texts as full of quotes as these.
+    As one JSON text, because the driver is much slower at quoting arrays of texts with many quotes.
     """
     return [{"run_id": run_id, "seq": event.seq, "name": event.name, "text": event.text} for event in events]
 
@@ -47,10 +47,10 @@ class EventStore(Store):
         owner: Owner,
         worker_id: str | None = None,
     ) -> set[str]:
-        """Appends batches of several runs and notifies every process; returns the runs that took theirs.
+        """Appends events of several runs and notifies all processes; returns the runs that accepted theirs.
 
-        A run that is gone, or another worker's now, takes none. A line that is in the log already stays as
-        it is, so a batch may be sent again.
+        Events are refused if the run is deleted or belongs to another worker. An event that is already in the
+        log stays unchanged, so a batch may be sent again.
         """
         wanted = {
             "lines": [line for run_id, events in batches.items() for line in lines(run_id, events)],
@@ -63,7 +63,7 @@ class EventStore(Store):
         return set(row["run_ids"] or ())
 
     async def read_news(self, after: Mapping[str, int], *, owner: Owner) -> dict[str, list[LoggedEvent]]:
-        """For each run the events with a greater `seq` than given, in order, at most 1000 a run."""
+        """For each run, its events after the given `seq`, in order, at most 1000 per run."""
         news: dict[str, list[LoggedEvent]] = {run_id: [] for run_id in after}
         wanted = [{"run_id": run_id, "after": bounded(seq)} for run_id, seq in after.items() if is_id(run_id)]
         for row in await self._reach(owner).execute(self._read_news, {"wanted": wanted}):
@@ -73,20 +73,20 @@ class EventStore(Store):
     async def read_events(
         self, run_id: str, *, after: int, owner: Owner, limit: int = 1000
     ) -> list[LoggedEvent]:
-        """The run's events with a greater `seq`, in order."""
+        """The run's events after the given `seq`, in order."""
         wanted = {"run_id": id_or_none(run_id), "after": bounded(after), "limit": bounded(limit)}
         rows = await self._reach(owner).execute(self._read_events, wanted)
         return [LoggedEvent(**row) for row in rows]
 
     async def last_seq(self, run_id: str, *, owner: Owner) -> int:
-        """The `seq` of the run's last event; 0 without one."""
+        """`seq` of the run's last event; 0 if there is none."""
         (row,) = await self._reach(owner).execute(self._last_seq, {"run_id": id_or_none(run_id)})
         return row["seq"]
 
     async def read_segment(self, run_id: str, *, paused: str) -> tuple[int, list[LoggedEvent]]:
-        """The log behind its last event named `paused`, and that one's `seq`; 0 if there is none.
+        """The events after the last one named `paused`, and that event's `seq`, or 0 if there is none.
 
-        The server's own call, on everybody's rows.
+        Called by the server, on everyone's rows.
         """
         lines: list[LoggedEvent] = []
         while True:

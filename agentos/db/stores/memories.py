@@ -1,4 +1,4 @@
-"""What is remembered about users, in Postgres."""
+"""Memories about users, in Postgres."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from agentos.run.records import Memory
 
 
 class MemoryStore(Store):
-    """What is remembered about users."""
+    """Memories about users."""
 
     async def create_memory(self, memory: Memory, *, owner: Owner) -> Memory:
-        """Stores a new one; ConflictError if the id is taken, by whomever."""
+        """Stores a new memory; ConflictError if any user has one with the id."""
         check_owner(owner, memory.user_id)
         check_ids(
             memory_id=memory.memory_id,
@@ -35,11 +35,11 @@ class MemoryStore(Store):
         statement = insert(table).values(dict(memory)).on_conflict_do_nothing().returning(table)
         rows = await self._reach(owner).execute(statement)
         if not rows:
-            raise ConflictError("There is a memory with this memory_id already.")
+            raise ConflictError("A memory with this memory_id already exists.")
         return _memory(rows[0])
 
     async def get_memory(self, memory_id: str, *, owner: Owner) -> Memory | None:
-        """A memory; None if there is none."""
+        """A memory, or None."""
         table = self._tables.memories
         reach = self._reach(owner)
         statement = select(table).where(same(table.c.memory_id, memory_id), reach.covers(table))
@@ -63,7 +63,7 @@ class MemoryStore(Store):
     async def update_memory(
         self, memory_id: str, *, memory: str, topics: Sequence[str] | None, owner: Owner
     ) -> Memory | None:
-        """The changed memory, or None if there is none. `topics=None` leaves them alone."""
+        """Changes a memory; None if it doesn't exist. `topics=None` keeps them."""
         new: dict[str, Any] = {"memory": memory, "updated_at": func.now()}
         if topics is not None:
             _check_topics(topics)
@@ -81,7 +81,7 @@ class MemoryStore(Store):
         return len(await reach.execute(statement.returning(table.c.memory_id)))
 
     async def memory_topics(self, *, owner: Owner, user_id: str | None = None) -> list[str]:
-        """Every topic in use, sorted."""
+        """All topics in use, sorted."""
         table = self._tables.memories
         reach = self._reach(owner)
         topic = func.unnest(table.c.topics, type_=Text()).label("topic")
@@ -93,7 +93,7 @@ class MemoryStore(Store):
     async def memory_stats(
         self, *, owner: Owner, user_id: str | None = None, limit: int = 20, page: int = 1
     ) -> Page[MemoryStats]:
-        """A line per user, the latest first."""
+        """One row per user, most recently updated first."""
         table = self._tables.memories
         reach = self._reach(owner)
         latest = func.max(table.c.updated_at)

@@ -1,4 +1,4 @@
-"""News from all processes: one connection that listens, for as long as somebody wants to know."""
+"""Notifications from all processes, over one connection that is open while someone listens."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from agentos.db.stores.store import Store
 _logger = logging.getLogger(__name__)
 
 _PAUSES: Final = (0.5, 1.0, 2.0, 5.0)
-"""Seconds between the tries to connect again; the last one counts for all further ones."""
+"""Seconds between attempts to reconnect; the last value repeats."""
 
 
 class NotificationStore(Store):
-    """What processes tell one another. The server's own, about everybody's runs; ids only."""
+    """Notifications between processes. For the server itself: about everyone's runs, with ids only."""
 
     async def notifications(self) -> AsyncGenerator[Notification]:
-        """News as it comes, over one connection of its own; reconnects by itself until it is closed."""
+        """Yields notifications over a separate connection, which reconnects automatically until closed."""
         failures = 0
         while True:
             try:
@@ -33,7 +33,9 @@ class NotificationStore(Store):
                         failures = 0
                         yield told
             except (OperationalError, InterfaceError) as error:
-                _logger.warning("Listening to Postgres ended (%s)", type(error).__name__)
+                _logger.warning(
+                    "Lost the notification connection to Postgres (%s), reconnecting", type(error).__name__
+                )
             await asyncio.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
             failures += 1
 
@@ -52,7 +54,7 @@ _TOLD: Final = TypeAdapter(dict[Literal["events", "cancel", "queue"], list[str]]
 
 
 def _read(payload: str) -> Notification | None:
-    """What was told; None if it wasn't one of us who told it."""
+    """Parses a payload; None if it isn't from agentos."""
     try:
         ((kind, run_ids),) = _TOLD.validate_json(payload).items()
     except ValueError:

@@ -1,4 +1,4 @@
-"""Runs that were accepted: their outcome, and reading them."""
+"""Accepted runs: storing their outcome, and reading them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from agentos.run.records import RunOutput, RunStatus
 from agentos.run.text import mended
 
 _ONCE: Final = {"time_to_first_token"}
-"""What isn't summed: the first run's is the session's, as `Metrics` adds up."""
+"""Metrics that aren't summed: the first run's value is the session's, as in `Metrics`."""
 
 
 class RunStore(Store):
-    """Runs, each its own row."""
+    """Runs, one row each."""
 
     def __init__(self, engine: Engine, tables: Tables) -> None:
         super().__init__(engine, tables)
@@ -59,16 +59,16 @@ class RunStore(Store):
         replaces: str | None = None,
         events: Sequence[LoggedEvent] = (),
     ) -> None:
-        """Stores the run's outcome or pause, its session's state and its sums, in one round trip.
+        """Stores the run's outcome or pause, its session's state and its metrics, in one round trip.
 
-        `earlier`: what the session has of the run's metrics already; a nested run adds nothing, for its
-        tokens are its root's too. `replaces`: the run that becomes REGENERATED if this one is COMPLETED.
-        `events` go to the log, and to every process, with it: the outcome and the run's last event are both
-        there or neither is. Nested runs that haven't ended end with it.
+        `earlier`: the part of the run's metrics that the session already includes; a nested run adds nothing,
+        since its tokens are included in its root's. `replaces`: the run that becomes REGENERATED if this one
+        is COMPLETED. `events` are logged and sent to all processes in the same transaction: the outcome and
+        the run's last event are stored together or not at all. Unfinished nested runs end with it.
 
-        A run that has ended already stays as it is, so this may be tried again. One that is to be undone, and
-        is CANCELLED, is deleted. RunLostError if the run is another worker's now, NotFoundError("Run") if
-        there is no such run any more.
+        A finished run stays unchanged, so the call may be repeated. A run that is to be rolled back, and is
+        CANCELLED, is deleted. RunLostError if the run belongs to another worker, NotFoundError("Run") if it
+        no longer exists.
         """
         check_ids(run_id=run.run_id, session_id=run.session_id)
         outcome = run_row(run) | {
@@ -88,7 +88,7 @@ class RunStore(Store):
             raise RunLostError(f"Another process executes the run {run.run_id!r}.")
 
     async def get_run(self, run_id: str, *, owner: Owner, session_id: str | None = None) -> RunOutput | None:
-        """A run in full; None if there is none, or none in that session."""
+        """The whole run; None if it doesn't exist, or not in that session."""
         table = self._tables.runs
         reach = self._reach(owner)
         statement = select(table).where(same(table.c.run_id, run_id), reach.covers(table))
@@ -98,7 +98,7 @@ class RunStore(Store):
         return run_of(rows[0]) if rows else None
 
     async def run_status(self, run_id: str, *, owner: Owner) -> RunStatus | None:
-        """The status of a run, however big, without reading the rest of it; None if there is none."""
+        """The status of a run, without reading the rest of it; None if it doesn't exist."""
         table, reach = self._tables.runs, self._reach(owner)
         statement = select(table.c.status).where(same(table.c.run_id, run_id), reach.covers(table))
         rows = await reach.execute(statement)
@@ -115,10 +115,10 @@ class RunStore(Store):
         messages: bool = True,
         nested: bool = False,
     ) -> list[RunOutput]:
-        """A session's runs, oldest first; times are epoch seconds, inclusive.
+        """A session's runs, oldest first. Times are epoch seconds, inclusive.
 
-        Without `messages`, which are most of a run, they aren't read. `nested` adds the runs that are part of
-        others.
+        Without `messages`, which are the largest part of a run, they aren't read. `nested` includes nested
+        runs.
         """
         table = self._tables.runs
         reach = self._reach(owner)
@@ -137,7 +137,7 @@ class RunStore(Store):
 
 
 def _sums(metrics: Metrics, earlier: Metrics) -> dict[str, Any]:
-    """What the session's sums grow by, and what is only set if it isn't there."""
+    """The amounts to add to the session's metrics, and the values to set only if they are absent."""
     now, before = metrics.model_dump(exclude_none=True), earlier.model_dump(exclude_none=True)
     more = {name: value - before.get(name, 0) for name, value in now.items() if name not in _ONCE}
     return {"first": {name: value for name, value in now.items() if name in _ONCE}, "more": more}

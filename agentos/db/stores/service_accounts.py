@@ -20,21 +20,21 @@ _FIELDS: Final = tuple(field.name for field in fields(ServiceAccount))
 
 
 class ServiceAccountStore(Store):
-    """Machines and the hashes (SHA-256, in hex) of their tokens.
+    """Service accounts and the hashes (SHA-256, in hex) of their tokens.
 
     They belong to the deployment, not to a user: these methods take no `owner`.
     """
 
     async def create_service_account(self, account: ServiceAccount, *, token_hash: str) -> None:
-        """Stores a new one; ConflictError if one that isn't revoked has the name."""
+        """Stores a new one; ConflictError if an account that isn't revoked has the name."""
         table = self._tables.service_accounts
         row = asdict(account) | {"scopes": list(account.scopes), "token_hash": token_hash}
         statement = insert(table).values(row).on_conflict_do_nothing().returning(table.c.id)
         if not await self._engine.execute(statement):
-            raise ConflictError("There is a service account with this name already: revoke it first.")
+            raise ConflictError("A service account with this name already exists: revoke it first.")
 
     async def find_service_account(self, token_hash: str) -> ServiceAccount | None:
-        """Whose token has the hash, whether or not it is still valid."""
+        """The account whose token has the hash, whether or not it is still valid."""
         table = self._tables.service_accounts
         rows = await self._engine.execute(select(table).where(same(table.c.token_hash, token_hash)))
         return _account(rows[0]) if rows else None
@@ -52,14 +52,14 @@ class ServiceAccountStore(Store):
         return Page(rows=[_account(row) for row in rows], total=total)
 
     async def revoke_service_account(self, account_id: str) -> bool:
-        """Ends it now, for good; whether there is one. The first time counts."""
+        """Revokes it permanently; returns whether it exists. The time of the first revocation is kept."""
         table = self._tables.service_accounts
         revoked_at = func.coalesce(table.c.revoked_at, func.now())
         statement = update(table).where(same(table.c.id, account_id)).values(revoked_at=revoked_at)
         return bool(await self._engine.execute(statement.returning(table.c.id)))
 
     async def touch_service_accounts(self, account_ids: Sequence[str]) -> None:
-        """Notes that they were used, for each at most once a minute."""
+        """Records that accounts were used, each at most once a minute."""
         table = self._tables.service_accounts
         used = table.c.last_used_at
         is_due = or_(used.is_(None), used < func.now() - text("interval '1 minute'"))

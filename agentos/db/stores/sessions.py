@@ -1,4 +1,4 @@
-"""Conversations in Postgres."""
+"""Sessions in Postgres."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ class SessionStore(Store):
         self._fork = self._statement("fork_session", through_run_id=Text)
 
     async def create_session(self, session: Session, *, owner: Owner) -> Session:
-        """Stores a new one; ConflictError if the id is taken, by whomever."""
+        """Stores a new session; ConflictError if any user has one with the id."""
         check_owner(owner, session.user_id)
         check_ids(session_id=session.session_id, runnable_id=session.runnable_id, user_id=session.user_id)
         table = self._tables.sessions
         statement = insert(table).values(dict(session)).on_conflict_do_nothing().returning(table)
         rows = await self._reach(owner).execute(statement)
         if not rows:
-            raise ConflictError("There is a session with this session_id already.")
+            raise ConflictError("A session with this session_id already exists.")
         return _session(rows[0])
 
     async def get_session(self, session_id: str, *, owner: Owner) -> Session | None:
-        """A session without its runs; None if there is none."""
+        """A session without its runs, or None."""
         table = self._tables.sessions
         reach = self._reach(owner)
         statement = select(table).where(same(table.c.session_id, session_id), reach.covers(table))
@@ -61,7 +61,7 @@ class SessionStore(Store):
         return Page(rows=[_session(row) for row in rows], total=total)
 
     async def update_session(self, session_id: str, change: SessionChange, *, owner: Owner) -> Session | None:
-        """The changed session, or None if there is none."""
+        """Changes a session; None if it doesn't exist."""
         given = {
             "session_name": change.session_name,
             "session_state": change.session_state,
@@ -91,10 +91,10 @@ class SessionStore(Store):
     async def fork_session(
         self, session_id: str, *, new_session_id: str, through_run_id: str | None = None, owner: Owner
     ) -> Session | None:
-        """Copies a session with its runs that have ended, up to `through_run_id`; None if there is none.
+        """Copies a session with its finished runs, up to `through_run_id`; None if it doesn't exist.
 
-        The copies have ids of their own and say in `forked_from_run_id` whose they are. Nested runs and event
-        logs stay behind. ConflictError if there is nothing to copy or the new id is taken.
+        The copies have new ids and name their originals in `forked_from_run_id`. Nested runs and event logs
+        aren't copied. ConflictError if there is nothing to copy or the new id is taken.
         """
         check_ids(new_session_id=new_session_id, through_run_id=through_run_id)
         wanted = {
@@ -110,7 +110,7 @@ class SessionStore(Store):
             which = "no run" if through_run_id is None else f"no run {through_run_id!r}"
             raise ConflictError(f"The session has {which} of its own that has ended.")
         if row["session_id"] is None:
-            raise ConflictError("There is a session with this session_id already.")
+            raise ConflictError("A session with this session_id already exists.")
         return Session.model_validate(row)
 
 

@@ -1,8 +1,8 @@
-"""What the parts of `PostgresDb` have in common: the tables, the door to them, and pages.
+"""Shared parts of the stores of `PostgresDb`: tables, engine and pages.
 
-Every method that touches a user's rows takes `owner`, without a default: the rows that it sees and changes
-are exactly those that `run.owner.may_see` allows. Another owner's row is as absent as one that doesn't exist.
-DatabaseUnavailableError from any method means that Postgres doesn't answer.
+Every method that accesses a user's rows takes `owner`, without a default. It sees and changes exactly the
+rows that `run.owner.may_see` allows; another owner's row is treated as absent. Any method raises
+DatabaseUnavailableError if Postgres doesn't respond.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ AnySelect = Select[*tuple[Any, ...]]
 
 
 class Store:
-    """One database's tables."""
+    """The tables of one database."""
 
     def __init__(self, engine: Engine, tables: Tables) -> None:
         self._engine = engine
@@ -36,14 +36,14 @@ class Store:
         return self._engine.reach(owner)
 
     def _lock(self, *parts: str) -> str:
-        """The name of a lock that processes share which have the same table of runs."""
+        """The name of a lock shared by processes with the same table of runs."""
         return "/".join((self._tables.names.schema, self._tables.names.runs, *parts))
 
 
 async def read_page(
     reach: Reach, matching: AnySelect, order: Sequence[ColumnElement[Any]], *, limit: int, page: int
 ) -> tuple[Sequence[RowMapping], int]:
-    """The rows of a page, from 1, and how many match in all; one round trip unless it's past the end."""
+    """The rows of a page, from 1, and the total count. One round trip, unless the page is past the end."""
     if limit < 1 or page < 1:
         field = "limit" if limit < 1 else "page"
         raise InvalidInputError(f"{field} must be 1 or more.", field=field)

@@ -1,4 +1,4 @@
-"""Taking a session out of the database, and putting one in, line by line."""
+"""Exports and imports sessions as lines of JSON."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from agentos.run.records import RunOutput, RunStatus, Session
 
 RUNS: Final = 10
 EVENTS: Final = 500
-"""How many are in memory at once."""
+"""Events in memory at once."""
 
 _LEFT_OUT: Final = [status.value for status in RunStatus if not status.is_final]
 
@@ -39,7 +39,7 @@ class TransferStore(Store):
         self._import_events = self._statement("import_events", batch=PAYLOAD)
 
     async def export_session(self, session_id: str, *, owner: Owner) -> AsyncGenerator[str]:
-        """The session as lines of JSON (`contracts.transfer`), of one moment; NotFoundError at the first."""
+        """A snapshot of the session as JSON lines (`contracts.transfer`). NotFoundError on the first line."""
         async with self._engine.transaction(owner, isolation="REPEATABLE READ") as transaction:
             yield written(await self._session_line(transaction, session_id, owner))
             position = 0
@@ -59,11 +59,11 @@ class TransferStore(Store):
         user_id: str | None = None,
         new_ids: bool = False,
     ) -> Imported:
-        """Stores an exported session, all of it or nothing.
+        """Imports a session in one transaction.
 
-        It becomes `user_id`'s, else the owner's, else (for anyone) the user's that it was. It counts as
-        changed now. InvalidInputError names the line that can't be used; ConflictError if an id is taken,
-        which can't happen with `new_ids`.
+        It is assigned to `user_id`, else to the owner, else (for ANYONE) to its original user. Its time of
+        last change is now. InvalidInputError names the invalid line. ConflictError if an id is taken, which
+        can't happen with `new_ids`.
         """
         reading, making = Reading(), _Making(owner, user_id, new_ids=new_ids)
         async with self._engine.transaction(owner) as transaction:
@@ -130,13 +130,13 @@ class TransferStore(Store):
         row = {name: value for name, value in dict(session).items() if name != "updated_at"}
         adding = insert(table).values(row).on_conflict_do_nothing().returning(table.c.session_id)
         if not await transaction.execute(adding):
-            raise ConflictError("There is a session with this session_id already: import it with new ids.")
+            raise ConflictError("A session with this session_id already exists: import it with new ids.")
 
     async def _add_run(self, transaction: Transaction, run: RunOutput) -> None:
         table = self._tables.runs
         adding = insert(table).values(run_row(run)).on_conflict_do_nothing().returning(table.c.run_id)
         if not await transaction.execute(adding):
-            raise ConflictError(f"There is a run {run.run_id!r} already: import the session with new ids.")
+            raise ConflictError(f"Run {run.run_id!r} already exists: import the session with new ids.")
 
     async def _flush(self, transaction: Transaction, making: _Making) -> None:
         batch = [{"seq": event.seq, "name": event.name, "text": event.text} for event in making.waiting]
@@ -146,7 +146,7 @@ class TransferStore(Store):
 
 
 class _Making:
-    """What becomes of what is read: whose it is, and which ids it has."""
+    """The owner and the ids of the imported rows."""
 
     def __init__(self, owner: Owner, user_id: str | None, *, new_ids: bool) -> None:
         self._owner = owner
@@ -154,7 +154,7 @@ class _Making:
         self.user_id = user_id if user_id is not None or owner is ANYONE else owner
         self.session_id = self.run_id = self._old_session_id = ""
         self.waiting: list[LoggedEvent] = []
-        """The events of the last run that aren't stored yet."""
+        """Events of the last run that aren't stored yet."""
         self.runs = self.events = 0
 
     def session(self, session: Session) -> Session:
@@ -201,5 +201,5 @@ class _Making:
 
 
 def _other(namespace: UUID | None, old: str) -> str:
-    """The new id of an old one: always the same, so that references can come before what they refer to."""
+    """The new id for an old one. Always the same, since a reference may precede its target."""
     return old if namespace is None else str(uuid5(namespace, old))

@@ -1,6 +1,6 @@
-"""Runs that processes hold and lose.
+"""Workers and the runs assigned to them.
 
-Only `reopen_run` and `cancel_run` act for a caller, and take an `owner`.
+Only `reopen_run` and `cancel_run` act for a caller and take an `owner`.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ class WorkerStore(Store):
         return f"{self._tables.names.schema}.{self._tables.names.executors}"
 
     async def beat(self, worker_id: str) -> list[str]:
-        """Says that the worker lives; returns those of its runs that somebody wants to end."""
+        """Records that the worker is alive; returns its runs that are to be cancelled."""
         rows = await self._reach(ANYONE).execute(self._beat, {"worker_id": worker_id})
         return [row["run_id"] for row in rows]
 
     async def leave(self, worker_id: str) -> None:
-        """Forgets the worker; its runs are orphaned at once."""
+        """Removes the worker; its runs are orphaned immediately."""
         await self._reach(ANYONE).execute(self._leave, {"worker_id": worker_id})
 
     async def adopt_runs(
@@ -73,13 +73,13 @@ class WorkerStore(Store):
         runnables: Sequence[tuple[Kind, str]],
         held: Sequence[str],
     ) -> list[Assignment]:
-        """Takes over the live runs of workers that are gone or silent for `dead_after` seconds.
+        """Takes over the live runs of workers that left or haven't reported for `dead_after` seconds.
 
-        Durable ones only if they are of one of `runnables` or to be cancelled: another process may continue
-        the rest. They come back RUNNING; of those that were waiting PENDING for a caller at the dead process,
-        durable ones wait on, for any process. Each orphan is given to one worker only. PENDING runs without a
-        worker aren't orphans; the worker's own runs are, after three times as long, if it doesn't know of
-        them, because an answer of the database was lost. Those that it knows of are `held`.
+        Durable runs are included only if their runnable is in `runnables` or they are to be cancelled;
+        another process may continue the rest. Adopted runs are RUNNING. Of runs that were PENDING for a
+        caller at the dead process, durable ones keep waiting, for any process. Each orphan is given to one
+        worker only. PENDING runs without a worker aren't orphans. The worker's own runs are adopted too,
+        after three times as long, if they aren't in `held`: then a response of the database was lost.
         """
         wanted = {
             "worker_id": worker_id,
@@ -100,11 +100,11 @@ class WorkerStore(Store):
     async def claim_runs(
         self, worker_id: str, *, runnables: Sequence[tuple[Kind, str]], limits: Limits, most: int
     ) -> list[Assignment]:
-        """Takes up to `most` PENDING runs that may start now, oldest first, and makes them RUNNING.
+        """Claims up to `most` PENDING runs that may start now, oldest first, and makes them RUNNING.
 
-        Those of one of `runnables` that have no worker, and those of this worker. Limits count, and hold
-        back, background runs only; a run with a `multitask` policy starts once no run accepted before it is
-        live in its session. A run that is to be cancelled waits for nothing. Exact across processes.
+        These are runs of `runnables` without a worker, and runs of this worker. Limits count and delay
+        background runs only. A run with a `multitask` policy starts once no earlier run of its session is
+        live. A run that is to be cancelled never waits. The limits are exact across processes.
         """
         wanted = {
             "worker_id": worker_id,
@@ -124,15 +124,15 @@ class WorkerStore(Store):
         return claimed
 
     async def take_run(self, run_id: str, *, worker_id: str, segment: int) -> Assignment | None:
-        """Makes a RUNNING run this worker's; None if it isn't RUNNING, or not in that segment."""
+        """Assigns a RUNNING run to this worker; None if it isn't RUNNING or not in that segment."""
         wanted = {"run_id": id_or_none(run_id), "worker_id": worker_id, "segment": segment}
         taken = _assignments(await self._reach(ANYONE).execute(self._take_run, wanted))
         return taken[0] if taken else None
 
     async def open_run(self, run_id: str, *, worker_id: str, reads: RunReads) -> OpenedRun | None:
-        """The worker's own run with all it needs to execute it; None if it isn't the worker's.
+        """The worker's run with everything needed to execute it; None if it isn't the worker's.
 
-        The history is of the runs that were accepted before it.
+        The history contains the runs that were accepted before it.
         """
         wanted = reading(reads) | {"run_id": id_or_none(run_id), "worker_id": worker_id}
         rows = await self._reach(ANYONE).execute(self._open_run, wanted)
@@ -158,11 +158,11 @@ class WorkerStore(Store):
         worker_id: str | None,
         recorded: bool = True,
     ) -> int:
-        """Continues a PAUSED run with the tools as `run` has them now; returns its new segment.
+        """Continues a PAUSED run with the tools as they are in `run`; returns its new segment.
 
-        At a worker it is RUNNING, without one it is PENDING, as a background run. `changes` are put over its
-        stored request. Unless its steps are `recorded`, a durable run isn't durable any more. ConflictError
-        if it isn't PAUSED (any more), or was continued since `run` was read; NotFoundError("Run").
+        With a worker it becomes RUNNING, without one PENDING, as a background run. `changes` override its
+        stored request. Unless its steps are `recorded`, a durable run stops being durable. ConflictError if
+        it isn't PAUSED, or was continued since `run` was read; NotFoundError("Run").
         """
         row = run_row(run)
         wanted = {
@@ -178,17 +178,17 @@ class WorkerStore(Store):
         if not rows:
             raise NotFoundError("Run", run.run_id)
         if rows[0]["segment"] is None:
-            raise ConflictError("The run isn't paused any more.")
+            raise ConflictError("The run is no longer paused.")
         return rows[0]["segment"]
 
     async def cancel_run(
         self, run_id: str, *, worker_id: str, owner: Owner, how: Cancelling = "cancel"
     ) -> RunStatus | None:
-        """Asks for a run to end, and notifies every process; the status it had, None if there is no such run.
+        """Requests cancellation of a run and notifies all processes. Returns its status, or None.
 
-        A run that no process of ours executes (PENDING, PAUSED, or a script's, which counts as PENDING)
-        becomes RUNNING here, for this worker to end it. A run that has ended stays as it is, and the first of
-        several wishes holds. One that pauses all the same becomes PENDING, to be claimed and ended.
+        A run that no worker executes (PENDING, PAUSED, or a script's, which counts as PENDING) becomes
+        RUNNING at this worker, which must end it. A finished run stays unchanged, and the first of several
+        requests wins. A run that pauses despite the request becomes PENDING, to be claimed and ended.
         """
         wanted = {"run_id": id_or_none(run_id), "worker_id": worker_id, "how": how}
         rows = await self._reach(owner).execute(self._cancel_run, wanted)
@@ -200,7 +200,7 @@ def _listed(runnables: Sequence[tuple[Kind, str]]) -> list[dict[str, str]]:
 
 
 def _assignments(rows: Sequence[RowMapping]) -> list[Assignment]:
-    """What rows say, the run that was accepted first before the others."""
+    """Assignments from rows, in the order in which the runs were accepted."""
     names = ("run_id", "kind", "runnable_id", "segment", "durable", "cancelling")
 
     def position(row: RowMapping) -> Any:

@@ -1,6 +1,6 @@
-"""OpenAI's models, and every server that speaks its HTTP (`base_url`).
+"""Models of OpenAI and of servers with a compatible API (`base_url`).
 
-Importing this is cheap: the vendor's SDK is loaded by the first request.
+Importing this is cheap: the first request loads the vendor's SDK.
 """
 
 from agentos.models.openai.chat import OpenAIChat

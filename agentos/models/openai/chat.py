@@ -1,4 +1,4 @@
-"""OpenAI's chat completions, and every server that speaks them."""
+"""The chat completions API of OpenAI and compatible servers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class OpenAIChat(OpenAIModel):
 
     name: str = "OpenAIChat"
     max_tokens: int | None = None
-    """The older name of `max_completion_tokens`; many other servers know only this one."""
+    """The older name of `max_completion_tokens`, and the only one that many other servers support."""
     max_completion_tokens: int | None = None
     seed: int | None = None
     stop: str | Sequence[str] | None = None
@@ -124,7 +124,7 @@ def _image(image: Image) -> Json:
 def _file(file: File) -> Json:
     if file.content is None:
         raise ModelError(
-            "Chat completions take a document's bytes, not its address: "
+            "Chat completions accept a document's bytes, not its URL: "
             "send the content, or use OpenAIResponses.",
             code="model_rejected",
         )

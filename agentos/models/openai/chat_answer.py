@@ -1,4 +1,4 @@
-"""A chat completion, whole or in chunks, read into a `ModelResponse`."""
+"""Parses a chat completion, complete or streamed, into a `ModelResponse`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agentos.models.openai.failures import broken_off, failure, nonsense, used_u
 from agentos.run.messages import Metrics
 
 _REASONING = AliasChoices("reasoning_content", "reasoning")
-"""OpenAI keeps its own to itself; DeepSeek, vLLM, OpenRouter and others show it under one of these names."""
+"""Fields with reasoning text from DeepSeek, vLLM, OpenRouter and others. OpenAI sends none."""
 
 
 class _Function(Received):
@@ -28,7 +28,7 @@ class _ToolCall(Received):
 
 
 class _Words(Received):
-    """A chunk's `delta`, or the `message` of a whole completion: the same shape."""
+    """The `delta` of a chunk or the `message` of a complete answer, which have the same shape."""
 
     content: str | None = None
     refusal: str | None = None
@@ -74,7 +74,7 @@ class _Call:
 
 
 class ChatAnswer:
-    """Puts the first choice of a completion together."""
+    """Assembles the first choice of a completion."""
 
     def __init__(self) -> None:
         self._id: str | None = None

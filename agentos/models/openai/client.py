@@ -1,7 +1,7 @@
-"""The official client: loaded late, made once per event loop, spoken to in JSON.
+"""The official client: loaded lazily, created once per event loop, and used with plain JSON.
 
-Requests go through its documented method for any path (`post`), which brings connections, retries and
-Retry-After. Its answer is read raw, whole or event by event, at half the cost of the typed methods.
+Requests use its documented method for arbitrary paths (`post`), which handles connections, retries and
+Retry-After. The response is read raw, complete or event by event, at half the cost of the typed methods.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 _LEFTOVER_SECONDS: Final = 0.1
-"""How long the end of a body is waited for behind the last event: only then is its connection used again."""
+"""Seconds to wait for the end of the body after the last event. Only then can the connection be reused."""
 
 
 class Settings(Protocol):
-    """Where and as whom to connect."""
+    """URL and credentials."""
 
     api_key: str | None
     organization: str | None
@@ -50,7 +50,7 @@ def _tls() -> SSLContext:
 
 
 async def load() -> None:
-    """Imports the SDK and reads the certificates, once, in a thread: it takes most of a second."""
+    """Imports the SDK and loads the certificates, once, in a thread, since it takes most of a second."""
     if not _tls.cache_info().currsize:
         await asyncio.to_thread(_tls)
 
@@ -58,7 +58,7 @@ async def load() -> None:
 def connect(settings: Settings) -> AsyncOpenAI:
     """A client for the running loop; `load` must have returned.
 
-    Raises ModelError without a usable API key, ConfigurationError for an address that is none.
+    ModelError without a usable API key, ConfigurationError for an invalid URL.
     """
     import httpx2
     from openai import AsyncOpenAI, DefaultAsyncHttpxClient, OpenAIError
@@ -89,7 +89,7 @@ def connect(settings: Settings) -> AsyncOpenAI:
 
 
 def is_plain(text: str) -> bool:
-    """Whether `text` may stand in a header."""
+    """Whether `text` is allowed in a header."""
     return text.isascii() and text.isprintable()
 
 
@@ -104,7 +104,7 @@ def _no_address() -> ConfigurationError:
 
 
 async def fetch(client: AsyncOpenAI, path: str, content: bytes) -> bytes:
-    """The body of the answer to one request."""
+    """The response body of one request."""
     import httpx2
 
     response = await client.post(path, cast_to=httpx2.Response, content=content)
@@ -113,9 +113,9 @@ async def fetch(client: AsyncOpenAI, path: str, content: bytes) -> bytes:
 
 @asynccontextmanager
 async def stream(client: AsyncOpenAI, path: str, content: bytes) -> AsyncGenerator[AsyncGenerator[JsonValue]]:
-    """The answer to one request, event by event; leaving the context closes the connection.
+    """The response of one request, event by event. Leaving the context closes the connection.
 
-    A provider's error in place of an event is raised as the SDK's APIError.
+    An error that the provider sends as an event is raised as the SDK's APIError.
     """
     from openai import AsyncStream
 

@@ -1,4 +1,4 @@
-"""What chat completions and responses have in common on the wire."""
+"""Shared encoding of chat completions and responses."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 class Received(BaseModel):
-    """A piece of an answer: checked, read leniently, and silent about its content when it doesn't fit."""
+    """Part of a response: validated leniently, with errors that don't quote its content."""
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
 
 def dump(body: Mapping[str, Any]) -> bytes:
-    """The request's JSON. A lone surrogate, which UTF-8 can't carry, becomes `?`."""
+    """Encodes the request as JSON. A lone surrogate, which UTF-8 can't represent, becomes `?`."""
     try:
         return to_json(body)
     except PydanticSerializationError:
@@ -37,12 +37,12 @@ def dump(body: Mapping[str, Any]) -> bytes:
 
 
 def given(**options: object) -> Json:
-    """The options that somebody set."""
+    """The options that are set."""
     return {name: value for name, value in options.items() if value is not None}
 
 
 def data_url(media: Media, fallback: str) -> str:
-    """The bytes of `media` as a `data:` URL, by its own type or else the one its file name suggests."""
+    """`media` as a `data:` URL, with its own type or the one suggested by its file name."""
     assert media.content is not None, "only bytes make a data URL"
     kind = media.mime_type or guess_type(media.filename or "")[0] or fallback
     return f"data:{kind};base64,{b64encode(media.content).decode()}"
@@ -59,9 +59,9 @@ def schema_format(wanted: ResponseFormat) -> Json:
 
 
 def sendable(arguments: str) -> str:
-    """A call's arguments as they may be sent back: some servers refuse a history with broken JSON.
+    """A call's arguments in a form that can be sent back. Some servers refuse a history with invalid JSON.
 
-    Nothing is lost: the tool's answer, next in the history, says what was broken.
+    Nothing is lost: the tool's answer, next in the history, says what was invalid.
     """
     try:
         return arguments if isinstance(from_json(arguments), dict) else "{}"
@@ -70,12 +70,12 @@ def sendable(arguments: str) -> str:
 
 
 def tool_call(id: str, name: str, arguments: str) -> ToolCall:  # noqa: A002 - the wire's word
-    """A call as the agent gets it; a tool without parameters may come without arguments."""
+    """Converts a call to ours. A tool without parameters may be called without arguments."""
     return ToolCall(id=id, function=FunctionCall(name=name, arguments=arguments or "{}"))
 
 
 class TokenDetails(Received):
-    """The finer counts, by whatever name the API has them."""
+    """Detailed token counts, under the names of either API."""
 
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
@@ -85,7 +85,7 @@ class TokenDetails(Received):
 def metrics(
     read: int | None, written: int | None, total: int | None, *details: TokenDetails | None
 ) -> Metrics:
-    """The provider's counts; what it doesn't report is 0."""
+    """The provider's token counts; unreported ones are 0."""
     known = [detail for detail in details if detail is not None]
     return Metrics(
         input_tokens=read or 0,
@@ -98,7 +98,7 @@ def metrics(
 
 
 class ServerEvents:
-    """Server-sent events as a provider sends them: bytes in, the data of each event out.
+    """Decodes a provider's server-sent events: bytes in, the data of each event out.
 
     Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation.
     """
@@ -109,7 +109,7 @@ class ServerEvents:
         self._after_return = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The data of the events that `chunk` completes. Comments and other fields are left out."""
+        """The data of the events completed by `chunk`, without comments and other fields."""
         if self._after_return and chunk.startswith(b"\n"):
             chunk = chunk[1:]  # the other half of a line's end
         self._after_return = chunk.endswith(b"\r")

@@ -1,4 +1,4 @@
-"""What went wrong at the provider, as a `ModelError` in our own words."""
+"""Turns failures of the provider into `ModelError`s with our own text."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from pydantic import ValidationError
 from agentos.errors import ModelError
 
 _LONGEST_PLAIN = 7
-"""Header values up to this length ("1", "true") are no secrets, and occur in any text."""
+"""Header values up to this length ("1", "true") aren't treated as secrets, since they occur in any text."""
 
 
 @contextmanager
 def translated(model_id: str, secrets: tuple[str, ...]) -> Generator[None]:
-    """Turns whatever the SDK raises inside into a ModelError.
+    """Turns any exception of the SDK into a ModelError.
 
-    The SDK's exception stays its cause, so a log can show it, unless its text quotes one of `secrets`.
+    The SDK's exception becomes its cause, so that it can be logged, unless its text contains one of
+    `secrets`.
     """
     import httpx2
     import openai
@@ -99,25 +100,25 @@ _FAILURES = {
 
 
 def failure(code: str | None) -> ModelError:
-    """A failure that the provider reports inside an answer, by its own code."""
+    """A failure that the provider reports inside a response, with its code."""
     sentence, ours = _FAILURES.get(code or "", ("reported an error", "model_error"))
     return ModelError(f"The model's provider {sentence}.", code=ours)
 
 
 def broken_off() -> ModelError:
-    """The connection could not be made, or ended before the answer did."""
+    """The connection failed, or closed before the response was complete."""
     return ModelError(
-        "The model's provider could not be reached, or broke off its answer.", code="model_unavailable"
+        "The model's provider could not be reached, or ended its answer early.", code="model_unavailable"
     )
 
 
 def nonsense(why: str) -> ModelError:
-    """An answer that can't be used."""
+    """An unusable response."""
     return ModelError(f"The model's provider made no sense: {why}.", code="model_bad_response")
 
 
 def used_up() -> ModelError:
-    """The token limit was reached before there was anything to show."""
+    """The token limit was reached before there was any output."""
     return ModelError(
         "The model used up its token limit before it answered: raise the limit or lower reasoning_effort.",
         code="model_bad_response",

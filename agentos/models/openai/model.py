@@ -1,4 +1,4 @@
-"""A turn with OpenAI, whichever of its two APIs carries it."""
+"""A model turn with OpenAI, for both of its APIs."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
 
 
 class AnswerReader(Protocol):
-    """An answer being put together."""
+    """Assembles a response."""
 
     def whole(self, content: bytes) -> None:
-        """Takes the body of an answer that isn't streamed."""
+        """Reads the body of a response that isn't streamed."""
         ...
 
     def piece(self, event: object) -> ModelDelta | None:
-        """Takes one event of a stream; returns what it adds to what the user sees."""
+        """Reads one event of a stream; returns what it adds to the visible output."""
         ...
 
     def finish(self) -> ModelResponse:
-        """The answer, or the ModelError that it amounts to."""
+        """Returns the answer, or raises a ModelError."""
         ...
 
 
 @dataclass(eq=False)
 class OpenAIModel(ABC):
-    """What `OpenAIChat` and `OpenAIResponses` share.
+    """Shared implementation of `OpenAIChat` and `OpenAIResponses`.
 
-    An option that is None isn't sent. The official client reads OPENAI_API_KEY, OPENAI_BASE_URL and
-    OPENAI_ORG_ID in place of what isn't given here, at the first request in each event loop.
+    Options that are None aren't sent. For missing settings, the official client reads OPENAI_API_KEY,
+    OPENAI_BASE_URL and OPENAI_ORG_ID at the first request in each event loop.
     """
 
     id: str = "gpt-5.4-mini"
@@ -53,26 +53,26 @@ class OpenAIModel(ABC):
     organization: str | None = None
     base_url: str | None = None
     timeout: float | None = None
-    """Seconds without a byte from the provider; 600 unless given."""
+    """Seconds without data from the provider; 600 by default."""
     max_retries: int | None = None
-    """How often 429, 5xx and a lost connection are tried again, after Retry-After if told; 2 unless given."""
+    """Retries after 429, 5xx and lost connections, honouring Retry-After; 2 by default."""
     extra_headers: Mapping[str, str] | None = field(default=None, repr=False)
     extra_query: Mapping[str, str] | None = field(default=None, repr=False)
     extra_body: Mapping[str, Any] | None = None
-    """Laid over every request's JSON."""
+    """Merged into the JSON of every request."""
     temperature: float | None = None
     top_p: float | None = None
     reasoning_effort: str | None = None
-    """`none`, `minimal`, `low`, `medium`, `high` …, as the model offers."""
+    """`none`, `minimal`, `low`, `medium`, `high` …, depending on the model."""
     verbosity: str | None = None
     """`low`, `medium` or `high`."""
     parallel_tool_calls: bool | None = None
     store: bool | None = None
-    """Whether the provider keeps the answer."""
+    """Whether the provider stores the answer."""
     service_tier: str | None = None
     user: str | None = None
     metadata: Mapping[str, str] | None = None
-    """Kept by the provider next to a stored answer."""
+    """Stored by the provider with the answer."""
 
     _path: ClassVar[str]
     _clients: PerLoop[AsyncOpenAI] = field(init=False, repr=False)
@@ -97,11 +97,11 @@ class OpenAIModel(ABC):
 
     @abstractmethod
     def _body(self, request: ModelRequest) -> Json:
-        """The request in the API's words."""
+        """The request in the format of the API."""
 
     @abstractmethod
     def _answer(self) -> AnswerReader:
-        """An empty answer, to be filled with the API's words."""
+        """An empty reader for a response of the API."""
 
     async def respond(self, request: ModelRequest) -> AsyncGenerator[ModelDelta | ModelResponse]:
         """See `Model.respond`."""
@@ -127,7 +127,7 @@ class OpenAIModel(ABC):
         yield replace(response, metrics=response.metrics.model_copy(update=timing))
 
     async def aclose(self) -> None:
-        """Closes the running loop's connections; a later request opens new ones."""
+        """Closes the running loop's connections. A later request opens new ones."""
         client = self._clients.pop()
         if client is not None:
             await client.close()

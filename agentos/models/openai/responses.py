@@ -1,4 +1,4 @@
-"""OpenAI's responses API, which shows summaries of a model's reasoning and keeps it between tool calls."""
+"""OpenAI's responses API, which returns reasoning summaries and keeps reasoning between tool calls."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from agentos.run.messages import Message
 class OpenAIResponses(OpenAIModel):
     """A model behind POST /responses.
 
-    Every request carries the conversation; nothing depends on what the provider has stored, except that
-    reasoning without encrypted content goes back by its id.
+    Every request contains the whole conversation. It depends on the provider's storage only for reasoning
+    without encrypted content, which is sent back by id.
     """
 
     name: str = "OpenAIResponses"
     max_output_tokens: int | None = None
     reasoning_summary: str | None = None
-    """`auto`, `concise` or `detailed`: whether the answer tells how it was reached, and how fully."""
+    """Detail of the reasoning summary: `auto`, `concise` or `detailed`."""
     include: Sequence[str] | None = None
-    """More parts of the answer to ask for, e.g. `reasoning.encrypted_content`."""
+    """Additional parts of the response to request, e.g. `reasoning.encrypted_content`."""
     truncation: str | None = None
-    """`auto` drops the middle of a conversation that is too long, `disabled` makes it an error."""
+    """`auto` drops the middle of a conversation that is too long; `disabled` makes it an error."""
 
     _path: ClassVar[str] = "/responses"
 
@@ -81,7 +81,7 @@ class OpenAIResponses(OpenAIModel):
         return items
 
     def _kept(self, message: Message) -> list[Json]:
-        """The items of an answer as they came, if they are this model's and must go back like that."""
+        """The original items of an answer, if they are this model's and must be sent back unchanged."""
         kept = message.provider_data or {}
         if kept.get("model") != self.id:
             return []

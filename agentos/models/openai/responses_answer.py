@@ -1,4 +1,4 @@
-"""An answer of the responses API, whole or as events, read into a `ModelResponse`."""
+"""Parses a response of the responses API, complete or streamed, into a `ModelResponse`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agentos.models.openai.failures import broken_off, failure, nonsense, used_u
 from agentos.run.messages import Metrics
 
 _GAP = "\n\n"
-"""Stands between the parts of a reasoning summary."""
+"""Separator between the parts of a reasoning summary."""
 
 
 class _Part(Received):
@@ -81,7 +81,7 @@ class _Ended(Received):
 
 
 class ResponsesAnswer:
-    """Puts the output items of one response together."""
+    """Assembles the output items of one response."""
 
     def __init__(self, model_id: str) -> None:
         self._model_id = model_id

@@ -1,4 +1,4 @@
-"""JSON schemas in the dialect that OpenAI enforces (`strict`)."""
+"""Converts JSON schemas to the subset that OpenAI enforces (`strict`)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 _DROPPED = {"default", "discriminator", "minLength", "maxLength"}
-"""Strict mode refuses these; without them a schema allows more, and the answer is validated anyway."""
+"""Not allowed in strict mode. Without them a schema permits more, but answers are validated anyway."""
 _FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}
 _KNOWN = _DROPPED | {
     *("$defs", "$ref", "additionalProperties", "allOf", "anyOf", "const", "description", "enum"),
@@ -15,14 +15,14 @@ _KNOWN = _DROPPED | {
 }
 
 _KINDS = {"type", "anyOf", "$ref", "enum", "const"}
-"""One of these says what a value may be."""
+"""One of these describes the type of a value."""
 
 
 def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A copy that strict mode takes, or None if it can't say this (free-form objects, tuples, `not` …).
+    """A copy for strict mode; None if it can't be expressed (free-form objects, tuples, `not` …).
 
-    Strict mode wants every object closed and every property required, so optional properties are
-    always given: https://platform.openai.com/docs/guides/structured-outputs#supported-schemas
+    Strict mode requires every object to be closed and every property to be required, so optional properties
+    are always present: https://platform.openai.com/docs/guides/structured-outputs#supported-schemas
     """
     try:
         return _strict(schema)

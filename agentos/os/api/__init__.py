@@ -1,1 +1,1 @@
-"""The routes, what they take and what they answer."""
+"""The routes, their requests and their responses."""

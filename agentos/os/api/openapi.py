@@ -1,7 +1,7 @@
-"""The OpenAPI document, with what each operation asks of a caller.
+"""The OpenAPI document, including the authorization of each operation.
 
-FastAPI's own knows nothing of the middleware, which may come after the app is made: it is looked at when the
-document is asked for. What judges requests speaks here too, so that the two can't differ.
+FastAPI's own document doesn't include the middleware, which may be added after the app is created. So the
+document is built on request, from the same policy that authorizes requests.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from agentos.os.policy.policy import Policy
 Json = dict[str, Any]
 
 _METHODS: Final = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace", "query"})
-"""What a path item may hold besides operations isn't for us."""
+"""Keys of a path item that are operations; other keys are left alone."""
 
 
 class Document:
-    """Stands in for `app.openapi`; made again when the routes or the middleware have changed.
+    """Replaces `app.openapi`. Rebuilt when the routes or the middleware have changed.
 
-    Each operation gets its `security` (none: `[]`), the refusals that come before it is reached, the scopes
-    once more as `x-required-scopes`, and the rule that wants them in its description.
+    Adds to each operation its `security` (`[]` if none), the responses of the middleware, the required scopes
+    as `x-required-scopes`, and the deciding rule in its description.
     """
 
     def __init__(self, app: FastAPI) -> None:
@@ -52,7 +52,7 @@ class Document:
 
 
 def _with_bodies(plain: Json) -> Json:
-    """A copy with the schemas of bodies that our routes read themselves, by names that are free."""
+    """A copy with the schemas of bodies that our routes parse themselves, under unused names."""
     taken = plain.get("components", {}).get("schemas", {})
     own = documentation.schemas(BODIES)
     shorter = {name: name.removeprefix(documentation.PREFIX) for name in own}
@@ -64,7 +64,7 @@ def _with_bodies(plain: Json) -> Json:
 
 
 def _renamed(value: Any, references: dict[str, str]) -> Any:
-    """A copy in which references lead elsewhere."""
+    """A copy with renamed references."""
     match value:
         case {"$ref": str(reference)}:
             return {**value, "$ref": references.get(reference, reference)}
@@ -78,7 +78,7 @@ def _renamed(value: Any, references: dict[str, str]) -> Any:
 
 
 def _with_auth(app: FastAPI, document: Json) -> Json:
-    """The document itself, with what each operation asks for; as it is where nothing judges requests."""
+    """The document with the authorization of each operation; unchanged if no middleware is installed."""
     policy, finder = policy_of(app), finder_of(app)
     if policy is None or finder is None:
         return document
@@ -110,7 +110,7 @@ def _secure(operation: Json, row: Row, scopes: list[str], alternatives: list[dic
 
 
 def _describe(operation: Json, found: Sequence[Row], policy: Policy) -> None:
-    """The first of `found` speaks about the operation as such, the others about some of its paths."""
+    """Describes the rules. The first of `found` applies to the operation, the others to some of its paths."""
     if all(row.needs == "nothing" for row in found):
         return
     for status, name in _REFUSALS.items():
@@ -139,7 +139,7 @@ def _told(row: Row, policy: Policy) -> str:
 
 
 def _schemes(policy: Policy, finder: CredentialReader) -> dict[str, Json]:
-    """By name, each of which will do alone."""
+    """Security schemes by name; any one of them is sufficient."""
     about = f"`{policy.admin_scope}` passes everywhere."
     header = {"type": "http", "scheme": "bearer", "description": about}
     if finder.header.lower() != "authorization":

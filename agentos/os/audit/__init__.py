@@ -1,1 +1,1 @@
-"""What was denied and what was changed, by whom: one chain of rows."""
+"""The audit: who was denied what, and who changed what, in one hash chain."""

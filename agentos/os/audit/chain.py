@@ -1,8 +1,8 @@
-"""The chain that the audit is: each row's hash covers the row and the hash of the one before.
+"""The audit's hash chain: each hash covers the row and the previous hash.
 
-So an edited, missing or moved row is found, whoever did it, by anybody who can read the table. That the last
-rows are gone, or that everything from some row on was made anew, shows only to who noted a later head
-elsewhere.
+Anyone who can read the table can detect an edited, missing or moved row, whoever changed it. Missing rows at
+the end, or a chain that was rebuilt from some row on, can be detected only by comparison with a head that was
+stored elsewhere.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ _PAGE: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a look at the whole chain has found."""
+    """The result of verifying the whole chain."""
 
     head: Link
-    """The last good row."""
+    """The last valid row."""
     bad_seq: int | None = None
-    """The first row that is missing or isn't what it was."""
+    """The first row that is missing or changed."""
     problem: str = ""
 
 
 def hash_of(previous: str, seq: int, record: AuditRecord) -> str:
-    """SHA-256, in hex, of a row's content and the hash before it, as JSON without spaces, keys sorted."""
+    """SHA-256, in hex, of the row's content and the previous hash, as JSON with sorted keys and no spaces."""
     content = asdict(record) | {"time": record.time.astimezone(UTC).isoformat(timespec="microseconds")}
     text = json.dumps([previous, seq, content], sort_keys=True, separators=(",", ":"))
     return sha256(text.encode()).hexdigest()
 
 
 def chained(head: Link, records: Iterable[AuditRecord]) -> list[AuditEntry]:
-    """The rows that `records` make behind `head`."""
+    """The rows for `records` after `head`."""
     entries: list[AuditEntry] = []
     for record in records:
         seq = head.seq + 1
@@ -51,14 +51,14 @@ def chained(head: Link, records: Iterable[AuditRecord]) -> list[AuditEntry]:
 
 
 async def append(trail: AuditStore, records: Sequence[AuditRecord]) -> None:
-    """Adds records behind the last row, whoever else adds some meanwhile."""
+    """Appends records, even if other processes append at the same time."""
     while True:
         with suppress(ConflictError):
             return await trail.append_audit(chained(await trail.audit_head(), records))
 
 
 async def verify(trail: AuditStore, *, expected: Link | None = None) -> Verdict:
-    """Follows the chain from its beginning; `expected` must be one of its rows."""
+    """Verifies the chain from its start; `expected` must be one of its rows."""
     head = BEGINNING
     while entries := await trail.read_audit(after=head.seq, limit=_PAGE):
         verdict = _follow(head, entries, expected)

@@ -1,7 +1,8 @@
-"""What was decided, kept until it is written: the audit, behind the requests' backs.
+"""Buffers records of the audit and writes them in the background.
 
-A request only leaves a note; one task chains the notes and stores them in batches. While the database is away
-they wait, up to a bound. What doesn't fit is dropped, which is logged and leaves a row of its own, a gap.
+A request only adds a record; one task chains the records and stores them in batches. While the database is
+unavailable they wait, up to a limit. Records beyond it are dropped, which is logged and marked by a row of
+its own, a gap.
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ from agentos.os.audit.chain import chained
 logger = logging.getLogger("agentos.audit")
 
 MAX_WAITING: Final = 10_000
-"""Records."""
+"""Maximum number of waiting records."""
 BATCH: Final = 500
 GATHER_SECONDS: Final = 0.2
-"""How long a record may wait for company: under load a batch costs as little as a row."""
+"""Seconds to collect a batch. Under load, a batch costs as little as a row."""
 RETRY_SECONDS: Final = 1.0
 FLUSH_SECONDS: Final = 5.0
-"""How long the end of a server waits for a database that is away."""
+"""Seconds that a stopping server waits for an unavailable database."""
 
 
 class AuditLog:
-    """The records that aren't written yet, at most `bound` of them."""
+    """The records that aren't written yet, at most `bound`."""
 
     def __init__(self, *, bound: int = MAX_WAITING) -> None:
         self._bound = bound
@@ -43,10 +44,10 @@ class AuditLog:
         self._news: asyncio.Event | None = None
 
     def add(self, record: AuditRecord) -> None:
-        """Keeps the record to be written, if there is room."""
+        """Adds a record to be written, if there is room."""
         if len(self._waiting) >= self._bound:
             if not self._lost:
-                logger.error("The audit can't be written: %d records wait, others are lost", self._bound)
+                logger.error("Dropping audit records: %d are waiting already", self._bound)
             self._lost += 1
             return
         self._waiting.append(record)
@@ -55,7 +56,7 @@ class AuditLog:
 
     @asynccontextmanager
     async def written(self, trail: AuditStore) -> AsyncGenerator[None]:
-        """Writes records while inside, and the rest at the end."""
+        """Writes records while inside, and the rest on exit."""
         self._news, closing = asyncio.Event(), asyncio.Event()
         self._news.set()
         writing = asyncio.create_task(self._write_on(trail, self._news, closing))
@@ -70,7 +71,7 @@ class AuditLog:
                 task.cancel()
                 await asyncio.wait([task])
             if left := len(self._batch) + len(self._waiting) + self._lost:
-                logger.error("The audit couldn't be written at the end: %d records are lost", left)
+                logger.error("Lost %d audit records: the database was unavailable at shutdown", left)
 
     async def _write_on(self, trail: AuditStore, news: asyncio.Event, closing: asyncio.Event) -> None:
         is_last = False
@@ -86,17 +87,17 @@ class AuditLog:
                 await _until(closing, RETRY_SECONDS)
 
     async def _attempted(self, trail: AuditStore) -> bool:
-        """Whether everything is written now."""
+        """Tries to write; whether everything is written now."""
         try:
             while self._batch or self._waiting:
                 await self._write(trail)
         except Exception as error:  # noqa: BLE001 - the records stay, and whatever it is may pass
-            logger.warning("The audit can't be written at the moment (%s)", type(error).__name__)
+            logger.warning("Can't write the audit, retrying (%s)", type(error).__name__)
             return False
         return True
 
     async def _write(self, trail: AuditStore) -> None:
-        """Writes one batch. It stays the batch until it is known to be written, and is written once."""
+        """Writes one batch, exactly once: it is kept until it is known to be written."""
         if not self._batch:
             self._batch = self._taken()
         while not await self._arrived(trail):
@@ -107,7 +108,7 @@ class AuditLog:
         self._batch, self._attempt = [], []
 
     async def _arrived(self, trail: AuditStore) -> bool:
-        """Whether the last attempt, which failed, has been stored all the same: an answer may get lost."""
+        """Whether the last attempt was stored although it failed, because its response was lost."""
         if not self._attempt:
             return False
         last = self._attempt[-1]

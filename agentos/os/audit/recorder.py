@@ -1,4 +1,4 @@
-"""What a gate leaves in the audit: every denial, and every write that was allowed."""
+"""Records requests in the audit: every denial, and every allowed write."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LONGEST: Final = 255
 
 
 class Recording:
-    """The record of one request that a gate let pass, made when its answer begins."""
+    """The record of one allowed request, made when its response starts."""
 
     def __init__(self, log: AuditLog, scope: Scope, access: Access) -> None:
         self._log = log
@@ -30,7 +30,7 @@ class Recording:
         self._is_done = False
 
     def watching(self, send: Send) -> Send:
-        """`send`, watched for the answer's head."""
+        """A `send` that observes the start of the response."""
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -40,7 +40,7 @@ class Recording:
         return sending
 
     def finish(self, status: int | None = None) -> None:
-        """The answer is known, or there will be none. Only the first call counts."""
+        """Adds the status of the response, or None if there was none. Only the first call has an effect."""
         if self._is_done:
             return
         self._is_done = True
@@ -54,7 +54,7 @@ class Recording:
 
 
 def begin(log: AuditLog | None, scope: Scope, access: Access) -> Recording | None:
-    """A recording of the request; None where nobody keeps one, or a gate further out does already."""
+    """Starts a recording of the request. None without an audit, or if an outer gate already records it."""
     note = note_of(scope)
     if note is not None:
         note.reason = access.decision.reason
@@ -63,7 +63,7 @@ def begin(log: AuditLog | None, scope: Scope, access: Access) -> Recording | Non
 
 
 def refused(log: AuditLog | None, scope: Scope, code: str, status: int, principal: Principal) -> None:
-    """Records a request that a gate didn't let pass."""
+    """Records a denied request."""
     note: Note | None = note_of(scope)
     if note is not None:
         note.denial = code
@@ -94,7 +94,7 @@ def _method(scope: Scope) -> str:
 
 
 def _resource(pattern: str, path: str) -> str | None:
-    """What `path` has where `pattern` has wildcards."""
+    """The values in `path` of the wildcards in `pattern`."""
     wanted, given = pattern.split("/"), path.split("/")
     found = [have for want, have in zip(wanted, given, strict=False) if want == "*" or want[:1] == "{"]
     if wanted[-1] == "*":

@@ -1,1 +1,1 @@
-"""Who is asking, and whether they may: the middleware, and what judges requests without a server."""
+"""Authentication and authorization: the middleware, and the policy behind it."""

@@ -1,4 +1,4 @@
-"""Where a request carries its token: a header (RFC 6750), a cookie, or either; never the query."""
+"""Reads the token of a request from a header (RFC 6750), a cookie, or either; never from the query."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from agentos.os.auth_settings import AuthSettings, TokenSource
 from agentos.os.tokens.claims import TokenError
 
 Headers = Iterable[tuple[bytes, bytes]]
-"""As ASGI has them: names in lower case."""
+"""In ASGI format, with lower-case names."""
 
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A token as it was sent."""
+    """A token as received."""
 
     token: str
     is_cookie: bool
-    """Browsers send cookies on their own, also for pages of strangers."""
+    """Browsers send cookies automatically, even for pages of other sites."""
 
 
 class CredentialReader:
@@ -35,7 +35,7 @@ class CredentialReader:
         """The cookie's name."""
 
     def find(self, headers: Headers) -> Credentials:
-        """The token of a request. TokenError if there is none, or more than one where one belongs."""
+        """The token of a request. TokenError if there is none, or more than one."""
         if self.source is not TokenSource.COOKIE:
             token = self._in_header(headers)
             if token is not None:

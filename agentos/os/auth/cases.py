@@ -39,15 +39,15 @@ class Case(BaseModel):
     scopes: Annotated[list[str], BeforeValidator(_listed)]
     """A list, or one text with spaces."""
     request: str = Field(pattern=r"^[A-Za-z]+ /\S*$")
-    """As in `GET /agents/web`."""
+    """Method and path, as in `GET /agents/web`."""
     expected: Literal["allow", "deny"]
     reason: str | None = None
-    """The explanation's code."""
+    """The expected code of the explanation."""
     missing: Annotated[list[str], BeforeValidator(_listed)] | None = None
 
     @property
     def title(self) -> str:
-        """Its name, or what it asks."""
+        """Its name, or its request."""
         return self.name or f"{self.request} with {' '.join(self.scopes) or 'no scopes'}"
 
     @property
@@ -64,7 +64,7 @@ class _File(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A case whose answer isn't the expected one."""
+    """A case whose decision differs from the expected one."""
 
     case: Case
     message: str
@@ -72,22 +72,22 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of the cases."""
+    """The results of all cases."""
 
     failures: list[Failure]
     covered: list[str]
-    """Routes that a case asks for, as `GET /agents`. Those that need no token don't count."""
+    """Routes that a case requests, as `GET /agents`. Public routes don't count."""
     uncovered: list[str]
 
     @property
     def share(self) -> float:
-        """Of the routes, from 0 to 1."""
+        """Share of the routes that is covered, from 0 to 1."""
         total = len(self.covered) + len(self.uncovered)
         return len(self.covered) / total if total else 1.0
 
 
 def load(path: Path) -> list[Case]:
-    """Reads a file of cases; ConfigurationError says which field can't be used."""
+    """Reads a file of cases. ConfigurationError names the invalid field."""
     try:
         found: Any = yaml.safe_load(path.read_bytes())
     except OSError as error:
@@ -103,7 +103,7 @@ def load(path: Path) -> list[Case]:
 
 
 def check(review: Review, cases: Sequence[Case]) -> Report:
-    """Asks the app's policy for each case, as a user who has an id."""
+    """Evaluates each case against the app's policy, as a user with an id."""
     failures = [Failure(case, message) for case in cases for message in _wrong(review, case)]
     routes = list(_guarded(review))
     asked_for = {route for case in cases if (route := _route(review.app, case)) is not None}
@@ -137,7 +137,7 @@ def _guarded(review: Review) -> Iterator[str]:
 
 
 def _route(app: Starlette, case: Case) -> str | None:
-    """The route that a case asks for, as `_guarded` writes it."""
+    """The route that a case requests, in the format of `_guarded`."""
     method, path = case.asked
     segments = split(path)
     for route in every(app):

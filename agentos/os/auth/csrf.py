@@ -1,4 +1,4 @@
-"""Pages of other origins: which may read an answer, and which may not act with a browser's cookies."""
+"""Cross-origin requests: which pages may read responses, and which may not use a browser's cookies."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from agentos.os.http.lookup import app_of
 
 
 def readable(scope: Scope, answer: ASGIApp) -> ASGIApp:
-    """`answer` with the headers by which the app's own CORS middleware would let pages read it."""
+    """`answer` with the CORS headers that the app's own middleware would add."""
     return _cors(scope, answer) or answer
 
 
 def is_foreign(scope: Scope) -> bool:
-    """Whether a browser sends this for a page that is neither of this host nor an allowed origin.
+    """Whether a browser sends this for a page that is neither on this host nor an allowed origin.
 
-    An app that allows every origin (`*`) has named none: those may read, but not act with cookies.
+    An app that allows every origin (`*`) names none: pages may read, but not use cookies to change data.
     """
     headers = Headers(scope=scope)
     origin = headers.get("origin")

@@ -1,4 +1,4 @@
-"""A decision told to people: what was asked, what spoke about it, what would help."""
+"""Explains a decision: the request, the deciding rule, and what would allow it."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ _READS = frozenset({"GET", "HEAD", "QUERY"})
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What a caller is answered, and why."""
+    """The response that a caller would get, and why."""
 
     allowed: bool
     code: Reason | Literal["no_identity"]
     decision: Decision
     rows: WhoseRows | None
-    """Whose rows the request may touch; None if it's about nobody's, or the route isn't ours to know."""
+    """Whose rows the request may access; None if rows have no owner, or on a route of the user's own."""
 
 
 def explain(access: Access, method: str, path: str, *, is_ours: bool = True) -> Explanation:
-    """What the caller of `access` is answered to `method` on `path`; `is_ours`: a route of AgentOS serves it.
+    """Explains the response for the caller of `access` to `method` on `path`.
 
-    `allowed` is what happens: neither 401 nor 403, from the policy or for want of an identity.
+    `is_ours`: a route of AgentOS serves it. `allowed` is the actual outcome: neither 401 nor 403, whether
+    from the policy or for lack of an identity.
     """
     decision = access.policy.decide(access.principal.scopes, method, path)
     segments = split(path)
@@ -53,7 +54,7 @@ def explain(access: Access, method: str, path: str, *, is_ours: bool = True) -> 
 
 
 def sentence(decision: Decision, method: str, pattern: str) -> str:
-    """What a denied caller, or the operator, must do about it. `pattern` is the route's path."""
+    """What a denied caller or the operator must do. `pattern` is the route's path."""
     if decision.reason == "no_rule":
         line = f'"{method if method in METHODS else "*"} {pattern}": ["resource:action"]'
         return f"No rule covers this route: add {line} to scope_mappings."

@@ -1,6 +1,6 @@
-"""What judges the requests of an app: its policy, and whose rows a caller may see.
+"""The policy of an app, and the ownership rule.
 
-It needs neither keys nor a server, so that `explain`, the lint and policy tests judge as a server does.
+Needs neither keys nor a server, so `explain`, the lint and policy tests decide exactly as a server does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from agentos.os.principal import Access, Principal
 
 
 class Guard:
-    """A policy, and the rule about rows. ConfigurationError for a scope or a map that can't work."""
+    """A policy and the ownership rule. ConfigurationError for an invalid scope or map."""
 
     def __init__(self, settings: AuthSettings) -> None:
         if settings.all_users_scope is not None:
@@ -34,17 +34,17 @@ class Guard:
         is_enforced = bool(settings.authorization) or settings.scope_mappings is not None
         self.policy = policy(settings.scope_mappings, is_enforced=is_enforced, setting="scope_mappings")
         self.shadow: Shadow | None = None
-        """What a second map would change."""
+        """The shadow map."""
         if settings.shadow_scope_mappings is not None:
             other = settings.shadow_scope_mappings
             self.shadow = Shadow(policy(other, is_enforced=True, setting="shadow_scope_mappings"))
         self.strict = settings.strict
-        """Whether what the lint finds keeps the server from starting."""
+        """Whether lint findings prevent the server from starting."""
         self.is_isolated = settings.user_isolation
         self.all_users_scope = settings.all_users_scope
 
     def access(self, principal: Principal, decision: Decision) -> Access:
-        """What `principal`, about whom `decision` was made, gets to see."""
+        """What `principal` may access, given `decision`."""
         return Access(
             principal=principal,
             decision=decision,

@@ -1,4 +1,4 @@
-"""Finds what judges the requests of an app, without a request and without its keys."""
+"""Finds the policy of an app, without a request and without its keys."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from agentos.os.policy.policy import Policy
 
 
 def policy_of(app: Starlette) -> Policy | None:
-    """The policy that judges the app's requests; None where no gate was added."""
+    """The policy that applies to the app's requests; None without a gate."""
     guard = guard_of(app)
     return guard and guard.policy
 
 
 def guard_of(app: Starlette) -> Guard | None:
-    """What judges the app's requests: of several gates, the outermost that enforces anything."""
+    """The guard of the app: that of the outermost gate that enforces anything."""
     guards = [Guard(_settings(gate)) for gate in gates_of(app)]
     return next((guard for guard in guards if guard.policy.enforces), guards[-1] if guards else None)
 
 
 def gates_of(app: Starlette) -> list[Middleware]:
-    """Every gate that was added, the outermost first."""
+    """All gates of the app, outermost first."""
     return [middleware for middleware in app.user_middleware if _is(Gate, middleware)]
 
 
 def refuse_both(app: Starlette) -> None:
-    """ConfigurationError if the app asks for a security key and for JWTs: who would judge?"""
+    """ConfigurationError if the app uses both a security key and JWTs, which is ambiguous."""
     gates = gates_of(app)
     if any(_is(SecurityKeyMiddleware, gate) for gate in gates) and any(
         _is(JWTMiddleware, gate) for gate in gates
     ):
         raise ConfigurationError(
-            "security_key lets its holder do everything, which JWTs are there to prevent: leave one out."
+            "security_key and JWTs exclude each other, since its holder may do everything: leave one out."
         )
 
 
 def finder_of(app: Starlette) -> CredentialReader | None:
-    """Where the app's requests carry their tokens: the outermost gate reads them."""
+    """Where the app's requests carry their tokens, as read by the outermost gate."""
     return next((CredentialReader(_settings(gate)) for gate in gates_of(app)), None)
 
 

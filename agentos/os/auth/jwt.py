@@ -1,4 +1,4 @@
-"""The gate that asks for JWTs."""
+"""The gate that requires JWTs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _parameters_of(
 ) -> Callable[
     [Callable[[JWTMiddleware, ASGIApp, AuthSettings], None]], Callable[Concatenate[Any, ASGIApp, P], None]
 ]:
-    """Gives a constructor the parameters that `settings` declares: to type checkers, editors and `help`."""
+    """Gives a constructor the parameters declared by `settings`, for type checkers, editors and `help`."""
     hints = get_type_hints(settings)
     declared = [
         each.replace(annotation=hints[each.name]) for each in inspect.signature(settings).parameters.values()
@@ -48,19 +48,20 @@ def _parameters_of(
 
 
 class JWTMiddleware(Gate):
-    """JWT authentication and, if asked for, authorization, for `app.add_middleware`.
+    """JWT authentication and optional authorization, for `app.add_middleware`.
 
-    Its parameters are the fields of `AuthSettings`, where each is documented; a wrong one raises
-    ConfigurationError when the app starts. `scope_mappings` or `authorization=True` turns authorization on;
-    without either, any valid token passes.
+    Its parameters are the fields of `AuthSettings`, which documents them. An invalid one raises
+    ConfigurationError when the app starts. `scope_mappings` or `authorization=True` enables authorization;
+    without either, any valid token is accepted.
 
-    Two of these on one app are one: the outer judges, and the inner only if the outer merely authenticates.
+    If an app has two of these, the outer one decides. The inner one decides only if the outer merely
+    authenticates.
     """
 
     @_parameters_of(AuthSettings)
     def __init__(self, app: ASGIApp, settings: AuthSettings) -> None:
         if settings.audiences and not settings.verify_audience:
-            logger.warning("audience is given but not checked: pass verify_audience=True.")
+            logger.warning("audience is set but not verified: pass verify_audience=True.")
         self._keys = ring(
             settings.verification_keys,
             settings.jwks_file,
@@ -73,9 +74,9 @@ class JWTMiddleware(Gate):
 
     @classmethod
     def settings(cls, *args: Any, **kwargs: Any) -> AuthSettings:
-        """The settings of these parameters; ConfigurationError if they can't work."""
+        """The settings for these parameters. ConfigurationError if they are invalid."""
         return AuthSettings(*args, **kwargs)
 
     def open(self) -> AbstractAsyncContextManager[None]:
-        """Fetches keys until it is left."""
+        """Fetches keys until the context is exited."""
         return self._keys.open()

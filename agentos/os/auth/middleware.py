@@ -1,7 +1,7 @@
-"""The gate in front of an app: who is asking, and whether it may, judged before any route sees the request.
+"""The gate in front of an app: authenticates and authorizes each request before it reaches a route.
 
-What proves who somebody is, subclasses say; the tokens of service accounts are good at every gate of an
-AgentOS that has a database.
+Subclasses verify the tokens. Tokens of service accounts are accepted by every gate of an AgentOS that has a
+database.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ from agentos.os.tokens import service_accounts
 from agentos.os.tokens.claims import TokenError
 
 _JUDGED: Final = "agentos.judged"
-"""In the ASGI scope: the app that a request was judged for, and the outcome."""
+"""Key in the ASGI scope for the app whose request was authorized, and the result."""
 
 
 class TokenVerifier(Protocol):
-    """What tells whom a token speaks for."""
+    """Verifies tokens."""
 
     async def verify(self, token: str) -> Principal:
-        """TokenError if it proves nothing, KeysUnavailableError if that can't be known yet."""
+        """TokenError for an invalid token, KeysUnavailableError if it can't be verified yet."""
         ...
 
 
 class Gate(ABC):
-    """An ASGI middleware that lets through what its guard allows. Two on one app are one."""
+    """An ASGI middleware that passes the requests allowed by its guard. Only one of two gates decides."""
 
     def __init__(
         self, app: ASGIApp, settings: AuthSettings, verifier: TokenVerifier, *, is_guessable: bool = False
@@ -61,10 +61,10 @@ class Gate(ABC):
     @classmethod
     @abstractmethod
     def settings(cls, *args: Any, **kwargs: Any) -> AuthSettings:
-        """What the constructor makes of these parameters, so that a gate can be judged without making it."""
+        """The constructor's settings for these parameters, for inspection without creating a gate."""
 
     def open(self) -> AbstractAsyncContextManager[None]:
-        """Is entered while requests come."""
+        """Entered while requests are served."""
         return nullcontext()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -118,7 +118,7 @@ class Gate(ABC):
         return refusals.refused(decision, method, served(scope), principal)
 
     def _unproven(self, scope: Scope, error: TokenError) -> Refusal:
-        """401, or 429 from where too many came. Who sends nothing, or what was good once, isn't guessing."""
+        """A 401, or a 429 after too many failures. Missing and expired tokens don't count as failures."""
         if error.code in {"missing_token", "expired_token"}:
             return refusals.unauthorized(error)
         seconds = self._failures.wait(scope)
@@ -128,7 +128,7 @@ class Gate(ABC):
     def _compare(
         self, scope: Scope, principal: Principal | None, method: str, path: str, given: Decision
     ) -> None:
-        """Counts it if the second map would have answered otherwise, about a route that there is."""
+        """Counts the request if the shadow map decides differently about an existing route."""
         shadow = self._guard.shadow
         if shadow is None:
             return
@@ -138,7 +138,7 @@ class Gate(ABC):
             shadow.count(other, scopes or (), method, found.pattern)
 
     async def _known(self, scope: Scope) -> Principal:
-        """The principal that the request proves. TokenError, or AccessDeniedError for a forged request."""
+        """The authenticated principal. TokenError, or AccessDeniedError for a cross-site request."""
         credentials = self._finder.find(scope["headers"])
         principal = await self._proven(scope, credentials.token)
         acts = scope["type"] == "websocket" or scope["method"] not in {"GET", "HEAD"}
@@ -156,7 +156,7 @@ class Gate(ABC):
         # A signature can't be guessed, and costs nobody else anything: good tokens pass also from where bad
         # ones come, be it the address of a proxy. A shared key can be; looking up an account costs a query.
         if (is_account or self._is_guessable) and self._failures.wait(scope):
-            raise TokenError("Not looked at: too many failed authentications")
+            raise TokenError("Not checked: too many failed authentications")
         if not is_account:
             return await self._verifier.verify(token)
         server = _server(scope)
@@ -167,7 +167,7 @@ class Gate(ABC):
 
 
 def _identified(scope: Scope, method: str, path: str, access: Access) -> Access | Refusal:
-    """The access; a refusal if it is nobody's and the route is about rows that have owners."""
+    """The access; a refusal if the caller is anonymous and the route is about rows with owners."""
     if access.principal.user_id or explain(access, method, path).code != "no_identity":
         return access
     if not served(scope).is_ours:
@@ -176,7 +176,7 @@ def _identified(scope: Scope, method: str, path: str, access: Access) -> Access 
 
 
 def _server(scope: Scope) -> Server | None:
-    """The AgentOS that the app serves; None if it is another app."""
+    """The AgentOS of the app; None if it is another app."""
     app = app_of(scope)
     return app.state.agentos if app is not None and "agentos" in app.state else None
 
@@ -187,7 +187,7 @@ def _log(scope: Scope) -> AuditLog | None:
 
 
 def _outer(scope: Scope) -> Access | None:
-    """What a middleware further out decided for this very app; what one around another app did is its own."""
+    """The decision of an outer middleware of the same app. Middleware around another app is ignored."""
     app, access = scope.get(_JUDGED, (None, None))
     return access if app is scope.get("app") else None
 
@@ -195,7 +195,10 @@ def _outer(scope: Scope) -> Access | None:
 async def holding(
     held: AbstractAsyncContextManager[None], app: ASGIApp, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """Runs the app's lifespan inside `held`. A server ends its loop once it hears of the shutdown's end."""
+    """Ties a context manager to the ASGI lifespan: exited before shutdown is acknowledged.
+
+    The server stops its event loop once shutdown is acknowledged.
+    """
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(held)
 

@@ -1,7 +1,7 @@
-"""Failed authentications, counted by address: who fails too often has to wait.
+"""Limits failed authentications per client address.
 
-Each process counts for itself. The address is the one that the connection comes from: behind a proxy that is
-the proxy's, unless uvicorn is told to trust its headers (`forwarded_allow_ips`).
+Each process counts separately. The address is that of the connection. Behind a proxy that is the proxy's
+address, unless uvicorn trusts its headers (`forwarded_allow_ips`).
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from agentos.os.auth_settings import AuthSettings
 logger = logging.getLogger("agentos.auth")
 
 MAX_ADDRESSES: Final = 10_000
-"""Beyond them those are forgotten that failed least recently."""
+"""Beyond this number, the least recent addresses are forgotten."""
 _WINDOW: Final = 60.0
 _LONGEST: Final = 64
 
 
 class Failures:
-    """Up to `failed_logins_per_minute` in any minute are an address's own affair. `clock` is in seconds."""
+    """Allows up to `failed_logins_per_minute` failures per address and minute. `clock` is in seconds."""
 
     def __init__(self, settings: AuthSettings, *, clock: Callable[[], float] = monotonic) -> None:
         self._limit = settings.failed_logins_per_minute
@@ -35,14 +35,14 @@ class Failures:
         self._times: OrderedDict[str, deque[float]] = OrderedDict()
 
     def wait(self, scope: Scope) -> int:
-        """Seconds for which the address of this request has to wait; 0 if it needn't."""
+        """Seconds that the address of this request must wait; 0 if it needn't."""
         times = self._times.get(address_of(scope))
         if not times or len(times) < self._limit:
             return 0
         return max(0, ceil(times[0] + _WINDOW - self._clock()))
 
     def count(self, scope: Scope) -> None:
-        """One more. Those of an address that has to wait don't make it wait longer."""
+        """Counts a failure. Failures during the wait don't extend it."""
         if not self._limit or self.wait(scope):
             return
         address = address_of(scope)
@@ -56,7 +56,7 @@ class Failures:
 
 
 def address_of(scope: Scope) -> str:
-    """Where a request comes from; of IPv6 the network of 64 bits, all of which one caller can use."""
+    """The address of a request. For IPv6, its /64 network, which a single client can control."""
     client = scope.get("client")
     host = client[0] if client else ""
     try:

@@ -1,4 +1,4 @@
-"""What the middleware answers by itself, and the line it logs about it."""
+"""Responses that the middleware sends itself, and their log entries."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ logger = logging.getLogger("agentos.auth")
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a request isn't let through."""
+    """The reason why a request is refused."""
 
     error: AgentOSError
     principal: Principal | None = None
-    """Whom the audit names; None: this is no denial."""
+    """The principal for the audit; None if this is no denial."""
 
 
 async def send_refusal(refusal: Response, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers an HTTP request; closes a WebSocket before it is accepted, as a policy violation (1008)."""
+    """Responds to an HTTP request. Closes a WebSocket before it is accepted, as a policy violation (1008)."""
     if scope["type"] == "websocket":
         await WebSocketClose(code=1008)(scope, receive, send)
     else:
@@ -39,18 +39,18 @@ async def send_refusal(refusal: Response, scope: Scope, receive: Receive, send: 
 
 
 def unauthorized(error: TokenError) -> Refusal:
-    """There is no token, or a bad one."""
+    """The token is missing or invalid."""
     logger.warning("Denied (%s): token %s", error.code, error.token_ref)
     return Refusal(error, Principal(token_ref=error.token_ref))
 
 
 def exhausted(error: TokenError, seconds: int) -> Refusal:
-    """Too many tokens from there were bad."""
+    """Too many invalid tokens from the address."""
     return Refusal(TooManyFailuresError(seconds), Principal(token_ref=error.token_ref))
 
 
 def refused(decision: Decision, method: str, found: Found, principal: Principal) -> Refusal:
-    """A denial with its reasons; but not found where there is no route, or it has other methods."""
+    """A denial with its reasons; 404 or 405 where the app has no such route or method."""
     if found.match is Match.NONE or decision.reason == "bad_path":
         return Refusal(NotFoundError("Path", message="Not Found"))
     if found.match is Match.PARTIAL:
@@ -60,7 +60,7 @@ def refused(decision: Decision, method: str, found: Found, principal: Principal)
 
 
 def forbidden(error: AccessDeniedError, principal: Principal) -> Refusal:
-    """The caller is known, and may not do this."""
+    """The caller is authenticated but not allowed."""
     logger.warning(
         "Denied (%s): rule %r, missing %s, user %r, token %s, decision_id %s",
         error.code,

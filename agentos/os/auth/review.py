@@ -1,4 +1,4 @@
-"""What stands in front of an app, looked at before it serves, or without serving it."""
+"""Reviews the authorization of an app before or without serving it."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ logger = logging.getLogger("agentos.auth")
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """An app and what judges its requests."""
+    """An app and its policy."""
 
     app: Starlette
     guard: Guard
 
     def answer(self, method: str, path: str, scopes: frozenset[str]) -> tuple[Explanation, Found]:
-        """What a user who holds `scopes` is answered, and by which route."""
+        """Explains the response to a user who holds `scopes`, and finds the route."""
         found = asked(self.app, method, path)
         access = self.guard.access(Principal(user_id="somebody", scopes=scopes), Decision())
         return explain(access, method, path, is_ours=found.is_ours), found
 
     def matrix(self) -> list[Row]:
-        """Every route with what it needs."""
+        """Every route with its requirements."""
         return rows(self.guard.policy, every(self.app))
 
     def findings(self) -> list[Finding]:
-        """What the lint finds in the scope map."""
+        """The lint's findings in the scope map."""
         return lint(self.guard.policy, every(self.app))
 
 
 def review(app: Starlette) -> Review:
-    """The app's review; ConfigurationError if nothing judges its requests."""
+    """The app's review. ConfigurationError if it has no policy."""
     guard = guard_of(app)
     if guard is None:
-        raise ConfigurationError("Nothing judges the requests of this app: add JWTMiddleware to it.")
+        raise ConfigurationError("This app has no authorization: add JWTMiddleware to it.")
     return Review(app, guard)
 
 
 def warn(app: Starlette) -> None:
-    """Warns of what the lint finds; ConfigurationError with all of it if the middleware is `strict`."""
+    """Logs lint findings as warnings. If the middleware is `strict`, ConfigurationError with all of them."""
     guard = guard_of(app)
     if guard is None:
         return

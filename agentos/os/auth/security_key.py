@@ -1,4 +1,4 @@
-"""The gate that asks for one shared key: authentication for the simplest deployments."""
+"""The gate that requires one shared key: authentication for the simplest deployments."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ logger = logging.getLogger("agentos.auth")
 
 VARIABLE: Final = "OS_SECURITY_KEY"
 SHORTEST: Final = 16
-"""Characters; a shorter key can be guessed, and is warned of."""
+"""Characters. A shorter key can be guessed and causes a warning."""
 
 
 class SecurityKeyMiddleware(Gate):
-    """Whoever sends `key` as a bearer token may do everything, and is nobody in particular.
+    """Grants everything to callers who send `key` as a bearer token. They have no user id.
 
-    Service accounts are let in too, each as far as its scopes go.
+    Service accounts are also accepted, limited to their scopes.
     """
 
     def __init__(self, app: ASGIApp, *, key: str) -> None:
@@ -35,7 +35,7 @@ class SecurityKeyMiddleware(Gate):
 
     @classmethod
     def settings(cls, *, key: str) -> AuthSettings:
-        """The defaults: only service accounts need the scopes of routes one by one."""
+        """The defaults, in which only service accounts need the scopes of each route."""
         return AuthSettings(authorization=True)
 
 
@@ -55,9 +55,9 @@ class _Key:
 
 
 def chosen(setting: str | bool) -> str | None:
-    """The key that `AgentOS(security_key=…)` means; with True that of the environment. None: no key.
+    """The key for `AgentOS(security_key=…)`; True means the environment's. None: no key.
 
-    ConfigurationError if there should be one.
+    ConfigurationError if the key is missing.
     """
     if setting is False:
         return None
@@ -69,7 +69,7 @@ def chosen(setting: str | bool) -> str | None:
         raise ConfigurationError("security_key must be ASCII without spaces: a header can't hold others.")
     if len(key) < SHORTEST:
         logger.warning(
-            "security_key has %d characters: it can be guessed. Use %d or more.", len(key), SHORTEST
+            "security_key has only %d characters and can be guessed. Use %d or more.", len(key), SHORTEST
         )
     return key
 

@@ -1,1 +1,1 @@
-"""HTTP as this server speaks it: problems, streams, paths, bodies. Nothing here knows an agent."""
+"""HTTP infrastructure: problems, streams, paths and bodies. Nothing here depends on agents."""

@@ -1,4 +1,4 @@
-"""Refuses request bodies that are too large, announced or not, before they fill the memory."""
+"""Limits request bodies, with or without Content-Length, before they fill the memory."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from agentos.os.http.problems import answer
 
 
 class _TooLargeError(PayloadTooLargeError):
-    """Ends whoever reads the body; what they make of it isn't sent."""
+    """Stops whatever reads the body. Its response is discarded."""
 
     def __init__(self, max_bytes: int) -> None:
         super().__init__(f"The body is larger than {max_bytes} bytes")
 
 
 class BodyLimit:
-    """413 as soon as a body is known to exceed `max_bytes`, by its header or while it is read."""
+    """Responds 413 as soon as a body is known to exceed `max_bytes`, from its header or while it is read."""
 
     def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
         self._app = app
@@ -48,7 +48,7 @@ class BodyLimit:
             return message
 
         async def answering(message: Message) -> None:
-            """Passes on an answer that was begun in time; one to a body that is too large is ours to give."""
+            """Passes on a response that started in time; replaces the one to a body that is too large."""
             nonlocal is_answered
             if is_answered or size <= self._max_bytes:
                 is_answered = True

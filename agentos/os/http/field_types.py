@@ -1,4 +1,4 @@
-"""Texts and JSON objects as callers may send them: what a database or a log can't hold is refused here."""
+"""Strings and JSON objects from callers, restricted to what a database and a log can store."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from agentos.kinds import KINDS
 MAX_ID = 255
 """Characters."""
 MAX_DEPTH = 64
-"""How deep a caller's JSON may nest."""
+"""Maximum nesting depth of a caller's JSON."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
@@ -65,7 +65,7 @@ def _registered(value: str) -> str:
 
 
 class _KindSchema:
-    """Names the kinds when somebody asks for them: not all are registered when this module is imported."""
+    """Lists the kinds when a schema is requested, since not all are registered at import time."""
 
     def __get_pydantic_json_schema__(
         self, core: CoreSchema, handler: GetJsonSchemaHandler
@@ -74,9 +74,9 @@ class _KindSchema:
 
 
 RegisteredKind = Annotated[str, AfterValidator(_registered), _KindSchema()]
-"""The name of a kind of runnables."""
+"""The name of a registered kind."""
 Text = Annotated[str, AfterValidator(_plain)]
-"""Any text but NUL and lone surrogates."""
+"""Any string without NUL and lone surrogates."""
 Id = Annotated[
     str,
     StringConstraints(min_length=1, max_length=MAX_ID),
@@ -87,4 +87,4 @@ Id = Annotated[
 ]
 """1 to 255 printable characters."""
 JsonObject = Annotated[dict[str, Any], AfterValidator(_storable)]
-"""A JSON object whose every text and number can be stored and shown again."""
+"""A JSON object whose strings and numbers can all be stored and returned."""

@@ -1,4 +1,4 @@
-"""What an app serves, and what its router would do with a path."""
+"""Finds which route of an app serves a path, as its router does."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ _UNRULED = {"HEAD", "OPTIONS"}
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The route that would serve a request. `match` is NONE if none would, PARTIAL if the method is wrong."""
+    """The route that would serve a request. `match` is NONE without one, PARTIAL if the method is wrong."""
 
     match: Match = Match.NONE
     place: int = 0
-    """Among the app's routes; of those that match equally well, the first serves."""
+    """Position among the app's routes. Of equally good matches, the first one serves."""
     pattern: str = "/*"
-    """Its path in the language of scope maps."""
+    """Its path in the syntax of scope maps."""
     methods: frozenset[str] = frozenset()
-    """Those that the path knows, when `match` is PARTIAL."""
+    """The methods of the path, if `match` is PARTIAL."""
     is_ours: bool = False
-    """Whether the route is one of AgentOS, not of the app that it was added to."""
+    """Whether the route belongs to AgentOS, not to the app that it was added to."""
 
     @property
     def is_full(self) -> bool:
-        """Whether there is a route for the path and the method."""
+        """Whether a route matches both the path and the method."""
         return self.match is Match.FULL
 
     @property
     def order(self) -> tuple[int, int]:
-        """Smaller for the route that the router would rather take."""
+        """Sort key: smaller for the route that the router prefers."""
         return -self.match.value, self.place
 
 
 def path_of(scope: Scope) -> str:
     """The request's path as the router compares it: without the prefix that the app is served under.
 
-    In ASGI `path` is the whole path, and begins with `root_path` if the app is served under one.
+    In ASGI, `path` is the whole path and starts with `root_path` if the app is served under one.
     """
     path, root = scope["path"], scope.get("root_path", "")
     below = path.removeprefix(root)
@@ -54,25 +54,25 @@ def path_of(scope: Scope) -> str:
 
 
 def without_slash(scope: Scope) -> str | None:
-    """The whole path without its trailing slash; None if it has none to lose."""
+    """The whole path without its trailing slash; None if it has none to remove."""
     path = path_of(scope)
     return scope["path"].removesuffix("/") if path != "/" and path.endswith("/") else None
 
 
 def app_of(scope: Scope) -> Starlette | None:
-    """The app that handles the request; None outside of any."""
+    """The app that handles the request; None outside of one."""
     app = scope.get("app")
     return app if isinstance(app, Starlette) else None
 
 
 def served(scope: Scope) -> Found:
-    """What the app would do with the request, whether or not its path ends in a slash."""
+    """The route for the request, with or without a trailing slash."""
     other = without_slash(scope) or scope["path"] + "/"
     return min(find(scope, scope["path"]), find(scope, other), key=lambda found: found.order)
 
 
 def asked(app: Starlette, method: str, path: str, *, root_path: str = "") -> Found:
-    """What the app would do with a request that nobody made; WebSockets count as GET."""
+    """The route for a hypothetical request. WebSockets count as GET."""
     probe: Scope = {
         "app": app,
         "type": "http",
@@ -89,7 +89,7 @@ def asked(app: Starlette, method: str, path: str, *, root_path: str = "") -> Fou
 
 
 def find(scope: Scope, path: str) -> Found:
-    """What the app would do with the request if its whole path were `path`."""
+    """The route for the request if its whole path were `path`."""
     app = app_of(scope)
     return Found(Match.FULL) if app is None else _find(app, {**scope, "path": path})
 
@@ -115,12 +115,12 @@ def _matches(app: Starlette, probe: Scope) -> Iterator[tuple[Match, RouteContext
 
 
 def every(app: Starlette) -> list[Route]:
-    """All that the app serves, in the order in which its router looks: what is mounted, route by route."""
+    """All routes of the app in the order of its router, including those of mounted apps."""
     return list(_routes(app.routes, "/"))
 
 
 def documented(app: Starlette) -> dict[str, str]:
-    """The paths of the app's OpenAPI document, each in the language of scope maps."""
+    """The paths of the app's OpenAPI document, in the syntax of scope maps."""
     return {
         route.path_format: _pattern(route)
         for route in iter_route_contexts(app.routes)
@@ -145,12 +145,12 @@ def _routes(routes: Sequence[BaseRoute], prefix: str) -> Iterator[Route]:
 
 
 def _joined(prefix: str, path: str) -> str:
-    """A path below a prefix; below an open one, everything."""
+    """A path below a prefix; below an open prefix, everything."""
     return prefix if prefix.endswith("*") else prefix.rstrip("/") + path if path != "/" else prefix
 
 
 def _pattern(route: RouteContext) -> str:
-    """The route's path in the language of scope maps; a parameter for whole paths is its open end."""
+    """The route's path in the syntax of scope maps. A `path` parameter becomes an open end."""
     parts: list[str] = []
     for part in (route.path or "").split("/"):
         parameter = _PARAMETER.search(part)
@@ -171,10 +171,10 @@ def _segment(part: str) -> str:
 
 
 class TrailingSlash:
-    """Strips one trailing slash, unless the router has a use for it.
+    """Strips one trailing slash, unless the router needs it.
 
-    It has if a route or a mount of the user's that takes the path with the slash comes before any that takes
-    it without. Rules are judged without the slash either way.
+    It does if a route or mount of the user's that matches the path with the slash precedes any that matches
+    without it. Rules are always evaluated without the slash.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -1,4 +1,4 @@
-"""Where errors become answers: in our own routes, wherever they are mounted, and in a whole app of ours."""
+"""Turns errors into responses: in our own routes, wherever they are mounted, and in whole apps of ours."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ denials = logging.getLogger("agentos.auth")
 
 
 class ProblemRoute(APIRoute):
-    """A route that answers its own refusals, so that it does the same on an app of the user's."""
+    """A route that responds to its own errors, so that it behaves the same in a user's app."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's handler with errors turned into answers."""
+        """FastAPI's handler, with errors turned into responses."""
         handle = super().get_route_handler()
 
         async def handler(request: Request) -> Response:
@@ -45,7 +45,7 @@ class ProblemRoute(APIRoute):
         return handler
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """FastAPI's; but `Allow` names the methods of all routes on the path (RFC 9110 §15.5.6)."""
+        """As in FastAPI, but `Allow` lists the methods of all routes on the path (RFC 9110 §15.5.6)."""
         if scope["method"] in self.methods:
             await super().handle(scope, receive, send)
         else:
@@ -53,7 +53,7 @@ class ProblemRoute(APIRoute):
 
 
 def _methods(scope: Scope) -> set[str]:
-    """Those that the path knows, when the request's is none of them."""
+    """The methods of the path, if the request's isn't among them."""
     return {
         method
         for route in iter_route_contexts(scope["app"].routes)
@@ -63,7 +63,7 @@ def _methods(scope: Scope) -> set[str]:
 
 
 def install(app: FastAPI, *, is_ours: bool) -> None:
-    """Makes an app answer our errors, and one of ours everything else too; a user's own handlers stay."""
+    """Handles our errors in an app, and in our own apps all others too. The user's handlers are kept."""
     app.exception_handlers.setdefault(AgentOSError, _on_error)
     if is_ours:
         app.add_exception_handler(HTTPException, _on_http_exception)
@@ -82,7 +82,7 @@ def _answered(request: Request, error: Exception) -> Response:
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
-    """What the router itself refuses is a problem like others; what a user's route raises is theirs."""
+    """Turns the router's own errors into problems. Errors raised by a user's route keep their handlers."""
     assert isinstance(error, HTTPException)
     headers = error.headers or {}
     match error.status_code, error.detail:

@@ -1,4 +1,4 @@
-"""Errors as answers: one JSON body for each, which never quotes a foreign exception."""
+"""Error responses: one JSON format, which never contains foreign exception text."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from agentos.os.principal import AccessDeniedError, challenge
 logger = logging.getLogger("agentos.os")
 
 SHOWN_INPUT = 200
-"""Characters that a refused value may have to be sent back."""
+"""Maximum characters of a refused value that is sent back."""
 SHOWN_TEXT = 1000
-"""Characters of a message, or of a field's name, that are sent back."""
+"""Maximum characters of a message or a field name that is sent back."""
 
 STATUS: Final[Mapping[type[AgentOSError], int]] = {
     BadRequestError: 400,
@@ -48,53 +48,53 @@ STATUS: Final[Mapping[type[AgentOSError], int]] = {
     TooManyRequestsError: 429,
     UnavailableError: 503,
 }
-"""Of a class and those below it. What isn't here is the server's own failure: 500."""
+"""Status by error class, including subclasses. All others are internal errors: 500."""
 
 
 class Problem(ApiModel):
-    """Any answer that isn't a success."""
+    """Any error response."""
 
     detail: str
-    """A sentence for the reader who must act."""
+    """A sentence that says what to do."""
     code: str
-    """Which error it is; stable across releases."""
+    """The stable code of the error."""
 
 
 class Denial(Problem):
-    """403: the caller is known and may not do this."""
+    """403: the caller is authenticated but not allowed."""
 
     missing: list[str]
-    """Scopes that would have let it pass."""
+    """The scopes that would have allowed the request."""
     rule: str | None
-    """The entry of the scope map that wants them."""
+    """The entry of the scope map that requires them."""
     decision_id: str
-    """Stands in the server's log too."""
+    """Also appears in the server's log."""
 
 
 class FieldProblem(ApiModel):
-    """One thing about a request that can't be used."""
+    """One invalid part of a request."""
 
     type: str
-    """What is wrong, as a word for programs."""
+    """The type of the error, for programs."""
     loc: list[str | int]
-    """Where it is: `body`, `query` or `path`, then the field."""
+    """The location: `body`, `query` or `path`, then the field."""
     msg: str
-    """What is wrong, as a sentence."""
+    """The error as a sentence."""
     input: str | int | bool | None = None
     """The value, if it is short."""
 
 
 class InvalidRequest(ApiModel):
-    """422: what to mend, field by field."""
+    """422: the invalid fields of a request."""
 
     detail: list[FieldProblem]
-    """Everything that was found."""
+    """All errors that were found."""
     code: str
     """`invalid_input`."""
 
 
 class InvalidRequestError(InvalidInputError):
-    """A request that can't be read. Each finding has `type`, `loc`, `msg` and maybe `input`."""
+    """A request that can't be parsed. Each finding has `type`, `loc`, `msg` and possibly `input`."""
 
     def __init__(self, findings: Sequence[Mapping[str, Any]]) -> None:
         super().__init__("The request can't be read.")
@@ -102,11 +102,11 @@ class InvalidRequestError(InvalidInputError):
 
 
 def answer(error: Exception) -> Response:
-    """The answer to any error. One that isn't ours, or isn't the caller's, is logged under an id."""
+    """The response to any error. Foreign errors and internal errors are logged with an id."""
     kind = next((each for each in type(error).__mro__ if each in STATUS), None)
     if kind is None or not isinstance(error, AgentOSError):
         error_id = uuid4().hex
-        logger.error("A request failed, error_id %s", error_id, exc_info=error)
+        logger.error("Request failed, error_id %s", error_id, exc_info=error)
         body = {"detail": "Internal server error", "code": AgentOSError.code, "error_id": error_id}
         return JSONResponse(body, 500)
     return JSONResponse(_body(error), STATUS[kind], _headers(error))
@@ -164,5 +164,5 @@ def _shown(part: str | int) -> str | int:
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What OpenAPI says of a route's refusals."""
+    """OpenAPI for the error responses of a route."""
     return {status: {"model": InvalidRequest if status == 422 else Problem} for status in statuses}

@@ -1,4 +1,4 @@
-"""A name for each request, in the answer and in the audit: the caller's, if it sends a sane one."""
+"""The id of each request, in the response and in the audit: the caller's, if it is valid."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SANE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
 class RequestId:
-    """Sends `X-Request-ID` back."""
+    """Adds `X-Request-ID` to responses."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -27,7 +27,7 @@ class RequestId:
 
 
 def identified(scope: Scope, send: Send) -> Send:
-    """`send`, with the request's id in the answer's head; as it is if somebody further out sees to that."""
+    """A `send` that adds the request's id to the response, unless an outer middleware does so."""
     if _ID in scope or scope["type"] != "http":
         return send
     id_of(scope)
@@ -41,7 +41,7 @@ def identified(scope: Scope, send: Send) -> Send:
 
 
 def id_of(scope: Scope) -> str:
-    """The request's id; of a WebSocket, its handshake's."""
+    """The request's id; for a WebSocket, that of its handshake."""
     if _ID not in scope:
         sent = Headers(scope=scope).get(HEADER, "")
         scope[_ID] = sent if _SANE.fullmatch(sent) else uuid4().hex

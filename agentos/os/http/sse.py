@@ -17,7 +17,7 @@ from agentos.runner.service import EventSource
 
 KEEP_ALIVE: Final = b": keep-alive\n\n"
 KEEP_ALIVE_SECONDS: Final = 15.0
-"""How long a stream may be silent: proxies cut connections that are silent for longer."""
+"""Seconds of silence after which a comment is sent, since proxies cut idle connections."""
 
 
 async def frames(
@@ -27,9 +27,9 @@ async def frames(
     names: frozenset[str] | None = None,
     keep_alive: float = KEEP_ALIVE_SECONDS,
 ) -> AsyncGenerator[bytes]:
-    """Server-sent events: what is ready at once goes out as one piece, and silence is broken by a comment.
+    """Server-sent events. Events that are ready at once are sent together; comments keep the stream alive.
 
-    `names`: only events with these wire names, and none of nested runs.
+    `names` restricts it to events with these wire names, without those of nested runs.
     """
     batches, now = source(after), asyncio.get_running_loop().time
     silent_until = now() + keep_alive
@@ -60,6 +60,6 @@ def _is_answer(line: LoggedEvent, names: frozenset[str]) -> bool:
 
 @lru_cache
 def answer_names(kind: Kind) -> frozenset[str]:
-    """The wire names of the events that `stream_events=false` leaves: the answer, or why there is none."""
+    """The wire names of the events that remain with `stream_events=false`: the answer, or the error."""
     shown = RunContent(), RunPaused(), RunError(content="", error_type="")
     return frozenset(event_name(event, kind) for event in shown)

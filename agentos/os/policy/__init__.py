@@ -1,1 +1,1 @@
-"""The scope map and its decisions. Pure: no HTTP, no database, no clock."""
+"""The scope map and its decisions, as pure functions without HTTP, database or clock."""

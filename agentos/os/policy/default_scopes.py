@@ -1,4 +1,4 @@
-"""The scopes that each route wants unless the operator's map says otherwise, and what needs no token."""
+"""The default scopes of each route, and the public paths."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Final
 from agentos.os.policy.rules import AdminOnly, AsIf, DefaultMap
 
 _AS_STARTING_THE_RUN: Final = AsIf("POST", depth=3)
-"""`/agents/<id>/runs`: whoever may start a run can follow, end and continue it, whatever starting needs."""
+"""`/agents/<id>/runs`: whoever may start a run may follow, cancel and continue it."""
 
 
 def default_scopes(families: Iterable[str]) -> DefaultMap:
-    """The routes of a server that serves these families of runnables: `agents`, …"""
+    """The default map for a server with these families of runnables: `agents`, …"""
     runnables = [_runnables(family) for family in families]
     return {key: value for each in (*runnables, _OTHERS) for key, value in each.items()}
 
 
 def owned_routes(families: Iterable[str]) -> list[str]:
-    """Those about rows that belong to somebody."""
+    """Routes about rows that have an owner."""
     return [key for key in default_scopes(families) if any(part in key for part in _OWNED)]
 
 
@@ -74,12 +74,13 @@ _OTHERS: Final[DefaultMap] = {
     "GET /authz/matrix": AdminOnly(),
     "GET /authz/shadow": AdminOnly(),
 }
-"""With those of runnables, exactly the server's routes: a new one is denied until it has its line here."""
+"""Together with the routes of runnables, exactly the server's routes: a new one is denied until listed here.
+"""
 
 _OWNED: Final = ("/runs", "/sessions", "/memories", "/memory_topics", "/user_memory_stats", "/approvals")
 
 ADMIN_ROUTES: Final = {key: value for key, value in _OTHERS.items() if isinstance(value, AdminOnly)}
-"""The admins' alone also where nothing else is asked of a token."""
+"""Reserved for admins even if authorization is off."""
 
 PUBLIC_PATHS: Final = (
     "GET /",
@@ -89,7 +90,7 @@ PUBLIC_PATHS: Final = (
     "GET /openapi.json",
     "GET /docs/oauth2-redirect",
 )
-"""What everybody may read without a token."""
+"""Paths that need no token."""
 
 RESERVED_FAMILIES: Final = frozenset(key.split("/")[1] for key in (*_OTHERS, *PUBLIC_PATHS))
-"""First segments of paths that are taken: no kind's family may be one."""
+"""First path segments that can't be the family of a kind."""

@@ -1,4 +1,4 @@
-"""Mistakes in a scope map that are none by its grammar: found by holding it against the app's routes."""
+"""Finds mistakes in a scope map that its syntax permits, by comparing it with the app's routes."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ Code = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that an operator should look at."""
+    """One finding for the operator."""
 
     code: Code
     subject: str
     """The entry, the scope or the route."""
     message: str
-    """What is wrong, and the mend."""
+    """What is wrong and how to fix it."""
 
 
 def lint(policy: Policy, routes: Sequence[Route]) -> list[Finding]:
-    """What the operator's map says in vain, leaves out, or probably doesn't mean."""
+    """Entries without effect, routes without an entry, and likely mistakes."""
     if not policy.enforces:
         return []
     found = rows(policy, routes)
@@ -70,12 +70,12 @@ def _idle(policy: Policy, routes: Sequence[Route]) -> Iterator[Finding]:
         elif (rule.layer, rule.key) not in found:
             winners = ", ".join(sorted(repr(winner) for _, winner in found))
             yield Finding(
-                "never_decides", key, f"{key!r} never decides, {winners} always does: leave it out."
+                "never_decides", key, f"{key!r} never takes effect: {winners} always decides. Remove it."
             )
 
 
 def _runs_apart(policy: Policy, found: Sequence[Row]) -> Iterator[Finding]:
-    """Entries that weren't written for runs and ask more of their followers than of those who start them."""
+    """Entries that require more to follow a run than to start one."""
     seen: set[str] = set()
     for row in found:
         rule = _operators(policy, row)
@@ -90,8 +90,8 @@ def _runs_apart(policy: Policy, found: Sequence[Row]) -> Iterator[Finding]:
             yield Finding(
                 "run_apart",
                 rule.key,
-                f"{rule.key!r} covers following a run too, so that whoever may start one needs"
-                f" {', '.join(more)} as well to see how it ends: add {line} if that isn't meant.",
+                f"{rule.key!r} also covers following a run, so a caller who may start one needs"
+                f" {', '.join(more)} as well to see its result: add {line} if that isn't intended.",
             )
 
 
@@ -129,24 +129,24 @@ def _about_admins(policy: Policy) -> Iterator[Finding]:
     for rule in policy.layers[0].rules:
         wanted = [scope.text for scope in rule.wanted]
         if admin in wanted and len(wanted) > 1:
-            message = f"{rule.key!r} wants more than the admin scope {admin!r}, which passes alone."
+            message = f"{rule.key!r} requires more than the admin scope {admin!r}, which is sufficient alone."
             yield Finding("admin_scope", rule.key, message)
         elif admin != ADMIN_SCOPE and ADMIN_SCOPE in wanted:
             message = (
-                f"{rule.key!r} wants {ADMIN_SCOPE!r}, which is no admin's while admin_scope={admin!r}: "
+                f"{rule.key!r} requires {ADMIN_SCOPE!r}, but the admin scope is admin_scope={admin!r}: "
                 f"write {admin!r}, or leave admin_scope out."
             )
             yield Finding("admin_scope", rule.key, message)
 
 
 _SHORTEST = 4
-"""Letters of a part from which on one that differs is a slip: `get` and `set` are words of their own."""
+"""Minimum length of a part to count as misspelled; `get` and `set` are different words."""
 
 
 def looks_like(scope: str, other: str) -> bool:
-    """Whether `scope` is `other` but for one slip: a letter more, less or another, two swapped, case, a mark.
+    """Whether the scopes differ by one typo: an extra, missing, wrong or swapped letter, case, or a mark.
 
-    Ids and numbers are names, which may well be alike.
+    Ids and numbers are names, which may be similar on purpose.
     """
     mine, its = scope.split(":"), other.split(":")
     if scope == other or len(mine) != len(its) or mine[1:-1] != its[1:-1]:

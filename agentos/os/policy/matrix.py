@@ -1,4 +1,4 @@
-"""Every route of an app with the rules that decide about it: a scope map looked at from its far end."""
+"""Lists every route of an app with the rules that decide about it."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ NOTHING_HELD: frozenset[str] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What an app serves, in the language of scope maps."""
+    """A route of an app, in the syntax of scope maps."""
 
     path: str
     methods: tuple[str, ...]
-    """`*` stands for any; HEAD and OPTIONS, which have no rules of their own, are left out."""
+    """`*` stands for any. HEAD and OPTIONS have no rules of their own and are left out."""
     kind: RouteKind = "http"
 
     @property
     def requests(self) -> tuple[str, ...]:
-        """The methods one by one."""
+        """One entry per method."""
         return METHODS if "*" in self.methods else self.methods
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One route, or the part of it that a rule of its own speaks about."""
+    """One route, or the part of it to which a separate rule applies."""
 
     method: str
     path: str
-    """The route's, with a rule's literals in place of its wildcards."""
+    """The route's path, with a rule's literals in place of its wildcards."""
     kind: RouteKind
     decision: Decision
-    """About a caller without any scope."""
+    """The decision about a caller without scopes."""
     needs: Needs
 
 
@@ -58,7 +58,7 @@ def _needs(policy: Policy, decision: Decision) -> Needs:
 
 
 def rows(policy: Policy, routes: Sequence[Route]) -> list[Row]:
-    """One row for each route and rule that decides about some of its requests, in the order of the routes."""
+    """One row per route and deciding rule, in the order of the routes."""
     return [row for route in routes for method in route.requests for row in _rows_of(policy, route, method)]
 
 
@@ -72,9 +72,9 @@ def _rows_of(policy: Policy, route: Route, method: str) -> list[Row]:
 
 
 def deciding(policy: Policy, rule: Rule, routes: Sequence[Route]) -> set[tuple[str | None, str | None]]:
-    """The layers and keys of all that decides about the requests of the routes that `rule` speaks about.
+    """The layers and keys that decide about the requests of the routes that match `rule`.
 
-    Nothing: it speaks about none. Without the rule itself: it never decides.
+    Empty if it matches none. If the rule itself isn't included, it never decides.
     """
     longest = _longest(policy, *(as_rule(route.path) for route in routes))
     found: set[tuple[str | None, str | None]] = set()
@@ -88,7 +88,7 @@ def deciding(policy: Policy, rule: Rule, routes: Sequence[Route]) -> set[tuple[s
 
 
 def _paths(policy: Policy, route: Route, method: str) -> Iterator[str]:
-    """Paths of the route, among them one for each rule that could decide about any."""
+    """Paths of the route, including one for each rule that could decide about any."""
     pattern = as_rule(route.path)
     longest = _longest(policy, pattern)
     for rule in chain((pattern,), *(layer.rules for layer in (policy.public, *policy.layers))):
@@ -97,21 +97,22 @@ def _paths(policy: Policy, route: Route, method: str) -> Iterator[str]:
 
 
 def _longest(policy: Policy, *patterns: Rule) -> int:
-    """A length of path at which every open end has begun."""
+    """A path length at which every open end has started."""
     layers = (policy.public, *policy.layers)
     return 1 + max(len(rule.segments) for rule in chain(patterns, *(layer.rules for layer in layers)))
 
 
 @lru_cache(maxsize=1024)
 def as_rule(path: str) -> Rule:
-    """A pattern as a rule that wants nothing."""
+    """The pattern as a rule without scopes."""
     return Layer("route", {f"* {path}": ()}).rules[0]
 
 
 def common_paths(one: Rule, other: Rule, longest: int) -> Iterator[str]:
     """Paths that both patterns match, the most general of each length up to `longest`.
 
-    Where neither has a literal the path has a wildcard of the first's, which no rule takes for a literal.
+    Where neither has a literal, the path contains the first pattern's wildcard, which no rule matches as a
+    literal.
     """
     names = one.key.split("/")[1:]
     for length in range(max(len(one.segments), len(other.segments)), longest + 1):

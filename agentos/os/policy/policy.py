@@ -1,8 +1,8 @@
-"""Whether a caller may do what it asks: a pure function of scopes, method and path.
+"""Decides whether a request is allowed: a pure function of scopes, method and path.
 
-The operator's map is asked first, the defaults after it; in each the most specific pattern decides, and what
-no rule speaks about is denied. Reading tokens, answering over HTTP and whose rows a caller sees are left to
-others.
+The operator's map is evaluated first, then the defaults. In each, the most specific pattern decides; a
+request that no rule covers is denied. Reading tokens, responding over HTTP and ownership are handled
+elsewhere.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from agentos.os.policy.rules import DefaultMap, Layer, Rule, ScopeMap, Segments,
 from agentos.os.policy.scopes import Scope, parse
 
 Unmapped = Literal["deny", "allow"]
-"""What a valid token gets where no rule speaks."""
+"""The decision for a valid token where no rule applies."""
 
 Reason = Literal[
     "no_rule",  # denied: nothing speaks about the request
@@ -36,31 +36,31 @@ ADMIN_SCOPE: Final = "agent_os:admin"
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided, and everything that explains it. The zero value is a denial."""
+    """A decision with its reasons. The zero value is a denial."""
 
     allowed: bool = False
     reason: Reason = "no_rule"
     layer: str | None = None
-    """`operator`, `default` or `public`: which map the rule is from."""
+    """The map that contains the rule: `operator`, `default` or `public`."""
     rule: str | None = None
-    """The deciding entry's key, as it was written."""
+    """The key of the deciding entry, exactly as written."""
     rank: int | None = None
-    """The rule's place among its layer's, the most specific being 0."""
+    """Rank of the rule in its layer; 0 is the most specific."""
     wanted: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
-    """The caller's scopes that met a wanted one."""
+    """The caller's scopes that satisfied a required one."""
     missing: tuple[str, ...] = ()
-    """Holding these too would turn the denial into a grant."""
+    """The scopes that would turn the denial into a grant."""
     ids: frozenset[str] | None = None
-    """A listing shows these ids only; None: it isn't narrowed."""
+    """The only ids that a listing shows; None if it isn't restricted."""
 
 
 class Policy:
-    """A scope map made ready: `decide` is all there is to ask.
+    """A compiled scope map; use `decide`.
 
-    `public` are paths in the map's own language, with a method before them or for any. `admin_scope` passes
-    every rule; a custom one leaves `agent_os:admin` an ordinary scope. Raises ConfigurationError for a key, a
-    path or a scope that can't work; `setting` is the parameter that `operator` came in.
+    `public` are paths in the syntax of scope maps, with or without a method. `admin_scope` passes every rule;
+    with a custom one, `agent_os:admin` is an ordinary scope. ConfigurationError for an invalid key, path or
+    scope; `setting` is the parameter that contained `operator`.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Policy:
         )
         rules = [rule for layer in self.layers for rule in layer.rules]
         self.enforces = unmapped == "deny" or not all(rule.is_for_admins for rule in rules)
-        """Whether a valid token alone can be refused anything but what is the admins' alone."""
+        """Whether a valid token can be denied anything except what is reserved for admins."""
         opened = {_public_key(path): () for path in public}
         self.public = Layer("public", opened, setting="excluded_route_paths")
         self._grants = {
@@ -94,14 +94,14 @@ class Policy:
         }
 
     def open_to_all(self, method: str, path: str) -> Decision | None:
-        """The grant for a request that needs no token, or None."""
+        """The grant for a public request, or None."""
         segments = split(path)
         if method == "OPTIONS":
             return _PREFLIGHT
         return None if segments is None else self._open(_judged(method), segments)
 
     def decide(self, scopes: frozenset[str], method: str, path: str) -> Decision:
-        """Judges `method` on `path`, the path as the router sees it, for a caller who holds `scopes`."""
+        """Decides about `method` on `path`, as seen by the router, for a caller with `scopes`."""
         segments = split(path)
         if method == "OPTIONS":
             return _PREFLIGHT
@@ -114,7 +114,7 @@ class Policy:
         return _ADMIN if self.admin_scope in scopes else self._judge(scopes, method, segments)
 
     def _open(self, method: str, segments: Segments) -> Decision | None:
-        """Whether the path is public; an entry of the operator's that is as specific closes it again."""
+        """Whether the path is public. An equally specific entry of the operator overrides that."""
         rule = self.public.find(method, segments)
         if rule is None:
             return None
@@ -143,7 +143,7 @@ _UNMAPPED: Final = Decision(allowed=True, reason="unmapped")
 
 
 def check_scope(parameter: str, scope: str | None) -> None:
-    """ConfigurationError, naming the parameter, for a scope that nobody could hold."""
+    """ConfigurationError, naming the parameter, for a scope that no one could hold."""
     try:
         parse(scope or "")
     except ValueError as error:
@@ -159,7 +159,7 @@ def _judged(method: str) -> str:
 
 
 def _granted(rule: Rule) -> Decision:
-    """The decision for whoever holds everything that `rule` wants, word for word."""
+    """The decision for a caller who holds every scope of `rule` literally."""
     wanted = tuple(scope.text for scope in rule.wanted)
     return Decision(
         allowed=True,
@@ -218,7 +218,7 @@ def _needed(missing: Sequence[Scope], rule: Rule, method: str, segments: Segment
 
 
 def _lists(wanted: Scope, method: str, segments: Segments) -> bool:
-    """Whether the request lists what `wanted` is about, so that holding it for some ids shows those."""
+    """Whether the request lists the resource of `wanted`, so that scopes for single ids show those ids."""
     return (
         method == "GET"
         and wanted.id is None

@@ -1,6 +1,6 @@
-"""Scope maps: `"METHOD /path": [scopes]` read into rules, and the one rule that speaks about a request.
+"""Parses scope maps, `"METHOD /path": [scopes]`, into rules, and finds the rule for a request.
 
-In a path `{name}` and `*` stand for one segment and a final `/*` for one or more; nothing else is special.
+In a path, `{name}` and `*` match one segment, and a final `/*` matches one or more. Nothing else is special.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from agentos.errors import ConfigurationError
 from agentos.os.policy import scopes
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "QUERY")
-"""What a key may begin with, besides `*` for any. HEAD is judged as GET, and OPTIONS always passes."""
+"""Methods in keys, besides `*` for any. HEAD is checked as GET, and OPTIONS always passes."""
 
 Segments = tuple[str, ...]
-"""A path's parts between slashes; none for the root."""
+"""A path's segments; empty for the root."""
 
 ScopeMap = Mapping[str, Sequence[str]]
-"""What an operator writes: every scope of the list is needed, and `[]` means any valid token."""
+"""A map as written by operators. All scopes of a list are required; `[]` accepts any valid token."""
 
 _WILDCARD = re.compile(r"\*|\{[A-Za-z_][A-Za-z0-9_]*\}")
 _ODD = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]|//|/\.\.?(?:/|\Z)")
@@ -28,7 +28,7 @@ _ODD = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]|//|/\.\.?(?:/|\Z)")
 
 @dataclass(frozen=True, slots=True)
 class AsIf:
-    """In place of a list of scopes: judged as `method` on the path's first `depth` segments."""
+    """Instead of scopes: decide as for `method` on the path's first `depth` segments."""
 
     method: str
     depth: int
@@ -36,11 +36,11 @@ class AsIf:
 
 @dataclass(frozen=True, slots=True)
 class AdminOnly:
-    """In place of a list of scopes: nobody but holders of the admin scope, whatever its name."""
+    """Instead of scopes: reserved for holders of the admin scope, whatever its name."""
 
 
 DefaultMap = Mapping[str, Sequence[str] | AsIf | AdminOnly]
-"""A scope map in which one request may be judged as another, and some are the admins' alone."""
+"""A scope map with delegated and admin-only entries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +49,23 @@ class Rule:
 
     layer: str
     key: str
-    """As it was written."""
+    """The key as written."""
     method: str
     segments: tuple[str | None, ...]
-    """None stands for any one segment."""
+    """None matches any one segment."""
     is_open: bool
-    """Whether the last segment stands for one or more."""
+    """Whether the last segment matches one or more."""
     wanted: tuple[scopes.Scope, ...] = ()
     as_if: AsIf | None = None
     is_for_admins: bool = False
     rank: int = 0
-    """Its place among its layer's rules, the most specific being 0."""
+    """Rank in its layer; 0 is the most specific."""
 
     @property
     def path_order(self) -> tuple[int, ...]:
-        """Smaller for the more specific path.
+        """Sort key: smaller for the more specific path.
 
-        Segment by segment a literal comes before a wildcard and one segment before many; then the longer
+        Segment by segment, a literal comes before a wildcard and one segment before many; then the longer
         path.
         """
         kinds = [int(segment is None) for segment in self.segments]
@@ -75,12 +75,12 @@ class Rule:
 
     @property
     def order(self) -> tuple[tuple[int, ...], bool, tuple[str, ...], str]:
-        """Smaller for the more specific rule: by path, then the exact method; the rest makes it total."""
+        """Sort key: smaller for the more specific rule. By path, then exact method; always unique."""
         texts = tuple(segment or "" for segment in self.segments)
         return self.path_order, self.method == "*", texts, self.method
 
     def matches(self, segments: Segments) -> bool:
-        """Whether this rule's path speaks about the path `segments`."""
+        """Whether this rule's path matches `segments`."""
         mine = self.segments
         if len(segments) != len(mine) and not (self.is_open and len(segments) > len(mine)):
             return False
@@ -91,9 +91,9 @@ class Rule:
 
 
 class Layer:
-    """A scope map, ready to be asked. `name` tells where a rule came from.
+    """A compiled scope map. `name` identifies the origin of its rules.
 
-    ConfigurationError, naming the parameter `setting`, for entries that can't work.
+    ConfigurationError, naming the parameter `setting`, for invalid entries.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Layer:
         self._index = {method: _by_first_segment(self.rules, method) for method in (*METHODS, "*")}
 
     def find(self, method: str, segments: Segments) -> Rule | None:
-        """The most specific rule that speaks about the request, if any does."""
+        """The most specific rule that matches the request, if any."""
         by_first = self._index.get(method) or self._index["*"]
         for rule in by_first.get(segments[0] if segments else "") or by_first[None]:
             if rule.matches(segments):
@@ -117,10 +117,10 @@ class Layer:
 
 
 def split(path: str) -> Segments | None:
-    """A request path's segments; one trailing slash is nothing.
+    """A request path's segments, ignoring one trailing slash.
 
-    None for a spelling that may reach a route or a file under a name that no rule would recognise: doubled
-    slashes, dot segments, control characters, lone surrogates.
+    None for spellings that could reach a route or a file under a name that no rule matches: doubled slashes,
+    dot segments, control characters, lone surrogates.
     """
     if path in {"", "/"}:
         return ()
@@ -156,7 +156,7 @@ def _pattern(key: str) -> tuple[str, tuple[str | None, ...], bool]:
     if method not in METHODS and method != "*":
         raise ConfigurationError(
             f"the key {key!r} begins with an unknown method: use one of {', '.join(METHODS)} or *"
-            " (HEAD is judged as GET, OPTIONS always passes)."
+            " (HEAD is checked as GET, OPTIONS always passes)."
         )
     parts = split(path)
     if parts is None:
@@ -186,21 +186,21 @@ def _scope(key: str, text: object) -> scopes.Scope:
 
 
 def _distinct(ordered: Sequence[Rule]) -> Iterator[Rule]:
-    """Drops repetitions; two rules for the same requests that want different scopes are a mistake."""
+    """Removes duplicates. Two rules for the same requests with different scopes are an error."""
     previous: Rule | None = None
     for rule in ordered:
         if previous is None or rule.order != previous.order:
             yield rule
         elif set(rule.wanted) != set(previous.wanted):
             raise ConfigurationError(
-                f"the keys {previous.key!r} and {rule.key!r} mean the same requests but want"
+                f"the keys {previous.key!r} and {rule.key!r} match the same requests but require"
                 " different scopes: keep one."
             )
         previous = rule
 
 
 def _by_first_segment(rules: Sequence[Rule], method: str) -> dict[str | None, tuple[Rule, ...]]:
-    """Rules for `method` by their first segment; None keeps those for any other first segment."""
+    """Rules for `method` by their first segment; None for those that match any other first segment."""
     fitting = [rule for rule in rules if rule.method in {method, "*"}]
     firsts = {rule.segments[0] if rule.segments else "" for rule in fitting}
     return {

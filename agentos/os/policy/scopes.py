@@ -1,7 +1,7 @@
-"""The grammar of scopes: `resource:action`, `resource:<id>:action` and `resource:*:action`.
+"""The syntax of scopes: `resource:action`, `resource:<id>:action` and `resource:*:action`.
 
-Parts are case-sensitive; an id may hold any character but a colon. Scopes of a family of runnables may name
-one id, which is the second segment of its paths. Which scopes a route wants is left to the rules.
+Parts are case-sensitive; an id may contain any character except a colon. Scopes of a family of runnables may
+name one id, which is the second segment of its paths. Rules define which scopes a route requires.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ _WORD = re.compile(r"[^\s:*\x00-\x1f\x7f]+")
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One scope that a rule wants."""
+    """One scope required by a rule."""
 
     text: str
     resource: str
     id: str | None
-    """None: the scope is about every id."""
+    """None if the scope applies to every id."""
     action: str
     is_exact: bool = False
-    """Met by itself alone, whatever it looks like."""
+    """Whether only the identical scope satisfies it."""
 
     def held_in(self, scopes: frozenset[str], segments: tuple[str, ...], *, is_ours: bool) -> str | None:
-        """The scope among `scopes` that meets this one on the path `segments`, or None.
+        """The scope among `scopes` that satisfies this one on the path `segments`, or None.
 
-        Only a scope of the default vocabulary (`is_ours`) or of the path's own family has other spellings
-        than its own: the one for all ids, and on `/<family>/<id>/…` the one for that id.
+        Only a scope of the default vocabulary (`is_ours`) or of the path's own family has alternatives: the
+        scope for all ids, and on `/<family>/<id>/…` the scope for that id.
         """
         if self.text in scopes:
             return self.text
@@ -44,7 +44,7 @@ class Scope:
         return self._first_in(scopes, ("*",))
 
     def ids_in(self, scopes: frozenset[str]) -> frozenset[str]:
-        """The ids for which `scopes` hold this scope, one by one."""
+        """The single ids for which `scopes` contain this scope."""
         start, end = f"{self.resource}:", f":{self.action}"
         return frozenset(
             text[len(start) : -len(end)]
@@ -62,12 +62,12 @@ class Scope:
 
 
 def exact(text: str) -> Scope:
-    """A scope of any form that has no other spelling."""
+    """A scope of any form without alternatives."""
     return Scope(text, text, None, "", is_exact=True)
 
 
 def parse(text: str) -> Scope:
-    """Reads a scope that a rule wants; ValueError, without the text, if it could never be held."""
+    """Parses a scope of a rule. ValueError, without the text, if it is invalid."""
     match text.split(":"):
         case [resource, action] if _WORD.fullmatch(resource) and _WORD.fullmatch(action):
             return Scope(text, resource, None, action)

@@ -1,1 +1,1 @@
-"""Running the app: uvicorn, signals, and what goes on behind the requests' backs."""
+"""Runs the app: uvicorn, signals and background maintenance."""

@@ -1,4 +1,4 @@
-"""Whether an app would be open to strangers: served beyond this machine, and asking nobody who they are."""
+"""Refuses to serve an app without authentication beyond this machine."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from agentos.os.auth.middleware import Gate
 
 
 def refuse_open(app: object, host: str, *, factory: bool) -> None:
-    """ConfigurationError if `host` isn't of this machine alone and the app has no authentication of ours.
+    """ConfigurationError if `host` isn't local and the app has none of our authentication.
 
-    `app` is an app or its import string, with `factory` what makes one. What others than us have put in front
-    of it can't be told from nothing.
+    `app` is an app or its import string, with `factory` a function that creates one. Third-party
+    authentication in front of the app can't be detected.
     """
     if is_loopback(host) or _asks(_loaded(app, factory=factory)):
         return
     raise ConfigurationError(
-        f"On host={host!r} everybody who reaches this server could use it: nothing asks who they are. Pass "
+        f"On host={host!r} anyone who can reach this server could use it without authentication. Pass "
         "authorization=True to AgentOS, add JWTMiddleware, or allow it with allow_unauthenticated=True "
         "(--allow-unauthenticated)."
     )
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address; a name other than `localhost` may mean any."""
+    """Whether the address is only reachable locally. Names other than `localhost` aren't trusted."""
     try:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -44,13 +44,13 @@ def _loaded(app: object, *, factory: bool) -> object:
             app = import_from_string(app)
         except ImportFromStringError as error:
             raise ConfigurationError(
-                f"app={app!r} names nothing that can be imported, so who may use it isn't known: mend it."
+                f"app={app!r} can't be imported, so its authentication can't be checked: correct it."
             ) from error
     return cast("Callable[[], Any]", app)() if factory else app
 
 
 def _asks(app: object) -> bool:
-    """Whether there is a gate anywhere: around the app, in it, or in front of what it mounts."""
+    """Whether there is a gate around the app, in it, or in front of its mounts."""
     match app:
         case Gate():
             return True

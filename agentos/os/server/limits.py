@@ -1,4 +1,4 @@
-"""How many runs in the background a deployment executes, and lets wait."""
+"""Limits on executing and queued background runs."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from agentos.runner.worker.loops import Capacity
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueConfig:
-    """Limits of runs with `background=true`; they hold over all processes on one database.
+    """Limits on runs with `background=true`, across all processes on one database.
 
-    Those that execute are counted: in all, of one agent, of one user (callers without one count as one).
-    None is no limit. ConfigurationError if a limit can't work.
+    Executing runs are limited in total, per agent and per user (anonymous callers count as one). None is no
+    limit. ConfigurationError for an invalid limit.
     """
 
     max_running: int | None = None
     max_running_per_agent: int | None = None
     max_running_per_user: int | None = None
     max_running_per_process: int = 100
-    """Runs of every kind count, but only background ones wait for it."""
+    """Runs of every type count, but only background runs wait."""
     max_queued: int = 1000
-    """How many may wait; one more is answered 429."""
+    """Maximum number of queued runs; one more is refused with 429."""
     max_queued_per_user: int | None = None
-    """The same for each user, so that nobody can fill the queue for everybody."""
+    """The same per user, so that no user can fill the queue for everyone."""
 
     def __post_init__(self) -> None:
         for each in fields(self):
             value: int | None = getattr(self, each.name)
             if value is not None and value < 1:
-                raise ConfigurationError(f"QueueConfig({each.name}={value!r}) can't work: give 1 or more.")
+                raise ConfigurationError(f"QueueConfig({each.name}={value!r}) is invalid: give 1 or more.")
 
     @property
     def capacity(self) -> Capacity:
-        """The same in the runner's terms."""
+        """The same limits for the runner."""
         limits = Limits(
             total=self.max_running,
             per_runnable=self.max_running_per_agent,

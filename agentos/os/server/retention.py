@@ -21,14 +21,14 @@ _NOTHING: Final = timedelta(0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """How long things are kept; None is for ever."""
+    """How long data is kept; None keeps it indefinitely."""
 
     sessions: timedelta | None = None
-    """Whole conversations, since anything happened in them."""
+    """Whole sessions, since their last change."""
     events: timedelta | None = None
-    """The event logs of runs that are over; nobody can follow such a run then, but its record stays."""
+    """Event logs of finished runs. Such a run can't be followed any more, but its record is kept."""
     every: timedelta = timedelta(hours=1)
-    """How often it is looked after. Servers that share a database take turns."""
+    """Interval between prunings. Servers that share a database take turns."""
 
     def __post_init__(self) -> None:
         for name, value in (("sessions", self.sessions), ("events", self.events), ("every", self.every)):
@@ -38,9 +38,9 @@ class Retention:
 
 @asynccontextmanager
 async def kept(db: Db, retention: Retention | None) -> AsyncGenerator[None]:
-    """Deletes what is old from `db` while inside: at once, and then on the schedule.
+    """Deletes old data from `db` while inside: at once, and then on schedule.
 
-    Without a `retention` only approvals expire, once an hour.
+    Without a `retention`, only approvals expire, once an hour.
     """
     wanted = retention or Retention()
 

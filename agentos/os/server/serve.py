@@ -1,4 +1,4 @@
-"""Running an app under uvicorn, or without HTTP."""
+"""Runs an app under uvicorn, or without HTTP."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from agentos.os.server.bind_check import refuse_open
 
 MAX_PORT = 65535
 WORKER_SECONDS: Final = 20
-"""How long one of several processes may say nothing before it is killed, with all its runs. Uvicorn's five
-are less than a start takes on a busy machine."""
+"""Seconds after which one of several unresponsive processes is killed, with all its runs. Uvicorn's default
+of five is less than a start takes on a busy machine."""
 _RAISED: Final = f"{ConfigurationError.__module__}.{ConfigurationError.__qualname__}: "
 
 
@@ -41,12 +41,11 @@ def serve(
     allow_unauthenticated: bool = False,
     **uvicorn_options: Any,
 ) -> None:
-    """Runs `app` until it is stopped. `AGENT_OS_HOST` and `AGENT_OS_PORT` go first.
+    """Runs `app` until it is stopped. `AGENT_OS_HOST` and `AGENT_OS_PORT` take precedence.
 
-    `reload` and more than one of `workers` need `app` as `"module:attribute"`: other processes import it.
-    A configuration that fails once it runs is one sentence in uvicorn's log, and the process's end.
-    On an address beyond this machine an app that asks nobody who they are is refused, unless
-    `allow_unauthenticated` says that this is meant.
+    `reload` and more than one of `workers` need `app` as `"module:attribute"`, since other processes import
+    it. A ConfigurationError at start-up is logged as one sentence, and the process exits. An app without
+    authentication is refused on a non-local address, unless `allow_unauthenticated` is set.
     """
     if not isinstance(app, str) and (reload or (workers or 1) > 1):
         raise ConfigurationError(
@@ -62,7 +61,7 @@ def serve(
 
 
 def work(app: Starlette, *, title: str) -> None:
-    """Does what `app` does behind its requests, until the process is told to stop."""
+    """Executes the runs of `app` without HTTP until the process is stopped."""
     asyncio.run(_working(app, title))
 
 
@@ -76,10 +75,10 @@ async def _working(app: Starlette, title: str) -> None:
 
 
 class OneSentence(logging.Filter):
-    """Leaves of a ConfigurationError its sentence: the person who deploys has no use for a traceback."""
+    """Logs only the sentence of a ConfigurationError, since its traceback doesn't help operators."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Uvicorn logs what a start fails with, and Starlette gives it as a text that ends in the error."""
+        """Uvicorn logs a failed start as a text from Starlette that ends in the error."""
         error = record.exc_info[1] if record.exc_info else None
         _, is_ours, sentence = record.getMessage().rstrip().rpartition(_RAISED)
         if isinstance(error, ConfigurationError):
@@ -90,7 +89,7 @@ class OneSentence(logging.Filter):
 
 
 def _log_config() -> dict[str, Any]:
-    """Uvicorn's own, which also reaches the processes that it starts."""
+    """Uvicorn's own configuration, which also reaches the processes that it starts."""
     config: dict[str, Any] = deepcopy(LOGGING_CONFIG)
     config["filters"] = {"one_sentence": {"()": OneSentence}}
     config["loggers"]["uvicorn.error"]["filters"] = ["one_sentence"]
@@ -107,10 +106,10 @@ def _port(named: str | None, port: int) -> int:
 
 @contextmanager
 def on_termination(act: Callable[[], None]) -> Generator[None]:
-    """Calls `act` in the running loop when the process is told to stop, before what it did anyway.
+    """Calls `act` in the running loop on a termination signal, before the previous handler.
 
-    Uvicorn says so only once its connections are closed, and those that follow long runs stay open. Only
-    where signals arrive: in the main thread.
+    Uvicorn reports shutdown only after its connections are closed, but those that follow long runs stay open.
+    Works only in the main thread, which receives the signals.
     """
     if current_thread() is not main_thread():
         yield

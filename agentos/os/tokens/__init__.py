@@ -1,1 +1,1 @@
-"""What tokens prove: signatures, claims, service accounts, and the keys behind them."""
+"""Verifies tokens: signatures, claims, service accounts and keys."""

@@ -1,7 +1,7 @@
-"""What a verified token says, read into a principal (RFC 7519, RFC 8725).
+"""Converts the claims of a verified token to a principal (RFC 7519, RFC 8725).
 
-Signature, times, issuer and audience are PyJWT's to check; here is what it is too lenient about, and the
-words for what it refuses.
+PyJWT checks the signature, times, issuer and audience. This module adds what PyJWT is too lenient about, and
+our own error messages.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from agentos.os.auth_settings import AuthSettings
 from agentos.os.principal import Principal
 
 LONGEST_NAME: Final = 255
-"""Characters in a subject or a session id; OpenID Connect Core §2 has the same limit."""
+"""Maximum characters in a subject or a session id, as in OpenID Connect Core §2."""
 
 _RESERVED = re.compile(r"sa:|__.*__")
 _UNSTORABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
@@ -27,17 +27,17 @@ _PLAIN_REFERENCE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
 class TokenError(AuthenticationError):
-    """There is no token, or it doesn't prove anything."""
+    """The token is missing or invalid."""
 
     def __init__(self, message: str, *, code: str = "invalid_token") -> None:
         super().__init__(message)
         self.code = code
         self.token_ref: str | None = None
-        """Names the token in logs: 12 hex digits of its hash."""
+        """Identifies the token in logs: 12 hex digits of its hash."""
 
 
 def check_times(claims: Mapping[str, Any]) -> None:
-    """TokenError for a time that isn't a number: PyJWT takes `true` and `"1800000000"` too."""
+    """TokenError for a time that isn't a number; PyJWT also accepts `true` and `"1800000000"`."""
     for claim in ("exp", "nbf", "iat"):
         value = claims.get(claim, 0)
         is_whole = isinstance(value, int) and not isinstance(value, bool)
@@ -46,7 +46,7 @@ def check_times(claims: Mapping[str, Any]) -> None:
 
 
 def check_audience(claims: Mapping[str, Any], settings: AuthSettings) -> None:
-    """TokenError for another audience in a claim of another name: PyJWT knows `aud` only."""
+    """TokenError for a wrong audience in a custom claim; PyJWT only checks `aud`."""
     if not settings.verify_audience or settings.audience_claim == "aud":
         return
     if settings.audience_claim not in claims:
@@ -57,7 +57,7 @@ def check_audience(claims: Mapping[str, Any], settings: AuthSettings) -> None:
 
 
 def refusal(error: jwt.PyJWTError, claims: Mapping[str, Any]) -> TokenError:
-    """Why PyJWT refuses `claims`, in our words: neither what is expected nor the library's text."""
+    """Explains why PyJWT refuses `claims`, without the expected values or the library's text."""
     match error:
         case jwt.ExpiredSignatureError():
             return TokenError("Token has expired", code="expired_token")
@@ -75,7 +75,7 @@ def refusal(error: jwt.PyJWTError, claims: Mapping[str, Any]) -> TokenError:
 
 
 def read(claims: Mapping[str, Any], settings: AuthSettings, *, token_hash: str) -> Principal:
-    """The principal that checked `claims` name. TokenError if a name can't be used."""
+    """The principal of verified claims. TokenError for an invalid name."""
     subject, user_id = _name(claims, "sub"), _name(claims, settings.user_id_claim)
     if any(name and _RESERVED.match(name) for name in (subject, user_id)):
         raise TokenError("Invalid token subject")
@@ -92,7 +92,7 @@ def read(claims: Mapping[str, Any], settings: AuthSettings, *, token_hash: str) 
 
 
 def _scopes(claims: Mapping[str, Any], claim: str) -> frozenset[str]:
-    """A list of texts, or one text that separates them by spaces (RFC 8693, RFC 9068); else no scopes."""
+    """A list of strings, or one space-separated string (RFC 8693, RFC 9068); otherwise no scopes."""
     if claim == "scopes" and claim not in claims:
         claim = "scope"
     value = claims.get(claim)
@@ -101,7 +101,7 @@ def _scopes(claims: Mapping[str, Any], claim: str) -> frozenset[str]:
 
 
 def _texts(value: object) -> list[str] | None:
-    """One text or a list of them; None for anything else."""
+    """One string or a list of them; None for anything else."""
     if isinstance(value, str):
         return [value]
     if not isinstance(value, list):
@@ -112,7 +112,7 @@ def _texts(value: object) -> list[str] | None:
 
 
 def _name(claims: Mapping[str, Any], claim: str) -> str | None:
-    """Text that ends up in rows and addresses; empty is the same as absent."""
+    """A string for rows and URLs; empty counts as absent."""
     value = claims.get(claim, "")
     if not isinstance(value, str):
         what = "Subject" if claim == "sub" else f"the {claim} claim"

@@ -1,4 +1,4 @@
-"""Tokens made and looked into, for trying out and for scripts; a request's are checked elsewhere."""
+"""Creates and inspects tokens, for testing and scripts. `verify` checks the tokens of requests."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _SIGNATURE_ONLY: Options = {
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a token says. Its claims mean something only if `verified`."""
+    """The contents of a token. Claims are trustworthy only if `verified`."""
 
     header: Mapping[str, Any]
     claims: Mapping[str, Any]
     verified: bool | None
-    """Whether the key made the signature; None without a key to tell."""
+    """Whether the signature matches the key; None without a key."""
 
 
 def mint(
@@ -50,11 +50,11 @@ def mint(
 ) -> str:
     """A signed token for `sub`, valid from now for `ttl`.
 
-    `key` is a secret or an unencrypted private key in PEM; `algorithm` is the usual one for it unless given.
-    ConfigurationError if they don't go together, or if a secret is shorter than its hash (RFC 7518 §3.2).
+    `key` is a secret or an unencrypted private key in PEM. `algorithm` defaults to the usual one for the key.
+    ConfigurationError if they don't match, or if a secret is shorter than its hash (RFC 7518 §3.2).
     """
     if ttl <= timedelta(0):
-        raise ConfigurationError(f"ttl={ttl} can't work: give more than 0 seconds.")
+        raise ConfigurationError(f"ttl={ttl} is invalid: give more than 0 seconds.")
     usable = _usable(key)
     chosen = algorithm or next(iter(usable))
     if chosen not in usable:
@@ -74,9 +74,9 @@ def mint(
 
 
 def inspect(token: str, *, key: str | None = None) -> Inspection:
-    """A token's header and claims; with a key (the secret, or the public key) its signature is checked.
+    """A token's header and claims. With a key (the secret or public key), its signature is verified too.
 
-    InvalidInputError if it isn't a token at all.
+    InvalidInputError if it isn't a token.
     """
     try:
         parts = jwt.decode_complete(token, options={"verify_signature": False})
@@ -96,7 +96,7 @@ def _is_signed(token: str, key: str) -> bool:
 
 
 def _usable(key: str) -> dict[str, Any]:
-    """The algorithms that a secret or a PEM key goes with, usual ones first, and the key as they take it."""
+    """The algorithms for a secret or a PEM key, most common first, and the key in their format."""
     # A PEM from the environment often has its line breaks spelled out.
     text = key.replace("\\n", "\n") if "-----BEGIN" in key else key
     usable: dict[str, Any] = {}

@@ -1,7 +1,7 @@
-"""Tokens of machines: made once, known by their hash, looked up for every request.
+"""Tokens of service accounts: created once, stored as a hash, looked up for every request.
 
-Nothing is cached, so that a revocation holds at once in every process that shares the database; a look-up is
-one indexed row. Such a token is 256 random bits: it can be stolen, but not guessed.
+Nothing is cached, so a revocation takes effect at once in every process on the database. A look-up reads one
+indexed row. A token has 256 random bits, so it can't be guessed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from agentos.os.principal import Access, Principal
 from agentos.os.tokens.claims import TokenError
 
 PREFIX: Final = "agentos_sa_"
-"""How all of their tokens begin, which no JWT does: secret scanners can look for it."""
+"""Prefix of all tokens, which no JWT has. Secret scanners can search for it."""
 DEFAULT_DAYS: Final = 90
 MAX_DAYS: Final = 3650
 NAME: Final = "[a-z0-9][a-z0-9_-]{0,62}"
@@ -41,9 +41,9 @@ def make(
     lifetime: timedelta | None,
     created_by: str | None = None,
 ) -> tuple[ServiceAccount, str]:
-    """A new account and its token, which nobody can be told again. Without `lifetime` it never expires.
+    """A new account and its token, which can't be shown again. Without `lifetime` it never expires.
 
-    InvalidInputError for a name or a scope that can't work.
+    InvalidInputError for an invalid name or scope.
     """
     if not re.fullmatch(NAME, name):
         raise InvalidInputError(
@@ -66,17 +66,17 @@ def make(
 
 
 def hash_of(token: str) -> str:
-    """What is stored of a token. It has no weak guesses, so a quick hash will do."""
+    """The stored hash of a token. Tokens are random, so a fast hash is sufficient."""
     return sha256(token.encode(errors="replace")).hexdigest()
 
 
 def is_one(token: str) -> bool:
-    """Whether this is meant as the token of a service account."""
+    """Whether the string is meant as a service account's token."""
     return token.startswith(PREFIX)
 
 
 async def verify(token: str, accounts: ServiceAccountStore | None) -> tuple[Principal, ServiceAccount]:
-    """Who the token speaks for. TokenError if for nobody, DatabaseUnavailableError if that can't be known."""
+    """The token's principal. TokenError if it has none, DatabaseUnavailableError if that can't be checked."""
     token_hash = hash_of(token)
     try:
         return await _verified(token, token_hash, accounts)
@@ -107,7 +107,7 @@ async def _verified(
 
 
 def beyond(access: Access, asked: Iterable[str]) -> tuple[str, ...]:
-    """Those of the scopes `asked` that the caller doesn't hold, and so can't grant."""
+    """The scopes in `asked` that the caller doesn't hold, and so can't grant."""
     if access.is_admin:
         return ()
     held, policy = access.principal.scopes, access.policy
@@ -118,7 +118,7 @@ def beyond(access: Access, asked: Iterable[str]) -> tuple[str, ...]:
 
 
 def _is_part(held: frozenset[str], text: str) -> bool:
-    """Whether `text` is about one id of a family, and `held` holds the same about every id."""
+    """Whether `text` is about one id of a family, and `held` is the same scope for every id."""
     match text.split(":"):
         case [resource, _, action] if resource in FAMILIES:
             return not held.isdisjoint({f"{resource}:{action}", f"{resource}:*:{action}"})

@@ -1,4 +1,4 @@
-"""When service accounts were last used, written behind the requests' backs."""
+"""Records the last use of service accounts in the background."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EVERY: Final = timedelta(minutes=1)
 
 
 class Usage:
-    """The accounts whose use isn't written yet; each at most once a minute."""
+    """Accounts whose use isn't stored yet; each is stored at most once a minute."""
 
     def __init__(self) -> None:
         self._pending: set[str] = set()
@@ -35,7 +35,7 @@ class Usage:
 
     @asynccontextmanager
     async def written(self, accounts: ServiceAccountStore) -> AsyncGenerator[None]:
-        """Writes what is noted, while inside and once more at the end."""
+        """Stores the noted uses while inside, and once more on exit."""
         self._news, closing = asyncio.Event(), asyncio.Event()
         writing = asyncio.create_task(self._write_on(accounts, self._news, closing))
         try:
@@ -63,4 +63,4 @@ class Usage:
         try:
             await accounts.touch_service_accounts(sorted(noted))
         except DatabaseUnavailableError:
-            logger.warning("The last use of %d service accounts couldn't be stored", len(noted))
+            logger.warning("Can't store the last use of %d service accounts", len(noted))

@@ -1,6 +1,6 @@
-"""From the text of a token to its principal: the signature (RFC 7515), then the claims (RFC 7519).
+"""Verifies a token: the signature (RFC 7515), then the claims (RFC 7519).
 
-PyJWT checks both. What it takes for more than we do is checked in `claims`.
+PyJWT checks both; `claims` checks what PyJWT is too lenient about.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from jwt.types import Options
 
 LONGEST_TOKEN: Final = 16 * 1024
-"""Characters; longer tokens are refused unread."""
+"""Characters; longer tokens are refused without parsing."""
 _UNCHECKED: Final[Options] = {"verify_signature": False, "require": []}
 
 
 class _NoKeyFitsError(TokenError):
-    """None of the keys made the signature."""
+    """None of the keys matches the signature."""
 
 
 class Verifier:
-    """Checks tokens against keys and settings; nothing of a refused one is repeated or logged."""
+    """Checks tokens against keys and settings. Contents of refused tokens are neither repeated nor logged."""
 
     def __init__(self, keys: KeyRing, settings: AuthSettings) -> None:
         self._keys = keys
@@ -48,9 +48,9 @@ class Verifier:
         )
 
     async def verify(self, token: str) -> Principal:
-        """The principal that the token proves.
+        """The principal of a valid token.
 
-        TokenError if it proves none, KeysUnavailableError if that can't be known yet.
+        TokenError for an invalid token, KeysUnavailableError if it can't be verified yet.
         """
         token_hash = sha256(token.encode(errors="replace")).hexdigest()
         try:
@@ -74,7 +74,7 @@ class Verifier:
             raise TokenError("Invalid token: malformed") from None
 
     def opened(self, token: str, keys: tuple[Key, ...]) -> dict[str, Any]:
-        """The claims that one of `keys` signed, all of them checked. PyJWTError if the text is no token."""
+        """The verified claims, signed by one of `keys`. PyJWTError if the text is no token."""
         reason = "no key fits"
         for key in keys:
             for material in key.material:

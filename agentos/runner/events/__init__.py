@@ -1,1 +1,1 @@
-"""A run's events on their way: to followers in this process, into the log, and out of it."""
+"""The path of a run's events: to followers in this process, into the log, and out of it."""

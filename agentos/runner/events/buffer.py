@@ -1,8 +1,8 @@
-"""A live run's events: stamped in order, shown to followers, written to the event log.
+"""The events of a live run: stamped in order, shown to followers, written to the event log.
 
-Text is shown at once and logged within 20 ms; any other event is shown only when it and all before it are
-in the log, so what a client saw, a client that reconnects will find. Of a durable run, which another process
-may go on with, nothing is shown before it is logged.
+Text is shown at once and logged within 20 ms. Any other event is shown only when it and all earlier ones are
+logged, so a client that reconnects finds everything it has seen. Events of durable runs, which another
+process may resume, are shown only once they are logged.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from agentos.runner.events.writer import LogWriter
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """What the log has of a run already."""
+    """What the log already contains of a run."""
 
     before: int = 0
-    """The `seq` of the last event of its earlier segments."""
+    """`seq` of the last event of its earlier segments."""
     lines: Sequence[LoggedEvent] = ()
-    """Those of the present segment, from a process that died."""
+    """Events of the current segment, logged by a process that died."""
 
 
 class Buffer:
@@ -38,7 +38,7 @@ class Buffer:
         logged = logged or Logged()
         self.origin = origin
         self.before = logged.before
-        """Followers that want to see earlier events must look into the log."""
+        """Followers that need earlier events must read the log."""
         self._log = log
         self._careful = careful
         self._events: list[RunEvent] = [decode_event(line.text) for line in logged.lines]
@@ -57,13 +57,13 @@ class Buffer:
 
     @property
     def error(self) -> Exception | None:
-        """Why no more events can be recorded, if so: the log can't be written, or is another process's."""
+        """Why events can't be recorded any more: the log can't be written, or belongs to another process."""
         return self._error
 
     def record(self, event: RunEvent) -> None:
         """Stamps the event and shows it as soon as it may be seen.
 
-        Raises what the event log raised: a run that can't be followed must not go on as if it could.
+        Raises the error of the event log: a run that can't be followed must not continue.
         """
         if self._error is not None:
             raise self._error
@@ -73,9 +73,9 @@ class Buffer:
         self._end = len(self._events)
 
     def end(self, final: RunEvent) -> None:
-        """Adds the segment's last event, in place of one that was added so before.
+        """Adds the segment's last event, replacing one that was added this way before.
 
-        It is shown by `show_all`, once `rest` is stored together with the outcome.
+        `show_all` shows it, once `rest` is stored together with the outcome.
         """
         del self._events[self._end :], self._lines[self._end :]
         final.origin = final.origin or self.origin
@@ -83,25 +83,25 @@ class Buffer:
             self._append(news)
 
     def show_all(self) -> None:
-        """Nothing will follow: shows what hasn't been shown, and ends every `follow`."""
+        """Shows the remaining events and ends every `follow`. No events may be added afterwards."""
         self._is_over = True
         self._logged = len(self._events)
         self._show(len(self._events))
 
     def abandon(self) -> None:
-        """Ends every `follow` where it is: the run goes on in another process, or its log can't be had."""
+        """Ends every `follow` immediately, because another process has the run or the log is unavailable."""
         self._is_over = True
         del self._events[self._shown :]
         self._show(self._shown)
 
     async def follow(self, after: int = 0) -> AsyncGenerator[RunEvent]:
-        """The events with a greater `seq`, as they are shown, until nothing follows."""
+        """The events after `seq`, as they are shown, until the segment ends."""
         async for start, stop in self._ready(after):
             for event in self._events[start:stop]:
                 yield event
 
     async def follow_batches(self, after: int = 0) -> AsyncGenerator[list[LoggedEvent]]:
-        """The same as wire text, as many at a time as can be seen at once.
+        """The same as wire text, in batches that can be sent at once.
 
         Each event is encoded once, for all followers and the log.
         """
@@ -113,7 +113,7 @@ class Buffer:
         return self._encoded(self._end)[self._logged : self._end]
 
     def rest(self) -> Sequence[LoggedEvent]:
-        """All that isn't in the log yet, if the run is logged."""
+        """The events that aren't logged yet, if the run has a log."""
         return () if self._log is None else self._encoded(len(self._events))[self._logged :]
 
     def logged(self, count: int) -> None:

@@ -1,7 +1,7 @@
-"""Removes from a resumed run's events those that the log has already.
+"""Removes events from a resumed run that are already in the log.
 
-A run that lost its process executes its segment again from the beginning, with the results of its recorded
-steps, so its events come again too.
+A run that lost its process executes its segment again from the start, with the results of its recorded steps,
+so it emits the same events again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from agentos.run.text import json_of
 
 @dataclass(slots=True)
 class _Said:
-    """The text of one model turn: what the log has of it, and how far the replay has come."""
+    """The text of one model turn: the logged part, and the position of the replay in it."""
 
     first_seq: int = 0
     content: str = ""
@@ -39,9 +39,9 @@ class _Said:
 
 
 class Dedupe:
-    """The logged events of a segment, against which its events are compared when they come again.
+    """Compares the events of a resumed segment with the logged ones.
 
-    Nested runs interleave, so the events of each run are compared with its own.
+    Nested runs interleave, so the events of each run are compared separately.
     """
 
     def __init__(self, logged: Sequence[RunEvent]) -> None:
@@ -50,9 +50,9 @@ class Dedupe:
             self._replay(event).add(event)
 
     def news(self, event: RunEvent) -> list[RunEvent]:
-        """What of `event` the log doesn't have: nothing, the rest of a text, or all of it.
+        """The part of `event` that the log lacks: nothing, the rest of a text, or all of it.
 
-        Where the model says something else than before it was cut off, the old text is declared void first.
+        If the model's output differs from the logged text, the logged text is declared void first.
         """
         news = self._replay(event).news(event)
         for each in news:
@@ -64,7 +64,7 @@ class Dedupe:
 
 
 class _Replay:
-    """The events of one run."""
+    """The replay of one run's events."""
 
     def __init__(self) -> None:
         self._known: Counter[Hashable] = Counter()
@@ -117,7 +117,7 @@ class _Replay:
         return [event.model_copy(update=more)] if any(more.values()) else []
 
     def _void(self, event: RunContent | None = None) -> list[RunEvent]:
-        """Takes back what the log has of the turn and says again what has come of it so far, with `event`."""
+        """Declares the logged text void and emits the turn's output so far again, with `event`."""
         said = self._turns[self._turn]
         again = RunContent(
             content=said.content[: said.content_at] + (event.content if event else ""),

@@ -1,4 +1,4 @@
-"""The event logs of runs that other processes execute, followed here: read once, however many follow."""
+"""Follows the event logs of runs in other processes: one reader, however many followers."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from agentos.db.base import Db
 
 KEPT_LINES = 2000
-"""How many of a run's last lines stay in memory for its followers; a slower one reads the log itself."""
+"""Events per run kept in memory for followers. Slower followers read the log themselves."""
 MOST_LINES = 1000
-"""So many of a run come with one reading."""
+"""Maximum number of events per run in one read."""
 LOOK_SECONDS = 2.0
-"""After so long without news the log is looked at all the same."""
+"""Seconds without notifications after which the log is read anyway."""
 
 Batches = AsyncGenerator[list[LoggedEvent]]
 
@@ -40,13 +40,13 @@ class _Tail:
     grown: asyncio.Event = field(default_factory=asyncio.Event)
 
     def after(self, seq: int) -> list[LoggedEvent] | None:
-        """The lines behind `seq`; None if some of them aren't kept any more."""
+        """The events after `seq`; None if some of them aren't in memory any more."""
         first = self.last - len(self.lines)
         # Behind a run's last line that was shown there may be a gap before its end; see `ending.end`.
         return None if seq < first else [line for line in self.lines[seq - first :] if line.seq > seq]
 
     def rewind(self, seq: int) -> None:
-        """There is nothing behind `seq`: whoever came first asked for more than there is."""
+        """Resets to `seq`: the first follower asked for events beyond the end of the log."""
         self.last, self.lines = seq, []
 
     def grow(self, lines: list[LoggedEvent]) -> None:
@@ -57,9 +57,9 @@ class _Tail:
 
 
 class LogReader:
-    """One database's event log, for the followers in one process.
+    """The event log of one database, for the followers in one process.
 
-    Whoever follows may see the run: that has been asked before, and isn't here.
+    Callers must check that the follower may see the run.
     """
 
     def __init__(self, db: Db) -> None:
@@ -70,24 +70,24 @@ class LogReader:
         self._is_ended = False
 
     def end(self) -> None:
-        """Ends every `follow` where it is, so that the followers go to another process."""
+        """Ends every `follow` immediately, so that followers reconnect to another process."""
         self._is_ended = True
         for tail in self._tails.values():
             tail.grown.set()
 
     def news(self, *run_ids: str) -> None:
-        """The logs of these runs have grown; without any, all may have."""
+        """Reports that the logs of these runs have grown; without ids, any may have."""
         self._stale |= self._tails.keys() & set(run_ids) if run_ids else self._tails.keys()
         if self._stale and (self._reader is None or self._reader.done()):
             self._reader = asyncio.create_task(self._read(), name="event tails")
 
     async def close(self) -> None:
-        """Waits for what is being read."""
+        """Waits for reads in progress."""
         if self._reader is not None:
             await asyncio.wait([self._reader])
 
     async def follow(self, run: RunOutput, after: int) -> Batches:
-        """The lines behind `after`, as they come, until nothing follows: the run is over, or paused."""
+        """The events after `after`, as they arrive, until the run finishes or pauses."""
         tail = self._tails.setdefault(run.run_id, _Tail(last=after))
         tail.followers += 1
         settled = False
@@ -123,7 +123,7 @@ class LogReader:
                 self._tails.pop(run.run_id, None)
 
     async def follow_nested(self, run: RunOutput, after: int) -> Batches:
-        """The same for a nested run, whose lines are in its root's log: `seq` counts there."""
+        """The same for a nested run, whose events are in its root's log with the root's `seq`."""
         assert run.root_run_id is not None, "a nested run has a root"
         root = await self._db.get_run(run.root_run_id, owner=ANYONE)
         if root is None:

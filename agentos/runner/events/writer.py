@@ -1,7 +1,7 @@
-"""The way to the event log: the lines of all runs of a process travel together.
+"""Writes events to the log, in batches for all runs of a process.
 
-One INSERT and one NOTIFY carry what has gathered in 20 ms, or, before an event that isn't text is shown, what
-is there at once. A database that is away for less than a minute delays them and loses none.
+One INSERT and one NOTIFY carry the events of 20 ms, or, before an event other than text is shown, everything
+that is waiting. If the database is unavailable for less than a minute, events are delayed but not lost.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ if TYPE_CHECKING:
     from agentos.db.base import Db
 
 BATCH_SECONDS = 0.02
-"""How long a piece of text may wait for company."""
+"""Maximum delay of a text event, in seconds."""
 AWAY_PAUSES = (0.2, 0.5, 1.0, 2.0, *[4.0] * 14)
-"""Seconds between the tries to write while the database is away; after a minute its runs fail."""
+"""Seconds between attempts while the database is unavailable. After a minute, the runs fail."""
 
 
 class Lines(Protocol):
-    """The events of one run on their way into the log."""
+    """The events of one run that are to be logged."""
 
     @property
     def run_id(self) -> str:
-        """Whose lines these are."""
+        """The run of the events."""
         ...
 
     def unlogged(self) -> Sequence[LoggedEvent]:
-        """What isn't in the log yet."""
+        """The events that aren't logged yet."""
         ...
 
     def logged(self, count: int) -> None:
-        """So many more of them are."""
+        """Reports that this many more events are logged."""
         ...
 
     def failed(self, error: Exception) -> None:
-        """They can't be written, and no later ones will be."""
+        """Reports that events can't be logged, nor any later ones."""
         ...
 
 
 class LogWriter:
-    """What one process writes to one database's event log, as one worker."""
+    """Writes the events of one process to one database's log, as one worker."""
 
     def __init__(self, db: Db, *, worker_id: str | None) -> None:
         self._db = db
@@ -56,7 +56,7 @@ class LogWriter:
         self._task: asyncio.Task[None] | None = None
 
     def wanted(self, lines: Lines, *, urgent: bool) -> None:
-        """Writes what `lines` has not later than `BATCH_SECONDS` from now; if it's urgent, at once."""
+        """Writes the unlogged events of `lines` within `BATCH_SECONDS`, or immediately if urgent."""
         self._waiting[lines.run_id] = lines
         if urgent:
             self._urgent.set()
@@ -64,7 +64,7 @@ class LogWriter:
             self._task = asyncio.create_task(self._write(), name="event log")
 
     async def close(self) -> None:
-        """Returns once everything that was waiting has been written, or has failed."""
+        """Returns once all waiting events have been written or have failed."""
         if self._task is not None:
             await asyncio.wait([self._task])
 

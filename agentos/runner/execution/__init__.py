@@ -1,1 +1,1 @@
-"""One segment of a run, from its first step to its stored outcome."""
+"""Executes one segment of a run, from its first step to its stored outcome."""

@@ -1,7 +1,7 @@
-"""Nested runs: each a part of the run around it, with a row and an origin of its own.
+"""Nested runs, each with its own row and origin.
 
-A nested run executes inside its parent's step, in the same process. Its row is its record: whatever happens
-to the process, the parent that asks for it again under the same name finds what it came to, or where it
+A nested run executes inside a step of its parent, in the same process. Its row is its record: if the parent
+is executed again, in any process, the same name leads to the stored result, or to the point where the run
 stopped.
 """
 
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from agentos.runner.execution.execution import Execution
 
 MAX_DEPTH = 10
-"""Levels of runs below a root: members that delegate to one another in a circle end here."""
+"""Levels of runs below a root, to stop members that delegate to each other in a circle."""
 STORE_PAUSES = (0.2, 1.0, 3.0)
-"""Seconds between the tries to store a nested run's outcome."""
+"""Seconds between attempts to store a nested run's outcome."""
 
 
 class NestingTooDeepError(AgentOSError):
@@ -53,9 +53,9 @@ class ChildRuns:
         self._db = db
         self._begun: set[str] = set()
         self._live: defaultdict[str, set[asyncio.Task[RunOutput]]] = defaultdict(set)
-        """By parent."""
+        """Live runs by parent."""
         self._ended: set[str] = set()
-        """The parents that may begin nothing more."""
+        """Parents that may not start any more runs."""
 
     async def __call__(
         self, parent: RunContext, runnable: Runnable, given: RunInput, *, name: str
@@ -105,7 +105,7 @@ class ChildRuns:
         )
 
     async def _executed(self, context: RunContext, runnable: Runnable) -> None:
-        """Runs it to its end, or its pause, and stores that before its final event is recorded."""
+        """Executes the run until it finishes or pauses. Stores that before its final event is recorded."""
         run, began = context.run, perf_counter()
         run.status = RunStatus.RUNNING
         spent = (run.metrics.duration if run.metrics else None) or 0
@@ -130,7 +130,7 @@ class ChildRuns:
         self._buffer.record(final)
 
     async def _store(self, context: RunContext) -> None:
-        """The session's state and sums are stored with the root."""
+        """Stores the run's outcome. The session's state and metrics are stored with the root."""
         if self._db is None:
             return
         run = context.run
@@ -160,7 +160,7 @@ def _new(parent: RunContext, runnable: Runnable, given: RunInput, name: str) -> 
 
 
 def _context(parent: RunContext, opened: OpenedRun, settings: RunSettings, name: str) -> RunContext:
-    """What the nested runnable gets: its own settings, and of its parent what the tree has in common."""
+    """The context of the nested runnable: its own settings, and what the whole tree shares."""
     run, request = opened.run, opened.request
     _decide(parent.run, run)
     return RunContext(
@@ -179,7 +179,7 @@ def _context(parent: RunContext, opened: OpenedRun, settings: RunSettings, name:
 
 
 def _decide(parent: RunOutput, run: RunOutput) -> None:
-    """Gives a nested run that was paused what was decided about it, and about those below it."""
+    """Applies decisions to a paused nested run and those below it."""
     decided = {(each.member_run_id, each.id): each for each in parent.child_requirements.get(run.run_id, ())}
     own = {call: each.tool_execution for (member, call), each in decided.items() if member == run.run_id}
     run.tools = [own.get(tool.tool_call_id, tool) if tool.is_waiting else tool for tool in run.tools]
@@ -190,7 +190,7 @@ def _decide(parent: RunOutput, run: RunOutput) -> None:
 
 
 def _adopt(parent: RunOutput, run: RunOutput) -> None:
-    """Makes what a nested run waits for, and what it cost, its parent's too."""
+    """Adds what a nested run waits for, and its metrics, to its parent."""
     waiting = {run.run_id: [_requirement(run, each) for each in run.requirements]}
     others = {child: each for child, each in parent.child_requirements.items() if child != run.run_id}
     parent.child_requirements = others | {child: each for child, each in waiting.items() if each}

@@ -1,4 +1,4 @@
-"""From a runnable's events to the one final event of its run, which is the same for root and nested runs."""
+"""Runs a runnable to the final event of its run, for root and nested runs."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _INTERNAL = "The run failed inside the server. The server's log has the reason u
 
 
 class EventSink(Protocol):
-    """Where a run's events go."""
+    """Receives a run's events."""
 
     @property
     def error(self) -> Exception | None:
-        """Why no more events can be recorded, if so."""
+        """Why events can't be recorded any more, or None."""
         ...
 
     def record(self, event: RunEvent) -> None:
-        """Takes an event; raises `error` if there is one."""
+        """Records an event; raises `error` if there is one."""
         ...
 
 
@@ -37,7 +37,7 @@ class NestedRuns(Protocol):
     """The runs below a root."""
 
     async def end(self, parent: RunOutput) -> None:
-        """Cancels the runs that `parent` has begun and not waited for; returns once they have ended."""
+        """Cancels the runs that `parent` has started and not awaited; returns once they have ended."""
         ...
 
 
@@ -49,12 +49,11 @@ async def drive(
     *,
     origin: Origin | None = None,
 ) -> RunEvent:
-    """Runs the runnable until it returns or fails; the final event, and the run's status with it.
+    """Runs the runnable until it returns or fails. Returns the final event and sets the run's status.
 
-    No nested run outlives it.
-
-    `origin` is stamped on its events; without one they are those of the root run. Cancellation, a run that
-    was lost and a log that can't be written are raised: they end the whole tree.
+    Nested runs have ended when it returns. `origin` is stamped on the run's events; without one they belong
+    to the root run. Cancellation, a lost run and a log that can't be written are raised: they end the whole
+    tree.
     """
     run, limit = context.run, asyncio.timeout(None if origin else context.spending.left_seconds)
     try:
@@ -76,7 +75,7 @@ async def drive(
 
 
 def origin_of(run: RunOutput) -> Origin:
-    """What is stamped on the run's own events."""
+    """The origin for the run's own events."""
     return Origin(
         kind=run.kind,
         id=run.runnable_id,
@@ -89,7 +88,7 @@ def origin_of(run: RunOutput) -> Origin:
 
 
 def failed(run: RunOutput, error: Exception) -> RunError:
-    """Ends the run as ERROR. The text of a foreign exception goes to the server's log only."""
+    """Ends the run as ERROR. The text of foreign exceptions is only logged."""
     error_id = uuid4().hex
     if isinstance(error, AgentOSError):
         logger.warning("Run %s failed (%s): %s, error_id %s", run.run_id, error.code, error, error_id)
@@ -102,13 +101,13 @@ def failed(run: RunOutput, error: Exception) -> RunError:
 
 
 def cancelled(run: RunOutput) -> RunCancelled:
-    """Ends the run as CANCELLED, with what it has said so far."""
+    """Ends the run as CANCELLED, with its output so far."""
     run.status = RunStatus.CANCELLED
     return RunCancelled(content=run.content)
 
 
 def _ended(run: RunOutput) -> RunEvent:
-    """The runnable has returned: it has finished, or calls wait for a person."""
+    """The final event after the runnable returned: completed, or paused if calls wait for a person."""
     if requirements := run.requirements:
         run.status = RunStatus.PAUSED
         own = [tool for tool in run.tools if tool.is_waiting]

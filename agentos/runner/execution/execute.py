@@ -1,4 +1,4 @@
-"""Execute an accepted run until it ends or pauses: exactly one final event, one stored outcome."""
+"""Executes an accepted run until it finishes or pauses: exactly one final event, one stored outcome."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from agentos.db.base import Db
 
 STORE_PAUSES = (0.2, 1.0, 3.0)
-"""Seconds between the tries to store an outcome."""
+"""Seconds between attempts to store an outcome."""
 
 
 async def execute(runnable: Runnable, execution: Execution, buffer: Buffer, *, db: Db | None) -> None:
-    """Drives the runnable, records its events, stores the outcome, then shows the final event.
+    """Runs the runnable, records its events, stores the outcome, then shows the final event.
 
-    An exception of the runnable ends the run as RunError and goes no further; cancellation ends it as
-    RunCancelled and is raised again once the outcome is stored. A run that another process has now, or is to
-    have, is left as it is.
+    An exception of the runnable ends the run as RunError and isn't raised. Cancellation ends it as
+    RunCancelled and is raised again once the outcome is stored. A run that another process has, or will get,
+    is left unchanged.
     """
     run, context, began = execution.run, execution.context, perf_counter()
     spent = (run.metrics.duration if run.metrics else None) or 0
@@ -62,7 +62,7 @@ async def execute(runnable: Runnable, execution: Execution, buffer: Buffer, *, d
 
 
 class Outcome:
-    """What a segment leaves behind, and what it began with."""
+    """The outcome of a segment, and what the segment started with."""
 
     def __init__(self, execution: Execution, buffer: Buffer, db: Db | None) -> None:
         self._execution = execution
@@ -72,7 +72,7 @@ class Outcome:
         self._earlier = execution.run.metrics
 
     async def store(self, final: RunEvent) -> None:
-        """Stores it with the last lines of the log, then shows the final event."""
+        """Stores the outcome with the last events of the log, then shows the final event."""
         execution, run = self._execution, self._execution.run
         if execution.is_handed_over:
             self._buffer.abandon()
@@ -84,7 +84,7 @@ class Outcome:
             await self._store(final)
             execution.is_handed_over = False  # who wanted another process to have it came too late
         except RunLostError:
-            logger.warning("Run %s was taken over by another process", run.run_id)
+            logger.warning("Stopping run %s: another process has taken it over", run.run_id)
             execution.is_handed_over = True
             self._buffer.abandon()
             return
@@ -95,9 +95,9 @@ class Outcome:
         self._buffer.show_all()
 
     async def _store(self, final: RunEvent) -> None:
-        """A model's answer is dear: a database that is restarting gets some seconds to come back.
+        """Retries for some seconds while the database restarts, since a model's answer is expensive.
 
-        A durable run waits until it is back, for its steps are there, and nothing else of it is lost.
+        A durable run waits until the database is back: its steps are stored there, so nothing else is lost.
         """
         self._buffer.end(final)
         endless = repeat(STORE_PAUSES[-1]) if self._execution.durable else ()

@@ -1,4 +1,4 @@
-"""One segment of a run in this process: what it works with, and what becomes of it."""
+"""One segment of a run in this process: its context, and its outcome."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from agentos.runner.settings import RunSettings
 
 @dataclass(slots=True)
 class Execution:
-    """A segment that was accepted, or opened, and is to be executed here."""
+    """A segment that was accepted or opened, to be executed here."""
 
     context: RunContext
     worker_id: str | None = None
-    """As whom its outcome is stored."""
+    """The worker that stores its outcome."""
     segment: int = 0
     logged: Logged = field(default_factory=Logged)
     durable: bool = False
     is_new: bool = True
-    """False: the run was there already, under the request's idempotency key."""
+    """False if a run with the request's idempotency key already existed."""
     is_handed_over: bool = False
-    """Another process has the run, or is to have it: nothing more may be stored here."""
+    """Whether another process has the run, or will get it: nothing more may be stored here."""
     settle: Callable[[], Awaitable[None]] | None = None
-    """Stores the outcome, which the database was away too long for."""
+    """Stores an outcome that couldn't be stored because the database was unavailable for too long."""
 
     @property
     def run(self) -> RunOutput:
@@ -46,7 +46,7 @@ class Execution:
 def execution_of(
     settings: RunSettings, opened: OpenedRun, *, worker_id: str | None, logged: Logged | None = None
 ) -> Execution:
-    """The segment that was opened in the database, or that begins without one."""
+    """The segment that was opened in the database, or that starts without one."""
     return Execution(
         context_of(settings, opened),
         worker_id=worker_id,
@@ -58,7 +58,7 @@ def execution_of(
 
 
 def context_of(settings: RunSettings, opened: OpenedRun) -> RunContext:
-    """What the runnable gets: the request over the runnable's own settings."""
+    """The runnable's context: the request overrides the runnable's own settings."""
     run, request = opened.run, opened.request
     return RunContext(
         run=run,
@@ -79,7 +79,7 @@ def _over(own: Mapping[str, Any], requested: Mapping[str, Any]) -> dict[str, Any
 
 
 def _spending(settings: RunSettings, run: RunOutput) -> Spending:
-    """What earlier segments have used up."""
+    """The consumption of earlier segments."""
     metrics = run.metrics
     turns = sum(message.role == "assistant" for message in run.messages)
     return Spending(

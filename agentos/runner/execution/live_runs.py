@@ -1,4 +1,4 @@
-"""The runs that this process executes: each in a task of its own, which outlives whoever asked for it."""
+"""The runs that this process executes, each in its own task, which continues if the caller disconnects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from agentos.runner.settings import Configured
 
 @dataclass(frozen=True, slots=True)
 class LiveRun:
-    """An executing run: what it is, its events, its task."""
+    """An executing run: its record, its events, its task."""
 
     execution: Execution
     buffer: Buffer
@@ -30,23 +30,23 @@ class LiveRun:
         return self.execution.run
 
     async def finished(self) -> RunOutput:
-        """The run once it has ended. Giving up waiting doesn't end it."""
+        """Waits until the run has ended and returns it. Cancelling the wait doesn't end the run."""
         await asyncio.wait([self.task])
         return self.execution.run
 
     def cancel(self) -> None:
-        """Ends it as CANCELLED, soon."""
+        """Requests that the run ends as CANCELLED."""
         # A task that is cancelled before its first step never takes it, and nobody would store the outcome.
         asyncio.get_running_loop().call_soon(self.task.cancel)
 
     def hand_over(self) -> None:
-        """Leaves the run to another process: stops it here and stores nothing."""
+        """Stops the run here without storing anything, so that another process can resume it."""
         self.execution.is_handed_over = True
         self.cancel()
 
 
 def launch(runnable: Configured, execution: Execution, *, log: LogWriter | None = None) -> LiveRun:
-    """Starts an accepted run; with a `log` its events go there too."""
+    """Starts an accepted run. With a `log`, its events are also written there."""
     origin, logged = origin_of(execution.run), execution.logged
     buffer = Buffer(origin, log=log, careful=execution.durable, logged=logged)
     work = execute(runnable, execution, buffer, db=runnable.settings.db)
@@ -54,7 +54,7 @@ def launch(runnable: Configured, execution: Execution, *, log: LogWriter | None 
 
 
 async def events(live: LiveRun) -> AsyncGenerator[RunEvent]:
-    """What a run in the same process does, for somebody who owns it: leaving early cancels it."""
+    """The events of a run in the same process, for its owner: leaving early cancels the run."""
     try:
         async for event in live.buffer.follow():
             yield event
@@ -64,7 +64,7 @@ async def events(live: LiveRun) -> AsyncGenerator[RunEvent]:
 
 
 class LiveRuns:
-    """The owner of a server's running tasks."""
+    """Owns the running tasks of a server."""
 
     def __init__(self) -> None:
         self._runs: dict[str, LiveRun] = {}
@@ -86,20 +86,20 @@ class LiveRuns:
 
     @property
     def run_ids(self) -> list[str]:
-        """Of all that this process executes."""
+        """The ids of all runs that this process executes."""
         return list(self._runs)
 
     def __len__(self) -> int:
         return len(self._runs)
 
     def hand_over(self) -> None:
-        """Leaves durable runs to other processes."""
+        """Hands durable runs over to other processes."""
         for live in self._runs.values():
             if live.execution.durable:
                 live.hand_over()
 
     async def close(self, grace: float) -> None:
-        """Hands durable runs over, waits up to `grace` seconds for the others, cancels what is left."""
+        """Hands durable runs over, waits up to `grace` seconds for the others, cancels the rest."""
         self.hand_over()
         runs = list(self._runs.values())
         if not runs:

@@ -1,6 +1,6 @@
-"""How the steps of a run are carried out: straight away, metered, or under the name of a nested run.
+"""Implementations of `Steps`: direct, metered, or named within a nested run.
 
-These wrap one another, and `durable.steps` is the innermost of a run that survives its process.
+They wrap one another; in a durable run, `durable.steps` is the innermost.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ T = TypeVar("T")
 
 
 def inline(name: str, source: Callable[[], AsyncGenerator[T]]) -> AsyncGenerator[T]:
-    """`run.runnable.Steps` of a run that ends with its process: nothing is recorded."""
+    """`run.runnable.Steps` of a run that isn't durable: nothing is recorded."""
     return source()
 
 
 def within(steps: Steps, prefix: str) -> Steps:
-    """The steps of a nested run, named after its place in the run around it."""
+    """The steps of a nested run, with names that include the nested run's own name."""
 
     def nested(name: str, source: Callable[[], AsyncGenerator[T]]) -> AsyncGenerator[T]:
         return steps(f"{prefix}/{name}", source)
@@ -31,7 +31,7 @@ def within(steps: Steps, prefix: str) -> Steps:
 
 
 def metered(steps: Steps, spending: Spending) -> Steps:
-    """Steps that count what models use up, and don't begin once the budget is spent."""
+    """Steps that count model usage, and refuse to start once the budget is exhausted."""
 
     def counted(name: str, source: Callable[[], AsyncGenerator[T]]) -> AsyncGenerator[T]:
         return _counted(steps(name, source), spending)

@@ -1,1 +1,1 @@
-"""Runs in a process of one's own, without a server."""
+"""Runs in the caller's own process, without a server."""

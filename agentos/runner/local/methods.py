@@ -1,4 +1,4 @@
-"""`run`, `arun` and `print_response`, the same for every kind of runnable."""
+"""`run`, `arun` and `print_response`, for every kind of runnable."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 class RunMethods(ContinueMethods):
-    """Mixed into runnables: ways to run them in this process, without a server.
+    """A mixin for runnables: methods that run them in this process, without a server.
 
-    A run that fails comes back with status ERROR; a run that isn't accepted raises what `accept` raises.
+    A failed run is returned with status ERROR. A run that isn't accepted raises the errors of `accept`.
     """
 
     async def aclose(self) -> None:
-        """Nothing to give back, unless the runnable says otherwise."""
+        """Closes nothing by default."""
 
     @overload
     def arun(
@@ -52,10 +52,10 @@ class RunMethods(ContinueMethods):
         stream_events: bool | None = None,
         **options: Unpack[RunOptions],
     ) -> Coroutine[Any, Any, RunOutput] | AsyncGenerator[RunEvent]:
-        """Runs to the end, or with `stream=True` yields pieces of the answer as they come.
+        """Runs to the end, or with `stream=True` yields pieces of the answer as they arrive.
 
-        `stream_events=True` yields every event, not only `RunContent`, `RunPaused` and a `RunError`.
-        Leaving the stream early cancels the run.
+        `stream_events=True` yields every event, not only `RunContent`, `RunPaused` and `RunError`. Leaving
+        the stream early cancels the run.
         """
         runnable = cast("Configured", self)
         if not stream:
@@ -101,7 +101,7 @@ class RunMethods(ContinueMethods):
         console: Console | None = None,
         **options: Unpack[RunOptions],
     ) -> None:
-        """Runs and shows the answer in the terminal, growing as it comes unless `stream=False`."""
+        """Runs and prints the answer in the terminal, as it arrives unless `stream=False`."""
         from agentos.runner.local.terminal import show
 
         source = _pieces(cast("Configured", self), request_of(input, options, stream=stream), everything=True)

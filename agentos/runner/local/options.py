@@ -1,4 +1,4 @@
-"""What `run` and `continue_run` take, in Python, beside their input."""
+"""The options of `run` and `continue_run` in Python."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from agentos.run.request import OutputSchema, RunRequest
 from agentos.run.requirement import RunRequirement
 
 Input = str | BaseModel | Mapping[str, Any] | Sequence[Any]
-"""Text, or data that is shown to the model as JSON."""
+"""Text, or data that is passed to the model as JSON."""
 
 
 class RunOptions(TypedDict, total=False):
-    """What one run may set besides its input. In process, a `user_id` is also whose rows it may touch."""
+    """Options of one run. In process, `user_id` also sets whose rows the run may access."""
 
     user_id: str | None
     session_id: str | None
@@ -33,7 +33,7 @@ class RunOptions(TypedDict, total=False):
 
 
 class ContinueOptions(TypedDict, total=False):
-    """Which run to continue, where it isn't given itself, and with which decisions, where it hasn't them."""
+    """Which run to continue and with which decisions, unless the run object is given."""
 
     run_id: str | None
     requirements: Sequence[RunRequirement] | None
@@ -42,12 +42,12 @@ class ContinueOptions(TypedDict, total=False):
 
 
 def text_of(value: Input) -> str:
-    """The input as a model is shown it."""
+    """The input as text for the model."""
     return value if isinstance(value, str) else to_json(value).decode()
 
 
 def request_of(value: Input, options: RunOptions, *, stream: bool) -> RunRequest:
-    """A run of this process: its user's, or without one anyone's."""
+    """The request of an in-process run. Without a user, it may access anyone's rows."""
     given: dict[str, Any] = {name: each for name, each in options.items() if name not in _OTHERWISE}
     images, files = list(options.get("images", ())), list(options.get("files", ()))
     return RunRequest(
@@ -60,4 +60,4 @@ def request_of(value: Input, options: RunOptions, *, stream: bool) -> RunRequest
 
 
 _OTHERWISE = {"images", "files", "add_history_to_context"}
-"""The options that aren't called as the request's fields are."""
+"""Options whose names differ from the request's fields."""

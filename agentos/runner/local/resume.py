@@ -1,4 +1,4 @@
-"""Continues a paused run in this process, without a server, with what a person has decided."""
+"""Continues a paused run in this process, without a server."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ BEAT_SECONDS = 5.0
 async def continuing(
     runnable: Configured, run_response: RunOutput | None, options: ContinueOptions, *, stream: bool
 ) -> AsyncGenerator[LiveRun]:
-    """The run, executing here until left. With a database, all but the decisions comes from there.
+    """The run, executing here until exit. With a database, only the decisions come from the caller.
 
     NotFoundError, ConflictError if the run isn't paused, InvalidInputError if nothing is decided,
     ApprovalPendingError.
@@ -66,7 +66,7 @@ async def continuing(
 
 
 def _answers(run_response: RunOutput | None, options: ContinueOptions) -> list[dict[str, Any]]:
-    """What was decided, as a client would send it."""
+    """The decisions in the format of a client."""
     requirements = options.get("requirements")
     if requirements is None and run_response is not None:
         nested = [each for known in run_response.child_requirements.values() for each in known]
@@ -123,7 +123,7 @@ def _in_memory(
 
 @asynccontextmanager
 async def _present(db: Db) -> AsyncGenerator[str]:
-    """A worker for one run, so that no server takes it for an orphan."""
+    """A worker for one run, so that servers don't adopt it."""
     worker_id = uuid4().hex
     await db.beat(worker_id)
 

@@ -1,4 +1,4 @@
-"""`continue_run` and `acontinue_run`, the same for every kind of runnable."""
+"""`continue_run` and `acontinue_run`, for every kind of runnable."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from agentos.runner.settings import Configured
 
 
 class ContinueMethods:
-    """Ways to go on with a paused run in this process, without a server."""
+    """A mixin for runnables: methods that continue a paused run in this process, without a server."""
 
     stream_events: bool = False
-    """Whether `stream=True` yields every event when the call doesn't say."""
+    """Whether `stream=True` yields every event unless the call says otherwise."""
 
     @overload
     def acontinue_run(
@@ -48,11 +48,11 @@ class ContinueMethods:
         stream_events: bool | None = None,
         **options: Unpack[ContinueOptions],
     ) -> Coroutine[Any, Any, RunOutput] | AsyncGenerator[RunEvent]:
-        """Goes on with a paused run: the one given, with what its requirements say now, or a stored one.
+        """Continues a paused run: the given one with its requirements, or a stored one.
 
-        The calls' arguments come from the database, if there is one. What nobody has decided pauses the run
-        again. Raises NotFoundError, ConflictError if the run isn't paused, InvalidInputError if nothing
-        is decided, ApprovalPendingError. Streams as `arun` does.
+        With a database, the calls' arguments come from there. Undecided calls pause the run again. Raises
+        NotFoundError, ConflictError if the run isn't paused, InvalidInputError if nothing is decided,
+        ApprovalPendingError. Streams as `arun` does.
         """
         runnable = cast("Configured", self)
         if not stream:
@@ -116,7 +116,7 @@ async def _rest(
 
 
 async def shown(live: LiveRun, *, everything: bool) -> AsyncGenerator[RunEvent]:
-    """What a caller gets who streams a run; of nested runs only if they want everything."""
+    """The events for a caller who streams a run. Events of nested runs only if all events are requested."""
     async with aclosing(events(live)) as source:
         async for event in source:
             is_answer = (

@@ -1,4 +1,4 @@
-"""A run in the terminal, with rich: the message, the tools it calls, the answer as it grows."""
+"""Shows a run in the terminal with rich: the message, the tool calls, and the answer as it arrives."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from agentos.run.messages import ToolExecution
 async def show(
     source: AsyncGenerator[RunEvent], *, message: str | None, markdown: bool, console: Console | None
 ) -> None:
-    """Prints what `source` yields; the last state stays on the screen."""
+    """Prints the events of `source`. The final state stays on the screen."""
     screen = _Screen(message, markdown=markdown)
     with Live(screen.render(), console=console, refresh_per_second=12) as live:
         async for event in source:

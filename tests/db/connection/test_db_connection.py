@@ -76,7 +76,7 @@ async def test_a_wrong_password_and_no_server_are_the_same_and_say_nothing(datab
         for call in (db.start(), db.get_session("s", owner="alice")):
             with pytest.raises(DatabaseUnavailableError) as failure:
                 await call
-            assert str(failure.value) == "The database doesn't answer. Try again in a moment."
+            assert str(failure.value) == "The database isn't available. Try again in a moment."
         assert not db.schema.is_ready
         await db.close()
     assert "hunter2" not in caplog.text

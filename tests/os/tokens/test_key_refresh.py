@@ -151,7 +151,7 @@ async def test_keys_in_use_stay_in_use_while_looks_fail(caplog):
         place.now += 60
         assert await has(keys, "a")
         assert not await has(keys, f"new {minutes}")
-    assert "stay in use" in caplog.text
+    assert "keeping the current ones" in caplog.text
     place.kids = ("b",)
     place.now += 60
     assert await has(keys, "b")

@@ -1,4 +1,4 @@
-"""Bodies of requests about runs, read from a form, a multipart form or JSON into the same fields."""
+"""Request bodies about runs, parsed from a form, a multipart form or JSON into the same fields."""
 
 from typing import Final
 
@@ -8,6 +8,6 @@ from agentos.os.api.requests.existing_run import MAX_SEQ, ContinueBody, ResumeBo
 from agentos.os.api.requests.run import RunBody
 
 BODIES: Final[tuple[type[Body], ...]] = (RunBody, ContinueBody, ResumeBody)
-"""All of them, for OpenAPI."""
+"""All of these bodies, for OpenAPI."""
 
 __all__ = ["BODIES", "MAX_SEQ", "ContinueBody", "ResumeBody", "RunBody", "read"]

@@ -1,4 +1,4 @@
-"""What bodies of requests about runs have in common."""
+"""The base of request bodies about runs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from agentos.run.media import File, Image
 
 
 class Body(ApiModel):
-    """A body that comes as a form or as JSON. Fields that nobody knows are ignored."""
+    """A body that is sent as a form or as JSON. Unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
     as_json: ClassVar[frozenset[str]] = frozenset()
-    """Fields that a form carries as JSON text."""
+    """Fields that a form contains as JSON text."""
     takes_files: ClassVar[bool] = False
-    """Whether files may be uploaded with it."""
+    """Whether it accepts uploaded files."""
 
     def attach(self, media: Image | File) -> None:
-        """Takes an uploaded file; like unknown fields, it is ignored where nobody asks for one."""
+        """Adds an uploaded file. Ignored by default, as unknown fields are."""

@@ -1,4 +1,4 @@
-"""Reads a request about a run; whatever is wrong with it is a 422 that names the field."""
+"""Parses a request about a run. Any error is a 422 that names the field."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ B = TypeVar("B", bound=Body)
 FORM, MULTIPART, JSON = "application/x-www-form-urlencoded", "multipart/form-data", "application/json"
 MEDIA_TYPES = (MULTIPART, FORM, JSON)
 MAX_FIELDS = 1000
-"""Fields that one form may have."""
+"""Fields in one form."""
 _UNLIMITED = 2**63 - 1
-"""The whole body has a limit; its parts need none of their own."""
+"""The body as a whole is limited, so its parts need no limit."""
 
 
 async def read(request: Request, wanted: type[B]) -> B:
-    """The body as `wanted`, by its content type: 415 for any other than `MEDIA_TYPES`."""
+    """Parses the body as `wanted`, by its content type. 415 for types not in `MEDIA_TYPES`."""
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == JSON or (content_type.startswith("application/") and content_type.endswith("+json")):
         return _checked(wanted, _json(await request.body(), ("body",)))
@@ -41,7 +41,7 @@ async def read(request: Request, wanted: type[B]) -> B:
 
 
 class _Multipart(MultiPartParser):
-    """Starlette's parser takes a body that breaks off for a shorter one."""
+    """Detects truncated bodies, which Starlette's parser accepts as complete."""
 
     is_whole = False
 
@@ -148,7 +148,7 @@ _UNTYPED = {"", "application/octet-stream"}
 
 
 async def media(upload: UploadFile) -> Image | File:
-    """The upload by its type, which its name tells if its header doesn't; 400 for what no model reads."""
+    """The uploaded file as media, by its header or file name. 400 for a type that models can't read."""
     mime_type = _mime_type(upload)
     if mime_type in _IMAGES:
         kind: type[Image | File] = Image

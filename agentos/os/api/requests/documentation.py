@@ -1,7 +1,7 @@
-"""What OpenAPI says of bodies that routes read themselves: three content types, each a named schema.
+"""OpenAPI for bodies that routes parse themselves: three content types, each with a named schema.
 
-FastAPI knows these bodies no more than it reads them. So an operation refers to names of ours, and whoever
-publishes the document puts `schemas()` into it, under plainer names where those are free.
+FastAPI doesn't know these bodies. An operation refers to internal names; the document replaces them with
+shorter names where those are unused, and includes `schemas()`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from agentos.os.api.requests.body import Body
 from agentos.os.api.requests.body_parser import FORM, JSON, MULTIPART
 
 PREFIX: Final = "agentos."
-"""How all of the names begin, which no schema of a user's does."""
+"""Prefix of the internal names, which no schema of a user has."""
 _REF: Final = "#/components/schemas/" + PREFIX
 
 Json = dict[str, Any]
@@ -31,7 +31,7 @@ def request_body(body: type[Body]) -> Json:
 
 
 def schemas(bodies: Iterable[type[Body]]) -> dict[str, Json]:
-    """What the bodies, and their parts, are, by name."""
+    """The schemas of the bodies and their parts, by name."""
     bodies = list(bodies)
     _, found = models_json_schema([(each, "validation") for each in bodies], ref_template=_REF + "{model}")
     named: dict[str, Json] = {PREFIX + name: schema for name, schema in found["$defs"].items()}
@@ -67,7 +67,7 @@ def _encoding(body: type[Body]) -> Json:
 
 
 def _of_a_form(field: Json) -> Json:
-    """A form leaves a field out where JSON may say null."""
+    """Replaces null by absence: forms leave fields out where JSON allows null."""
     choices = field.get("anyOf", [])
     if {"type": "null"} not in choices:
         return field

@@ -1,4 +1,4 @@
-"""What a caller may say about a run that is there: how to go on with it, from where to follow it."""
+"""Request bodies about existing runs: continuing and following them."""
 
 from __future__ import annotations
 
@@ -13,78 +13,78 @@ from agentos.runner.branches import Point
 
 MAX_SEQ = 2**31 - 1
 MAX_ANSWERS = 100
-"""Calls that one request may decide about."""
+"""Calls that one request may decide."""
 
 
 class Answer(ApiModel):
-    """One of a paused run's `requirements`, filled in."""
+    """A completed entry of a paused run's `requirements`."""
 
     tool_execution: JsonObject
-    """The call, with what it waits for."""
+    """The call, with the input that it waits for."""
     member_run_id: Id | None = None
-    """The nested run that the call is of."""
+    """The nested run that made the call."""
 
     @property
     def call(self) -> dict[str, Any]:
-        """The call, and whose it is."""
+        """The call, and the nested run that made it."""
         if self.member_run_id is None:
             return self.tool_execution
         return {**self.tool_execution, "member_run_id": self.member_run_id}
 
 
 class ContinueBody(Body):
-    """How to go on with a run. In forms, arrays and objects are JSON text.
+    """How to continue a run. In forms, arrays and objects are JSON text.
 
-    A paused run goes on with the decisions in `tools` or `requirements`. `input`, `continue_from`, `fork` and
-    `regenerate` begin a new run with what was said in this one, which stays as it is.
+    A paused run continues with the decisions in `tools` or `requirements`. `input`, `continue_from`, `fork`
+    and `regenerate` start a new run from this one's conversation; this run stays unchanged.
     """
 
     as_json: ClassVar[frozenset[str]] = frozenset({"tools", "requirements", "dependencies"})
 
     tools: list[JsonObject] = Field(default_factory=list[dict[str, Any]], max_length=MAX_ANSWERS)
-    """The paused run's tools with `confirmed`, `confirmation_note`, `result` or the values in
-    `user_input_schema` filled in. Nothing else of them is read, their arguments least of all."""
+    """The paused run's tools, with `confirmed`, `confirmation_note`, `result` or the values in
+    `user_input_schema` filled in. Other fields are ignored, including the arguments."""
     requirements: list[Answer] = Field(default_factory=list[Answer], max_length=MAX_ANSWERS)
-    """The same, as the run's `requirements` have them."""
+    """The same decisions in the format of the run's `requirements`."""
     input: Text | None = Field(default=None, min_length=1)
-    """What the user says next; with `continue_from=last_user`, instead."""
+    """The user's next message. With `continue_from=last_user` it replaces the user's last message."""
     continue_from: Point = "end"
-    """How much of the conversation to keep: all, up to the user's last message, or its first messages."""
+    """How much of the conversation to keep: all, up to the user's last message, or a number of messages."""
     fork: bool = False
-    """Begin a new run with what was said in this one, also without `input`."""
+    """Start a new run from this one's conversation, even without `input`."""
     regenerate: bool = False
-    """Answer the same question anew."""
+    """Answer the same question again."""
     replace_original: bool | None = None
-    """False: a regenerated answer doesn't take the place of the first."""
+    """False: the regenerated answer doesn't replace the original one."""
     additional_instructions: Text | None = Field(default=None, min_length=1)
-    """What a regenerated answer must also heed."""
+    """Additional instructions for the regenerated answer."""
     dependencies: JsonObject | None = None
     """Values for the agent's instructions and tools, by name."""
     session_id: Id | None = None
-    """The run's session; a run of another one isn't found."""
+    """The run's session. A run of another session isn't found."""
     user_id: Id | None = None
-    """Whose run it is, unless a token says so."""
+    """The run's user, if the request has no token."""
     stream: bool = True
-    """Server-sent events; otherwise the answer comes in one piece."""
+    """Whether to stream server-sent events. Otherwise the response contains the finished run."""
     stream_events: bool = True
-    """False leaves only the pieces of the answer."""
+    """False omits all events except the pieces of the answer."""
     background: bool = False
-    """Queued, and executed by any process; unless it is streamed, the answer is 202 with the run's id."""
+    """Queue the run for any process. Unless it is streamed, the response is 202 with the run's id."""
 
     @property
     def answers(self) -> list[dict[str, Any]]:
-        """What is decided, call by call."""
+        """The decisions, one per call."""
         return [*self.tools, *(each.call for each in self.requirements)]
 
 
 class ResumeBody(Body):
-    """From where to follow a run."""
+    """Where to start following a run."""
 
     last_event_index: int | None = Field(default=None, ge=-1, lt=MAX_SEQ)
-    """The `event_index` of the last event seen; events behind it follow. Without it, all."""
+    """`event_index` of the last event received; later events follow. If omitted, all events."""
     session_id: Id | None = None
-    """The run's session; a run of another one isn't found."""
+    """The run's session. A run of another session isn't found."""
     user_id: Id | None = None
-    """Whose run it is, unless a token says so."""
+    """The run's user, if the request has no token."""
     stream_events: bool = True
-    """False leaves only the pieces of the answer."""
+    """False omits all events except the pieces of the answer."""

@@ -1,4 +1,4 @@
-"""What a caller may say about a run."""
+"""The request body that starts a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from agentos.run.media import File, Image
 from agentos.run.request import Multitask
 
 MAX_MEDIA = 100
-"""Pictures, and documents, that one message may carry."""
+"""Images and documents in one message."""
 
 
 class RunBody(Body):
@@ -38,33 +38,33 @@ class RunBody(Body):
     takes_files: ClassVar[bool] = True
 
     message: Text = Field(min_length=1)
-    """What the user says."""
+    """The user's message."""
     stream: bool = True
-    """Server-sent events; otherwise the answer comes in one piece."""
+    """Whether to stream server-sent events. Otherwise the response contains the finished run."""
     stream_events: bool = True
-    """False leaves only the pieces of the answer."""
+    """False omits all events except the pieces of the answer."""
     session_id: Id | None = None
-    """The conversation to go on with; without it a new one begins."""
+    """The session to continue; if omitted, a new one is created."""
     user_id: Id | None = None
-    """Whose run it is, unless a token says so."""
+    """The run's user, if the request has no token."""
     session_state: JsonObject = Field(default_factory=dict[str, Any])
-    """Put over the session's state, key by key."""
+    """Merged into the session's state, key by key."""
     dependencies: JsonObject = Field(default_factory=dict[str, Any])
     """Values for the agent's instructions and tools, by name."""
     metadata: JsonObject = Field(default_factory=dict[str, Any])
-    """What the caller notes about the run."""
+    """The caller's metadata for the run."""
     output_schema: JsonObject | None = None
-    """A JSON schema that the answer must fit."""
+    """A JSON schema that the answer must match."""
     add_history_to_context: bool | None = None
-    """False: the run sees nothing of the conversation before it."""
+    """False: the model doesn't see earlier messages of the session."""
     images: list[Image] = Field(default_factory=list[Image], max_length=MAX_MEDIA)
-    """Pictures that travel with the message."""
+    """Images sent with the message."""
     input_files: list[File] = Field(default_factory=list[File], max_length=MAX_MEDIA)
-    """Documents that travel with the message."""
+    """Documents sent with the message."""
     background: bool = False
-    """Queued, and executed by any process; unless it is streamed, the answer is 202 with the run's id."""
+    """Queue the run for any process. Unless it is streamed, the response is 202 with the run's id."""
     multitask: Multitask | None = None
-    """What to do while another run of the session is live; without it the agent decides."""
+    """Policy if another run of the session is live; defaults to the agent's."""
     audio: SkipJsonSchema[list[Any] | None] = None
     videos: SkipJsonSchema[list[Any] | None] = None
     knowledge_filters: SkipJsonSchema[Any] = None
@@ -72,7 +72,7 @@ class RunBody(Body):
     @field_validator("audio", "videos", "knowledge_filters")
     @classmethod
     def _supported(cls, value: object) -> object:
-        """What would change the run is refused rather than left out."""
+        """Refuses unsupported fields that would change the run, instead of ignoring them."""
         if value:
             raise PydanticCustomError("unsupported", "Not supported by this server")
         return value
@@ -85,9 +85,9 @@ class RunBody(Body):
             self.input_files.append(media)
 
     def fingerprint(self, *others: str | None) -> str:
-        """SHA-256, in hex, of the whole request; the same however its fields were sent, files by content.
+        """SHA-256 of the whole request, in hex. Independent of the encoding; files count by content.
 
-        Big files take their time: not in the event loop.
+        Hashing big files takes time: don't call it in the event loop.
         """
         made_up = {"__all__": {"id"}}
         told = self.model_dump(mode="json", exclude={"images": made_up, "input_files": made_up})

@@ -1,4 +1,4 @@
-"""Every route of the server."""
+"""All routes of the server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from agentos.os.registry import Registry, Server
 
 
 def routes_of(server: Server) -> list[APIRoute]:
-    """The routes of one server, the most used first: a router looks for them in this order."""
+    """The routes of one server, most used first, since routers search them in order."""
     routers: list[APIRouter] = [
         *(router for kind in _kinds(server.registry) for router in routes_of_kind(kind, server.registry)),
         sessions.router,
@@ -38,12 +38,12 @@ def routes_of(server: Server) -> list[APIRoute]:
 
 
 def _kinds(registry: Registry) -> list[Kind]:
-    """Agents, and what else is served."""
+    """The registered kinds to serve, agents included."""
     return list(dict.fromkeys(["agent", *(runnable.kind for runnable in registry)]))
 
 
 def routes_of_kind(kind: Kind, registry: Registry) -> list[APIRouter]:
-    """Everything about runnables of one kind and their runs."""
+    """All routes for runnables of one kind and their runs."""
     return [
         *runnable_routes(kind, registry),
         run_routes(kind),

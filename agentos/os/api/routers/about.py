@@ -1,4 +1,4 @@
-"""The server about itself: where to start, whether it lives, how it is guarded, what it holds."""
+"""Routes about the server itself: entry points, health, authentication and configuration."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ router = APIRouter(tags=["service"], route_class=ProblemRoute)
 
 @router.get("/", include_in_schema=False, response_model_exclude_none=True)
 async def home(request: Request) -> HomeResponse:
-    """Where to go from here."""
+    """Links to the other entry points."""
     return HomeResponse(name=server_of(request).name or "AgentOS", docs=request.app.docs_url)
 
 
 @router.get("/health", operation_id="health_check", summary="Check that the server lives")
 async def health(request: Request) -> HealthResponse:
-    """Answers while the process does; asks nothing of the database."""
+    """Responds while the process is alive; doesn't query the database."""
     return HealthResponse(instantiated_at=server_of(request).instantiated_at)
 
 
 @router.get("/info", operation_id="get_info", summary="Get names, versions and counts")
 async def info(request: Request) -> InfoResponse:
-    """What is running, and how it is guarded."""
+    """What the server runs, and how it is protected."""
     server, access = server_of(request), access_of(request.scope)
     return InfoResponse(
         os_id=server.id,
@@ -115,7 +115,7 @@ def _summary(agent: Served) -> AgentSummary:
 def _section(
     given: DomainSection | None, dbs: Iterable[Db], rows: Literal["sessions", "memories"]
 ) -> DomainSection:
-    """What was configured, and every database that the configuration leaves out."""
+    """The configured section, plus all databases that it doesn't mention."""
     tables: dict[str, list[str]] = {}
     for db in dbs:
         tables.setdefault(db.id, []).append(db.tables[rows])

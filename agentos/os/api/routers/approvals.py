@@ -1,4 +1,4 @@
-"""Approvals: what waits for somebody's agreement, and their word on it."""
+"""Approvals: list pending calls, and decide them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def approvals_db(
     request: Request,
     db_id: Annotated[str | None, Query(description="Which database; without it, the server's own.")] = None,
 ) -> Db:
-    """Where the approvals are kept."""
+    """The database that stores the approvals."""
     registry = server_of(request).registry
     if registry.default_db is None:
         raise NotConfiguredError("Approvals need a database: pass db=… to AgentOS")
@@ -53,7 +53,7 @@ ApprovalId = Annotated[str, Path(description="The approval's id.")]
 async def list_approvals(
     request: Request, owner: Reader, db: ApprovalsDb, query: Annotated[ApprovalFilter, Query()]
 ) -> Paginated[ApprovalResponse]:
-    """A page of those that the caller may see, the latest first."""
+    """A page of the approvals that the caller may see, newest first."""
     watch, sources = Stopwatch(), query.sources
     if len(sources) > 1:
         nothing: Page[Approval] = Page(rows=[], total=0)
@@ -78,7 +78,7 @@ async def list_approvals(
 
 @router.get("/count", operation_id="get_approval_count", summary="Count pending approvals")
 async def count_approvals(request: Request, owner: Reader, db: ApprovalsDb) -> ApprovalCountResponse:
-    """Those that the caller may see."""
+    """Counts the pending approvals that the caller may see."""
     session_id = access_of(request.scope).session(None)
     return ApprovalCountResponse(count=await db.count_approvals(owner=owner, session_id=session_id))
 
@@ -87,7 +87,7 @@ async def count_approvals(request: Request, owner: Reader, db: ApprovalsDb) -> A
 async def get_approval(
     request: Request, approval_id: ApprovalId, owner: Reader, db: ApprovalsDb
 ) -> ApprovalResponse:
-    """A call that is to be approved, and what became of it."""
+    """One approval and its decision."""
     return ApprovalResponse.of(await _find(request, db, approval_id, owner))
 
 
@@ -97,7 +97,7 @@ async def get_approval(
 async def get_approval_status(
     request: Request, approval_id: ApprovalId, owner: Reader, db: ApprovalsDb
 ) -> ApprovalStatusResponse:
-    """For somebody who waits for it."""
+    """The status, for clients that wait for a decision."""
     approval = await _find(request, db, approval_id, owner)
     return ApprovalStatusResponse(
         approval_id=approval.id,
@@ -117,7 +117,7 @@ async def get_approval_status(
 async def resolve_approval(
     request: Request, approval_id: ApprovalId, owner: Writer, db: ApprovalsDb, body: ApprovalResolve
 ) -> ApprovalResponse:
-    """Decides about a pending one, once. Nobody approves what they have asked for themselves."""
+    """Decides a pending approval, once. Callers can't approve calls that they requested themselves."""
     access = access_of(request.scope)
     approval = await _find(request, db, approval_id, owner)
     if body.status == "approved":
@@ -139,9 +139,9 @@ async def resolve_approval(
     "/{approval_id}", operation_id="delete_approval", summary="Delete an approval", status_code=204
 )
 async def delete_approval(request: Request, approval_id: ApprovalId, owner: Writer, db: ApprovalsDb) -> None:
-    """A run that waits for it waits on, until it is cancelled.
+    """Deletes an approval. A run that waits for it keeps waiting until it is cancelled.
 
-    Who has asked can't delete what was decided: their run would ask again.
+    Users who requested the call can't delete a decided approval, since their run would request it again.
     """
     approval = await _find(request, db, approval_id, owner)
     if approval.status != "pending":

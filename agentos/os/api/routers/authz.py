@@ -1,4 +1,4 @@
-"""Authorization about itself: why a request is answered as it is, what every route wants, what was denied."""
+"""Authorization itself: explanations of decisions, the scopes of every route, and the audit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from agentos.os.principal import Principal, access_of
 
 MAX_PATH = 1024
 MAX_SCOPES = 4096
-"""Characters of the whole list. With the path, percent-encoded, it fits into the 64 KiB of a request head."""
+"""Characters of the list of scopes. With the percent-encoded path it fits into a 64 KiB request head."""
 
 router = APIRouter(tags=["authorization"], route_class=ProblemRoute)
 
@@ -42,7 +42,7 @@ async def explain_access(
         Query(max_length=MAX_SCOPES, description="Separated by spaces; only admins may ask about others'."),
     ] = None,
 ) -> ExplanationResponse:
-    """What the caller, or a user who holds `scopes`, would be answered, and why."""
+    """Explains the response that the caller, or a user who holds `scopes`, would get."""
     access = access_of(request.scope)
     if scopes is not None:
         access.demand_admin()
@@ -56,16 +56,16 @@ async def explain_access(
 
 @router.get("/authz/matrix", operation_id="get_scope_matrix", summary="List every route with its scopes")
 def matrix(request: Request) -> list[MatrixRow]:
-    """Every route of the app, with what it wants of a caller and the rule that says so."""
+    """Every route of the app, with its requirements and the deciding rule."""
     policy = access_of(request.scope).policy
     return [MatrixRow.of(row) for row in rows(policy, every(request.app))]
 
 
 @router.get("/authz/shadow", operation_id="get_shadow_report", summary="Compare the map with a second one")
 async def shadow(request: Request) -> ShadowResponse:
-    """What the map in `shadow_scope_mappings` would newly allow or deny. It decides nothing.
+    """What the map in `shadow_scope_mappings` would newly allow or deny. It is not enforced.
 
-    Each process counts for itself.
+    Each process counts separately.
     """
     return ShadowResponse.of(access_of(request.scope).shadow)
 
@@ -77,7 +77,7 @@ async def shadow(request: Request) -> ShadowResponse:
     responses=responses(422, 503),
 )
 async def list_audit(request: Request, query: Annotated[AuditFilter, Query()]) -> Paginated[AuditRow]:
-    """A page of the audit, the latest rows first. A request's row may come a moment after its answer."""
+    """A page of the audit, newest first. A request's row may appear shortly after its response."""
     watch = Stopwatch()
     db = server_of(request).registry.default_db
     if db is None:

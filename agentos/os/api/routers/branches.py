@@ -1,4 +1,4 @@
-"""Back to an earlier place of a conversation: where one can continue, and copies of whole sessions."""
+"""Earlier points of a conversation: listing where it can continue, and copying sessions."""
 
 from typing import Annotated
 from uuid import uuid4
@@ -38,7 +38,7 @@ def _add_checkpoints(router: KindRouter) -> None:
         session_id: OfSession = None,
         user_id: UserId = None,
     ) -> CheckpointList:
-        """The places from which `continue` can take the run's conversation up."""
+        """The points from which `continue` can resume the run's conversation."""
         ref = RunnableRef(router.kind, runnable_id)
         return CheckpointList.of(await ref.find(request, run_id, session_id, user_id, write=False))
 
@@ -58,7 +58,7 @@ def _add_checkpoint(router: KindRouter) -> None:
         session_id: OfSession = None,
         user_id: UserId = None,
     ) -> CheckpointSnapshot:
-        """The run as it was behind its first `message_index` messages."""
+        """The run as it was after its first `message_index` messages."""
         ref = RunnableRef(router.kind, runnable_id)
         run = await ref.find(request, run_id, session_id, user_id, write=False)
         if not 0 <= message_index <= len(run.messages):
@@ -80,11 +80,11 @@ def _add_fork(router: KindRouter) -> None:
         owner: Writer,
         run_id: Annotated[Id | None, Query(description="The last run to copy; all without it.")] = None,
     ) -> ForkedSession:
-        """Copies a session with its runs that have finished, to continue another way."""
+        """Copies a session with its finished runs, to continue it differently."""
         access, runnable = access_of(request.scope), RunnableRef(router.kind, runnable_id).runnable(request)
         if access.principal.session_id is not None:
             raise AccessDeniedError(
-                "This token is for one session, and can't make another.",
+                "This token is confined to one session and can't create another.",
                 code="one_session",
                 decision=access.decision,
             )

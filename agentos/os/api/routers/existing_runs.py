@@ -1,4 +1,4 @@
-"""Runs that are there already: cancel them, go on with them, branch off from them, resume their streams."""
+"""Existing runs: cancel them, continue them, branch off from them, resume their streams."""
 
 from typing import Annotated
 
@@ -30,7 +30,7 @@ from agentos.runner.service import Started
 
 
 def existing_run_routes(kind: Kind) -> APIRouter:
-    """The routes of one kind for what changes a run or goes on from it."""
+    """The routes of one kind that change a run or continue from it."""
     router = KindRouter(kind)
     for add in (_add_continue, _add_cancel, _add_resume):
         add(router)
@@ -53,10 +53,11 @@ def _add_continue(router: KindRouter) -> None:
     async def continue_run(
         request: Request, runnable_id: Annotated[str, router.runnable_id], run_id: RunId
     ) -> Response:
-        """Continues a paused run as a person has decided, or begins a new run with what was said in one.
+        """Continues a paused run with a person's decisions, or starts a new run from an existing
+        conversation.
 
-        Answers as a run that is started does; a stream begins behind the pause. 403 while somebody else's
-        approval is missing, 409 if the run isn't paused and nothing asks for a new one.
+        Responds like the start of a run; a stream begins after the pause. 403 while an approver's decision is
+        missing, 409 if the run isn't paused and the request doesn't ask for a new one.
         """
         ref = _ContinuedRef(router.kind, runnable_id)
         body = await read(request, ContinueBody)
@@ -84,7 +85,7 @@ def _add_cancel(router: KindRouter) -> None:
         session_id: OfSession = None,
         user_id: UserId = None,
     ) -> Cancelled:
-        """Ends a run that waits or executes, on whichever process; what it has said is kept.
+        """Cancels a pending or executing run, in any process. Its output so far is kept.
 
         409 if it has finished.
         """
@@ -111,7 +112,7 @@ def _add_resume(router: KindRouter) -> None:
     async def resume(
         request: Request, runnable_id: Annotated[str, router.runnable_id], run_id: RunId
     ) -> Response:
-        """What the run did and does behind the last event that was seen; the same as its `events`."""
+        """Streams the run's events after the last one received. The same as its `events` route."""
         ref = RunnableRef(router.kind, runnable_id)
         body = await read(request, ResumeBody)
         run = await ref.find(request, run_id, body.session_id, body.user_id, write=False)

@@ -1,7 +1,7 @@
-"""What routes about one kind of runnable share: written once, mounted for each kind.
+"""Shared parts of the routes about runnables, which are mounted for each kind.
 
-A module with such routes doesn't postpone the evaluation of annotations: FastAPI can't find a router's
-`runnable_id` by its name.
+Modules with such routes must not postpone the evaluation of annotations: FastAPI can't resolve a router's
+`runnable_id` by name.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ OfSession = Annotated[str | None, Query(description="The run's session; a run of
 
 
 class EventStream(StreamingResponse):
-    """Server-sent events; the reader that is left early is closed at once."""
+    """Server-sent events. If the client leaves early, the reader is closed immediately."""
 
     media_type = "text/event-stream"
 
@@ -44,7 +44,7 @@ class EventStream(StreamingResponse):
         self._frames = frames
 
     async def stream_response(self, send: Send) -> None:
-        """Sends every frame as it comes."""
+        """Sends each frame as it arrives."""
         async with aclosing(self._frames):
             await super().stream_response(send)
 
@@ -52,7 +52,7 @@ class EventStream(StreamingResponse):
 class KindRouter(APIRouter):
     """Routes below `/agents/{agent_id}`, or the same for another kind.
 
-    A handler that is about the runnable takes `runnable_id: Annotated[str, router.runnable_id]`.
+    A handler about the runnable takes `runnable_id: Annotated[str, router.runnable_id]`.
     """
 
     def __init__(self, kind: Kind) -> None:
@@ -63,19 +63,19 @@ class KindRouter(APIRouter):
 
 @dataclass(frozen=True, slots=True)
 class RunnableRef:
-    """The runnable that a path names, and what requests about its runs have in common."""
+    """The runnable named by the path, with what requests about its runs share."""
 
     kind: Kind
     id: str
 
     def runnable(self, request: Request) -> Served:
-        """The runnable; NotFoundError if there is none."""
+        """The runnable; NotFoundError if it doesn't exist."""
         return server_of(request).registry.get(self.kind, self.id)
 
     async def find(
         self, request: Request, run_id: str, session_id: str | None, user_id: str | None, *, write: bool
     ) -> RunOutput:
-        """A run of this runnable that the caller may read, or change."""
+        """A run of this runnable that the caller may read or change."""
         access = access_of(request.scope)
         return await server_of(request).runs.find(
             self.runnable(request),
@@ -85,14 +85,14 @@ class RunnableRef:
         )
 
     def follow(self, request: Request, run: RunOutput, *, after: int, every_event: bool) -> EventStream:
-        """The run's events behind one that was seen before."""
+        """The run's events after the given one."""
         source = server_of(request).runs.source_of(self.runnable(request), run)
         return EventStream(frames(source, after=after, names=self._names(every_event)))
 
     async def answer(
         self, request: Request, started: Started, *, stream: bool, every_event: bool, background: bool
     ) -> Response:
-        """What whoever started or continued a run gets: its events, its end, or that it is accepted."""
+        """The response for a started or continued run: its events, its result, or that it is accepted."""
         if stream:
             names = self._names(every_event)
             return EventStream(frames(started.source, after=started.after, names=names))
@@ -107,12 +107,12 @@ class RunnableRef:
 
 
 def whole(run: RunOutput) -> Response:
-    """A run in full."""
+    """The whole run."""
     return Response(json_of(run_output(run)), media_type="application/json")
 
 
 def stream_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What OpenAPI says of a stream and its refusals, which as models would get the stream's content type."""
+    """OpenAPI for a stream and its errors. As models, the errors would get the stream's media type."""
     refusals: dict[int | str, dict[str, Any]] = {
         status: {"content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}}
         for status in statuses

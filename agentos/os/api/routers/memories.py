@@ -1,4 +1,4 @@
-"""What is remembered about users: list, search, make, change, delete, count."""
+"""Memories: list, search, create, change, delete and count them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ router = APIRouter(tags=["memories"], route_class=ProblemRoute, responses=respon
 
 @router.post("/memories", operation_id="create_memory", summary="Remember something about a user")
 async def create_memory(request: Request, body: WriteMemory, db: MemoriesDb) -> UserMemory:
-    """About the caller, or about the user that an administrator names."""
+    """Stores a memory about the caller, or about the user that an admin names."""
     owner, user_id = acting_for(access_of(request.scope), body.user_id)
     if user_id is None:
         raise BadRequestError("User ID is required")
@@ -52,7 +52,7 @@ async def create_memory(request: Request, body: WriteMemory, db: MemoriesDb) -> 
 async def list_memories(
     request: Request, db: MemoriesDb, query: Annotated[MemoryFilter, Query()]
 ) -> Paginated[UserMemory]:
-    """A page of those that the caller may see."""
+    """A page of the memories that the caller may see."""
     watch = Stopwatch()
     page = await db.list_memories(
         MemoryQuery(
@@ -74,14 +74,14 @@ async def list_memories(
     "/memories", operation_id="delete_memories", summary="Forget several memories", status_code=204
 )
 async def delete_memories(request: Request, body: DeleteMemories, db: MemoriesDb) -> None:
-    """Only those that are the caller's; others stay, without an error."""
+    """Deletes the caller's memories among these; others are left alone without an error."""
     owner = owner_of(access_of(request.scope), body.user_id, write=True)
     await db.delete_memories(body.memory_ids, owner=owner)
 
 
 @router.get("/memories/{memory_id}", operation_id="get_memory", summary="Get a memory")
 async def get_memory(memory_id: MemoryId, db: MemoriesDb, owner: Reader) -> UserMemory:
-    """What is remembered, and about whom."""
+    """One memory."""
     memory = await db.get_memory(memory_id, owner=owner)
     if memory is None:
         raise NotFoundError("Memory", memory_id)
@@ -92,7 +92,7 @@ async def get_memory(memory_id: MemoryId, db: MemoriesDb, owner: Reader) -> User
 async def update_memory(
     request: Request, memory_id: MemoryId, body: WriteMemory, db: MemoriesDb
 ) -> UserMemory:
-    """Its topics stay as they are unless given."""
+    """Changes a memory. Its topics are kept if omitted."""
     owner = owner_of(access_of(request.scope), body.user_id, write=True)
     memory = await db.update_memory(memory_id, memory=body.memory, topics=body.topics, owner=owner)
     if memory is None:
@@ -104,7 +104,7 @@ async def update_memory(
     "/memories/{memory_id}", operation_id="delete_memory", summary="Forget a memory", status_code=204
 )
 async def delete_memory(memory_id: MemoryId, db: MemoriesDb, owner: Writer) -> None:
-    """204 also if there was nothing."""
+    """Deletes a memory. 204 even if it didn't exist."""
     await db.delete_memories([memory_id], owner=owner)
 
 
@@ -118,7 +118,7 @@ async def list_topics(db: MemoriesDb, owner: Reader) -> list[str]:
 async def list_user_stats(
     request: Request, db: MemoriesDb, query: Annotated[UserStatsFilter, Query()]
 ) -> Paginated[UserStats]:
-    """Of the users that the caller may see."""
+    """Statistics about the users that the caller may see."""
     watch = Stopwatch()
     owner = owner_of(access_of(request.scope), query.user_id, write=False)
     page = await db.memory_stats(owner=owner, limit=query.limit, page=query.page)

@@ -1,4 +1,4 @@
-"""What each runnable of one kind is made of. Written once when the app is made: it doesn't change later."""
+"""Descriptions of the runnables of one kind. Built once with the app, since they don't change."""
 
 from typing import Annotated
 
@@ -28,7 +28,7 @@ def runnable_routes(kind: Kind, registry: Registry) -> list[APIRouter]:
         f"/{kind}s", operation_id=f"get_{kind}s", summary=f"List the {kind}s", response_model=list[schema]
     )
     async def list_runnables(request: Request) -> Response:
-        """Those that the caller may read."""
+        """The runnables that the caller may read."""
         ids = access_of(request.scope).decision.ids
         if ids is None:
             return _json(everything)
@@ -42,7 +42,7 @@ def runnable_routes(kind: Kind, registry: Registry) -> list[APIRouter]:
         responses=responses(404, 422),
     )
     async def get_runnable(runnable_id: Annotated[str, one_of_them.runnable_id]) -> Response:
-        """What it is made of, without what was left at its default."""
+        """The runnable's configuration, without defaults."""
         found = shown.get(runnable_id)
         if found is None:
             raise NotFoundError(kind.capitalize())
@@ -56,7 +56,7 @@ def _written(runnable: Served, schema: type[RunnableResponse]) -> bytes:
         return schema.of(runnable).model_dump_json(exclude_none=True).encode()
     except PydanticSerializationError as error:
         raise ConfigurationError(
-            f"{runnable.kind}s: what {runnable.id!r} is made of can't be shown as JSON: look at its metadata."
+            f"{runnable.kind}s: the settings of {runnable.id!r} can't be encoded as JSON: check its metadata."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Runs of one kind of runnable: start them, list them, read them, follow them."""
+"""Runs of one kind of runnable: start, list, read and follow them."""
 
 from asyncio import to_thread
 from typing import Annotated, Any
@@ -32,7 +32,7 @@ from agentos.run.request import RunRequest
 
 Seq = Annotated[int, Query(ge=0, le=MAX_SEQ, description="The `id` of the last event seen; 0: none.")]
 _NUMBER: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": MAX_SEQ}
-"""A header may be left out, but it can't be null."""
+"""A header may be omitted, but can't be null."""
 LastEventId = Annotated[
     int | None,
     Header(ge=0, le=MAX_SEQ, description="As browsers send it; overrides `after`."),
@@ -47,7 +47,7 @@ IdempotencyKey = Annotated[
 
 
 def run_routes(kind: Kind) -> APIRouter:
-    """The routes of one kind, the most used first."""
+    """The routes of one kind, most used first."""
     router = KindRouter(kind)
     for add in (_add_create, _add_list, _add_get, _add_events):
         add(router)
@@ -72,9 +72,10 @@ def _add_create(router: KindRouter) -> None:
         runnable_id: Annotated[str, router.runnable_id],
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
-        """Answers with server-sent events, or with the whole run if `stream` is false.
+        """Starts a run. Responds with server-sent events, or with the finished run if `stream` is false.
 
-        The run continues if the caller hangs up. A model that fails is a run with status ERROR, not an error.
+        The run continues if the client disconnects. A failing model results in a run with status ERROR, not
+        in an HTTP error.
         """
         ref = RunnableRef(router.kind, runnable_id)
         server, runnable = server_of(request), ref.runnable(request)
@@ -113,7 +114,7 @@ def _add_list(router: KindRouter) -> None:
         nested: WithNested = False,
         user_id: UserId = None,
     ) -> list[RunSchema]:
-        """The oldest first."""
+        """The session's runs, oldest first."""
         runnable = RunnableRef(router.kind, runnable_id).runnable(request)
         access = access_of(request.scope)
         session_id, owner = access.session(session_id), owner_of(access, user_id, write=False)
@@ -149,7 +150,7 @@ def _add_get(router: KindRouter) -> None:
         session_id: OfSession = None,
         user_id: UserId = None,
     ) -> Response:
-        """In full, whether it executes or has finished."""
+        """The whole run, live or finished."""
         ref = RunnableRef(router.kind, runnable_id)
         return whole(await ref.find(request, run_id, session_id, user_id, write=False))
 
@@ -175,7 +176,7 @@ def _add_events(router: KindRouter) -> None:
             bool, Query(description="False leaves only the pieces of the answer.")
         ] = True,
     ) -> Response:
-        """What the run did and does, from its beginning or from behind an event seen before."""
+        """Streams the run's events, from the start or after a given event."""
         ref = RunnableRef(router.kind, runnable_id)
         run = await ref.find(request, run_id, session_id, user_id, write=False)
         seen = after if last_event_id is None else last_event_id

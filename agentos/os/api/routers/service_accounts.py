@@ -1,4 +1,4 @@
-"""Service accounts: make one, list them, end one."""
+"""Service accounts: create, list and revoke them."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ router = APIRouter(tags=["service accounts"], route_class=ProblemRoute, response
 
 
 async def accounts_db(request: Request) -> Db:
-    """Where the accounts are kept. Nobody may ask who hasn't shown who they are."""
+    """The database that stores the accounts. Requires authentication."""
     if access_of(request.scope) is OPEN:
-        raise AuthenticationError("Service accounts need a server that authenticates")
+        raise AuthenticationError("Service accounts need a server with authentication")
     db = server_of(request).registry.default_db
     if db is None:
         raise NotConfiguredError("Service accounts need a database: pass db=… to AgentOS")
@@ -50,7 +50,7 @@ AccountsDb = Annotated[Db, Depends(accounts_db)]
 async def create_service_account(
     request: Request, body: CreateServiceAccount, db: AccountsDb
 ) -> CreatedServiceAccount:
-    """It holds no more than its maker does. Its token is shown this once."""
+    """Creates an account, with at most the caller's own scopes. The response alone shows its token."""
     access = access_of(request.scope)
     _refuse_beyond(access, body.granted)
     account, token = make(
@@ -78,7 +78,7 @@ def _refuse_beyond(access: Access, scopes: list[str]) -> None:
 async def list_service_accounts(
     db: AccountsDb, query: Annotated[AccountFilter, Query()]
 ) -> Paginated[ServiceAccountResponse]:
-    """A page of the accounts; nobody's token."""
+    """A page of the accounts, without tokens."""
     watch = Stopwatch()
     page = await db.list_service_accounts(
         AccountQuery(
@@ -102,6 +102,6 @@ async def list_service_accounts(
 async def revoke_service_account(
     service_account_id: Annotated[str, Path(description="The account's id.")], db: AccountsDb
 ) -> None:
-    """For good: its token is refused from now on, by every process."""
+    """Revokes an account permanently. Every process refuses its token from now on."""
     if not await db.revoke_service_account(service_account_id):
         raise NotFoundError("Service account", service_account_id)

@@ -1,4 +1,4 @@
-"""The runs of a conversation."""
+"""The runs of a session."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def runs_of(
     status: Annotated[list[Status] | None, Query(description="Only runs that stand here.")] = None,
     nested: WithNested = False,
 ) -> partial[RunsRead]:
-    """Reads a session's runs, narrowed as the query says, oldest first."""
+    """Reads a session's runs, filtered by the query, oldest first."""
     statuses = _statuses(status or [])
     await find_session(db, session_id, owner, type)
     return partial(
@@ -69,7 +69,7 @@ Runs = Annotated[partial[RunsRead], Depends(runs_of)]
     response_model_exclude_none=True,
 )
 async def list_runs(runs: Runs) -> list[RunSchema]:
-    """The oldest first."""
+    """The session's runs, oldest first."""
     return [RunSchema.of(run) for run in await runs()]
 
 
@@ -80,7 +80,7 @@ async def list_runs(runs: Runs) -> list[RunSchema]:
     response_model_exclude_none=True,
 )
 async def list_previews(runs: Runs) -> list[RunPreview]:
-    """Each is cut to its beginning; the oldest first."""
+    """The session's runs, shortened for a preview, oldest first."""
     return [RunPreview.of(run) for run in await runs(messages=False)]
 
 
@@ -96,7 +96,7 @@ async def get_run(
     owner: Reader,
     type: Type = None,  # noqa: A002 - the wire's word
 ) -> RunSchema:
-    """What was asked, and what came of it."""
+    """One run: its input and its result."""
     await find_session(db, session_id, owner, type)
     run = await db.get_run(run_id, owner=owner, session_id=session_id)
     if run is None:

@@ -1,4 +1,4 @@
-"""Conversations: list, read, make, change, delete."""
+"""Sessions: list, read, create, change and delete them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ router = APIRouter(tags=["sessions"], route_class=ProblemRoute, responses=respon
 async def list_sessions(
     request: Request, db: SessionsDb, query: Annotated[SessionFilter, Query()]
 ) -> Paginated[SessionSchema]:
-    """A page of those that the caller may see; their runs stay unread."""
+    """A page of the sessions that the caller may see, without their runs."""
     watch, access = Stopwatch(), access_of(request.scope)
     page = await db.list_sessions(
         SessionQuery(
@@ -72,7 +72,7 @@ async def create_session(
     type: Annotated[RegisteredKind, Query(description="What will run in it.")] = "agent",  # noqa: A002 - the wire's word
     body: CreateSession | None = None,
 ) -> SessionDetail:
-    """409 if the id is taken."""
+    """Creates a session. 409 if the id is taken."""
     body, access = body or CreateSession(), access_of(request.scope)
     owner, user_id = acting_for(access, body.user_id)
     now = datetime.now(UTC)
@@ -94,7 +94,7 @@ async def create_session(
     "/sessions", operation_id="delete_sessions", summary="Delete several sessions", status_code=204
 )
 async def delete_sessions(request: Request, body: DeleteSessions, db: SessionsDb, owner: Writer) -> None:
-    """Those that are the caller's, with their runs; others stay, without an error."""
+    """Deletes the caller's sessions among these, with their runs. Others are left alone without an error."""
     access = access_of(request.scope)
     await db.delete_sessions([each for each in body.session_ids if access.may_enter(each)], owner=owner)
 
@@ -111,7 +111,7 @@ async def get_session(
     owner: Reader,
     type: Type = None,  # noqa: A002
 ) -> SessionDetail:
-    """With all that was said in it."""
+    """A session with its messages."""
     session = await find_session(db, session_id, owner, type)
     return await _detail(db, session, owner)
 
@@ -120,7 +120,7 @@ async def get_session(
     "/sessions/{session_id}", operation_id="delete_session", summary="Delete a session", status_code=204
 )
 async def delete_session(session_id: SessionId, db: SessionsDb, owner: Writer) -> None:
-    """With its runs; 204 also if there was none."""
+    """Deletes a session with its runs. 204 even if it didn't exist."""
     await db.delete_sessions([session_id], owner=owner)
 
 
@@ -133,7 +133,7 @@ async def update_session(
     owner: Writer,
     type: Type = None,  # noqa: A002
 ) -> SessionDetail:
-    """Changes what is given; an object given replaces the old one."""
+    """Changes the given fields. A given object replaces the old one."""
     if body.session_state is not None:
         body.session_state = access_of(request.scope).session_state(body.session_state)
     change = SessionChange(**dict(body))
@@ -148,7 +148,7 @@ async def rename_session(
     owner: Writer,
     type: Type = None,  # noqa: A002
 ) -> SessionDetail:
-    """Gives it a name for people."""
+    """Sets the session's display name."""
     return await _changed(db, session_id, SessionChange(session_name=body.session_name), owner, type)
 
 

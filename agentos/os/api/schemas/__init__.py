@@ -1,1 +1,1 @@
-"""Rows and runnables as JSON: what each route answers, and what the smaller ones take."""
+"""JSON schemas of responses and of the smaller request bodies."""

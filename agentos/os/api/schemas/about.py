@@ -12,25 +12,25 @@ from agentos.os.config import ChatConfig, DomainSection, Manifest
 
 
 class HomeResponse(ApiModel):
-    """Where to go from here."""
+    """Links to the other entry points."""
 
     name: str
     """The server's name."""
     health: str = "/health"
-    """Where to ask whether it lives."""
+    """Path of the health check."""
     info: str = "/info"
-    """Where to ask what it is."""
+    """Path of the server's description."""
     docs: str | None = None
-    """Where its documentation is; null if it has none."""
+    """Path of the documentation; null if there is none."""
 
 
 class HealthResponse(ApiModel):
-    """The process answers; it says nothing about the database."""
+    """The process responds. It says nothing about the database."""
 
     status: str = "ok"
-    """Always `ok`: a process that isn't doesn't answer."""
+    """Always `ok`."""
     instantiated_at: Utc
-    """When this process made the app."""
+    """When this process created the app."""
 
 
 class McpInfo(ApiModel):
@@ -43,7 +43,7 @@ class McpInfo(ApiModel):
 
 
 class InfoResponse(ApiModel):
-    """What is running, and how it is guarded."""
+    """What the server runs, and how it is protected."""
 
     os_id: str
     """The server's id."""
@@ -64,16 +64,16 @@ class InfoResponse(ApiModel):
     mcp: McpInfo = Field(default_factory=McpInfo)
     """Whether it speaks MCP."""
     auth_mode: Literal["none", "jwt", "security_key"]
-    """How callers prove who they are."""
+    """How callers authenticate."""
     user_isolation: bool
-    """Whether callers are kept to their own rows."""
+    """Whether callers are limited to their own rows."""
 
 
 class ModelSummary(ApiModel):
     """A model, as its provider calls it."""
 
     id: str | None = None
-    """What the provider calls it."""
+    """The provider's name for the model."""
     provider: str | None = None
     """Who serves it."""
 
@@ -92,20 +92,20 @@ class AgentSummary(ApiModel):
     model: ModelSummary | None = None
     """Its model."""
     metadata: dict[str, Any] | None = None
-    """What its author noted about it."""
+    """The author's metadata."""
 
 
 class ConfigResponse(ApiModel):
-    """What a user interface needs to know to begin. Nulls are left out."""
+    """What a user interface needs at start-up. Nulls are left out."""
 
     os_id: str
     """The server's id."""
     description: str | None = None
     """What it is for."""
     os_database: str | None = None
-    """The id of the database that is meant when a request names none."""
+    """The database used when a request names none."""
     available_models: list[ModelSummary]
-    """The models that may be offered."""
+    """The models that a user interface may offer."""
     databases: list[str]
     """The ids of all databases."""
     chat: ChatConfig | None = None
@@ -123,4 +123,4 @@ class ConfigResponse(ApiModel):
     workflows: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
     """The workflows that the caller may read."""
     interfaces: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
-    """The doors beside this API."""
+    """Other interfaces besides this API."""

@@ -26,9 +26,9 @@ class ApprovalFilter(PageQuery):
     source_type: RegisteredKind | None = None
     """Only those of runs of this kind."""
     approval_type: ApprovalType | None = None
-    """Only those that wait for an approver (`required`), or are on record only (`audit`)."""
+    """Only those that wait for an approver (`required`), or that are only recorded (`audit`)."""
     pause_type: PauseType | None = None
-    """Only those that wait for this."""
+    """Only those that wait for this kind of input."""
     agent_id: str | None = None
     """Only those of this agent's runs."""
     team_id: str | None = None
@@ -40,7 +40,7 @@ class ApprovalFilter(PageQuery):
 
     @property
     def sources(self) -> set[tuple[Kind, str | None]]:
-        """What the runs must be of, by kind and id, all of it at once; empty: of anything."""
+        """Filters on the runnable of the run, by kind and id; all must match. Empty: no filter."""
         ids: dict[Kind, str | None] = {kind: getattr(self, f"{kind}_id", None) for kind in KINDS}
         named: set[tuple[Kind, str | None]] = {(kind, id_) for kind, id_ in ids.items() if id_ is not None}
         if self.source_type is not None and self.source_type not in dict(named):
@@ -49,28 +49,28 @@ class ApprovalFilter(PageQuery):
 
 
 class ApprovalResponse(OfRunnable):
-    """One tool call that is to be approved, and what became of it."""
+    """One tool call that needs approval, and its decision."""
 
     id: str
     """The approval's id."""
     run_id: str
-    """The run that asks."""
+    """The run that made the call."""
     session_id: str
     """The run's session."""
     status: ApprovalStatus
-    """Where the approval stands."""
+    """Status of the approval."""
     source_type: Kind
-    """The kind of what runs."""
+    """The kind of the runnable."""
     approval_type: ApprovalType | None = None
-    """Whether an approver must agree (`required`), or the decision is on record only (`audit`)."""
+    """Whether an approver must decide (`required`), or the decision is only recorded (`audit`)."""
     pause_type: PauseType | None = None
     """What the run waits for."""
     tool_name: str | None = None
-    """The tool to be called."""
+    """The tool that the call uses."""
     tool_args: dict[str, Any] | None = None
     """The call's arguments."""
     expires_at: int | None = None
-    """From then on it can't be approved any more."""
+    """When a pending approval expires."""
     agent_id: str | None = None
     """The agent's id, if it is an agent's."""
     team_id: str | None = None
@@ -78,25 +78,25 @@ class ApprovalResponse(OfRunnable):
     workflow_id: str | None = None
     """The workflow's id, if it is a workflow's."""
     user_id: str | None = None
-    """Who asked for the run, and may not approve of it."""
+    """The run's user, who may not approve the call."""
     source_name: str | None = None
-    """The name of what runs."""
+    """The name of the runnable."""
     requirements: list[dict[str, Any]] | None = None
-    """What the run waits for, as the run shows it."""
+    """What the run waits for, in the format of the run."""
     context: dict[str, Any] | None = None
-    """Who else has asked: `asked_by`."""
+    """Other users who requested the call: `asked_by`."""
     resolution_data: dict[str, Any] | None = None
-    """What the approver added."""
+    """Data from the approver."""
     resolved_by: str | None = None
     """Who decided."""
     resolved_at: int | None = None
-    """When that was."""
+    """When it was decided."""
     created_at: int | None = None
-    """When it was asked for."""
+    """When it was requested."""
     updated_at: int | None = None
     """When it last changed."""
     run_status: RunStatus | None = None
-    """Where the run stands now."""
+    """Current status of the run."""
 
     @classmethod
     def of(cls, approval: Approval) -> ApprovalResponse:
@@ -106,14 +106,14 @@ class ApprovalResponse(OfRunnable):
 
 
 class ApprovalStatusResponse(ApiModel):
-    """What became of one approval."""
+    """The decision on one approval."""
 
     approval_id: str
     """The approval's id."""
     status: ApprovalStatus
-    """Where it stands."""
+    """Status of the approval."""
     run_id: str
-    """The run that asks."""
+    """The run that made the call."""
     resolved_at: int | None = None
     """When it was decided."""
     resolved_by: str | None = None
@@ -124,7 +124,7 @@ class ApprovalCountResponse(ApiModel):
     """How many approvals are pending."""
 
     count: int
-    """Of those that the caller may see."""
+    """The number of pending approvals that the caller may see."""
 
 
 class ApprovalResolve(ApiModel):
@@ -133,6 +133,6 @@ class ApprovalResolve(ApiModel):
     status: Resolution
     """The decision."""
     resolved_by: Id | None = None
-    """Who decides, where there is no authentication that says so."""
+    """Who decides. Only used if there is no authentication."""
     resolution_data: JsonObject | None = None
-    """What the approver adds, for the record."""
+    """Data from the approver, for the record."""

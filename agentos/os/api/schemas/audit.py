@@ -20,11 +20,11 @@ def _dated(value: object) -> object:
 
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_dated)]
-"""ISO-8601 with its zone; a bare number could be seconds or milliseconds."""
+"""ISO 8601 with a time zone. A bare number would be ambiguous: seconds or milliseconds."""
 
 
 class AuditFilter(PageQuery):
-    """Which rows to list; each condition given must hold."""
+    """Which rows to list; all conditions must match."""
 
     decision: AuditDecision | None = None
     """Only rows of this kind."""
@@ -33,44 +33,44 @@ class AuditFilter(PageQuery):
     method: str | None = None
     """Only requests with this method."""
     route: str | None = None
-    """Only requests to this route, as the map spells it."""
+    """Only requests to this route, in the syntax of the scope map."""
     resource_id: str | None = None
     """Only requests about this resource."""
     request_id: str | None = None
     """Only the request with this `X-Request-ID`."""
     since: Moment | None = None
-    """From then on."""
+    """Only rows from this time on."""
     until: Moment | None = None
-    """Before then."""
+    """Only rows before this time."""
 
 
 class AuditRow(ApiModel):
     """One denial, or one allowed write."""
 
     seq: int
-    """The row's place in the chain, from 1."""
+    """The row's position in the chain, from 1."""
     time: Utc
-    """When the request was judged."""
+    """When the request was authorized or denied."""
     decision: AuditDecision
-    """`gap`: records were lost here."""
+    """`gap` marks records that were lost."""
     reason: str
-    """The code of the denial, or what granted the write; of a gap, how many records are lost."""
+    """The code of the denial, or what granted the write; for a gap, the number of lost records."""
     status: int | None = None
-    """The status of the answer; null: there was none."""
+    """Status of the response; null if there was none."""
     method: str | None = None
     """The request's method."""
     route: str | None = None
-    """The route, in the language of scope maps; null: no route has the path."""
+    """The route in the syntax of scope maps; null if no route has the path."""
     resource_id: str | None = None
-    """What the path has in place of the route's parameters."""
+    """Values of the route's parameters in the path."""
     principal: str | None = None
-    """The user."""
+    """The user's id."""
     token_ref: str | None = None
-    """Names the token: its `jti`, or 12 hex digits of its hash."""
+    """Identifies the token: its `jti`, or 12 hex digits of its hash."""
     request_id: str | None = None
-    """The answer's `X-Request-ID`."""
+    """The response's `X-Request-ID`."""
     hash: str
-    """Of the row and the hash before it."""
+    """Hash of the row and the previous hash."""
 
     @classmethod
     def of(cls, entry: AuditEntry) -> AuditRow:

@@ -1,4 +1,4 @@
-"""Decisions, the map and what another map would change, as JSON."""
+"""Decisions, the scope map, and the effect of a shadow map, as JSON."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ LayerName = Literal["operator", "default", "public"]
 
 
 class ExplanationResponse(ApiModel):
-    """One decision, with everything that it was made of."""
+    """One decision with all its inputs."""
 
     allowed: bool
-    """Whether the request gets past 401 and 403."""
+    """Whether the request passes authentication and authorization (401 and 403)."""
     code: Reason | Literal["no_identity"]
-    """Why: as the code of a 403, or what granted it."""
+    """The reason: the code of a 403, or what granted the request."""
     detail: str
-    """Why, as a sentence."""
+    """The reason as a sentence."""
     layer: str | None
-    """`operator`, `default` or `public`: which map the rule is from."""
+    """The map that contains the rule: `operator`, `default` or `public`."""
     rule: str | None
-    """The deciding entry, as it was written."""
+    """The deciding entry, exactly as written."""
     rank: int | None
-    """Its place among its map's entries, the most specific being 0."""
+    """Rank of the entry in its map; 0 is the most specific."""
     wanted: list[str]
-    """The scopes that the rule wants, all of them."""
+    """The scopes that the rule requires; all of them are needed."""
     held: list[str]
-    """The caller's scopes that met a wanted one."""
+    """The caller's scopes that satisfied a required one."""
     missing: list[str]
-    """Holding these too would turn the denial into a grant."""
+    """The scopes that would turn the denial into a grant."""
     ids: list[str] | None
-    """A listing shows these ids only; null: it isn't narrowed."""
+    """The only ids that a listing shows; null if it isn't restricted."""
     rows: WhoseRows | None
-    """Whose rows the request touches; null where rows have no owner, or on a route of the app's own."""
+    """Whose rows the request accesses; null if rows have no owner, or on a route of your own."""
     route: str | None
-    """The route that serves the path; null: there is none, and the answer is 404 (or 405)."""
+    """The route that serves the path; null if there is none and the response is 404 or 405."""
 
     @classmethod
     def of(cls, explanation: Explanation, method: str, found: Found) -> ExplanationResponse:
@@ -86,20 +86,20 @@ def _detail(explanation: Explanation, method: str, pattern: str) -> str:
 
 
 class MatrixRow(ApiModel):
-    """One route, or the part of it that a rule of its own speaks about."""
+    """One route, or the part of it to which a separate rule applies."""
 
     method: str
     """The method."""
     path: str
-    """The route's path, with a rule's literals in place of its wildcards."""
+    """The route's path, with the literals of a rule in place of its wildcards."""
     kind: Literal["http", "websocket", "mount"]
-    """What serves it."""
+    """What serves the route."""
     needs: Literal["nothing", "token", "scopes", "admin"]
-    """What a caller must have."""
+    """What a caller needs."""
     scopes: list[str]
-    """The scopes that are needed, all of them."""
+    """The required scopes; all of them are needed."""
     layer: str | None
-    """`operator`, `default` or `public`: which map the rule is from."""
+    """The map that contains the rule: `operator`, `default` or `public`."""
     rule: str | None
     """The deciding entry; null: no rule covers the route."""
 
@@ -118,41 +118,41 @@ class MatrixRow(ApiModel):
 
 
 class ChangeResponse(ApiModel):
-    """A route where the second map answers otherwise."""
+    """A route on which the shadow map decides differently."""
 
     direction: Direction
-    """What the second map would do."""
+    """What the shadow map would do."""
     method: str
     """The method."""
     route: str
-    """The route, in the language of scope maps."""
+    """The route in the syntax of scope maps."""
     rule: str | None
-    """The entry that speaks for the second map; null: none does."""
+    """The deciding entry of the shadow map; null if there is none."""
     missing: list[str]
-    """The scopes that callers lacked for it."""
+    """The scopes that callers lacked."""
     count: int
-    """How many requests."""
+    """Number of requests."""
     last_seen: Utc
-    """When the last of them came."""
+    """Time of the last such request."""
     examples: list[list[str]]
-    """Scopes that callers held: a few of the sets, never tokens or names."""
+    """A few examples of scopes that callers held; never tokens or names."""
 
 
 class ShadowResponse(ApiModel):
-    """What the second map would change, as this process has seen since it started."""
+    """What the shadow map would change, as counted by this process since it started."""
 
     enabled: bool
-    """Whether there is a second map."""
+    """Whether there is a shadow map."""
     since: Utc | None = None
-    """When counting began."""
+    """Start of the counting."""
     newly_allowed: int = 0
-    """Requests that only the second map would allow."""
+    """Number of requests that only the shadow map would allow."""
     newly_denied: int = 0
-    """Requests that only the second map would deny."""
+    """Number of requests that only the shadow map would deny."""
     uncounted: int = 0
-    """Differences that there was no room to tell apart; they are in neither sum."""
+    """Differences beyond the number that is tracked by route; included in neither sum."""
     changes: list[ChangeResponse] = Field(default_factory=list[ChangeResponse])
-    """Route by route, the most frequent first."""
+    """Changes by route, most frequent first."""
 
     @classmethod
     def of(cls, shadow: Shadow | None) -> ShadowResponse:

@@ -1,4 +1,4 @@
-"""The places of a run's conversation from which it can be taken up."""
+"""The points of a run's conversation from which it can be continued."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ PREVIEW = 120
 
 
 class Checkpoint(ApiModel):
-    """One place, behind the first `message_index` messages."""
+    """One point, after the first `message_index` messages."""
 
     checkpoint_id: str | None = None
-    """1, 2, 3 … in the list; null for a place at which the run can't be taken up."""
+    """1, 2, 3 … in the list; null for a point from which the run can't be continued."""
     run_id: str
     """The run's id."""
     session_id: str
     """The run's session."""
     message_index: int
-    """How many messages come before the place."""
+    """Number of messages before the point."""
     continue_from: int
-    """What to send to `continue` to go on from here."""
+    """The value of `continue_from` that continues from here."""
     status: RunStatus
-    """Where the run stands."""
+    """Status of the run."""
     reason: Literal["checkpoint", "end", "snapshot"]
-    """What makes it a place: a turn's end (`checkpoint`), the run's `end`, or that it was asked for."""
+    """Kind of point: end of a turn (`checkpoint`), end of the run (`end`), or a point that was requested."""
     created_at: int
-    """When the message before the place was written, in epoch seconds."""
+    """Time of the message before the point, in epoch seconds."""
     message_id: str | None = None
-    """The id of the message before the place."""
+    """Id of the message before the point."""
     message_role: Role | None = None
-    """That message's role."""
+    """Role of that message."""
     message_preview: str | None = None
-    """That message's beginning."""
+    """Start of that message."""
     is_latest: bool
-    """Whether nothing comes behind it."""
+    """Whether this is the end of the conversation."""
 
 
 class CheckpointList(ApiModel):
-    """All places of a run."""
+    """All points of a run."""
 
     run_id: str
     """The run's id."""
@@ -61,16 +61,16 @@ class CheckpointList(ApiModel):
 
 
 class CheckpointSnapshot(ApiModel):
-    """A run as it was at one place."""
+    """A run as it was at one point."""
 
     checkpoint: Checkpoint
-    """The place."""
+    """The point."""
     snapshot: dict[str, Any]
-    """The run as it was there."""
+    """The run as it was at that point."""
 
     @classmethod
     def of(cls, run: RunOutput, number: int) -> CheckpointSnapshot:
-        """The run cut behind its first `number` messages, with the calls that were answered there."""
+        """The run after its first `number` messages, with the calls answered by then."""
         messages = run.messages[:number]
         answered = {message.tool_call_id for message in messages if message.role == "tool"}
         cut = run.model_copy(

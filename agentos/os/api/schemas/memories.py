@@ -11,7 +11,7 @@ from agentos.os.http.field_types import Id, Text
 from agentos.run.records import Memory
 
 MAX_MEMORY = 5000
-"""Characters, as the contract says."""
+"""Maximum characters, as in the wire contract."""
 MAX_TOPICS = 100
 MAX_DELETED = 1000
 
@@ -20,15 +20,15 @@ class MemoryFilter(PageQuery):
     """Which memories to list."""
 
     user_id: str | None = None
-    """Whose; only callers who may see everyone's can name a user."""
+    """Only this user's; only callers who may see everyone's memories can name a user."""
     agent_id: str | None = None
-    """Only those that this agent noted."""
+    """Only those stored by this agent."""
     team_id: str | None = None
-    """Only those that this team noted."""
+    """Only those stored by this team."""
     topics: list[str] | None = None
-    """All of them must be there; repeated, or separated by commas."""
+    """Only memories with all of these topics; repeated, or separated by commas."""
     search_content: str | None = None
-    """A part of the text."""
+    """A substring of the text."""
     sort_by: MemorySort = "updated_at"
     """What to sort by."""
     sort_order: SortOrder = "desc"
@@ -44,24 +44,24 @@ class UserStatsFilter(PageQuery):
     """Which users to count for."""
 
     user_id: str | None = None
-    """Only this user; only callers who may see everyone's can name one."""
+    """Only this user; only callers who may see everyone's memories can name one."""
 
 
 class UserMemory(ApiModel):
-    """One thing worth knowing about a user."""
+    """One memory about a user."""
 
     memory_id: str
     """The memory's id."""
     memory: str
-    """What is remembered."""
+    """The text of the memory."""
     topics: list[str] | None = None
-    """Words that it is filed under."""
+    """The memory's topics."""
     agent_id: str | None = None
-    """The agent that noted it."""
+    """The agent that stored it."""
     team_id: str | None = None
-    """The team that noted it."""
+    """The team that stored it."""
     user_id: str | None = None
-    """Whom it is about."""
+    """The user that the memory is about."""
     updated_at: Utc | None = None
     """When it last changed."""
 
@@ -72,12 +72,12 @@ class UserMemory(ApiModel):
 
 
 class UserStats(ApiModel):
-    """How much is remembered about one user."""
+    """How many memories one user has."""
 
     user_id: str
     """The user."""
     total_memories: int
-    """How many memories there are."""
+    """Number of memories."""
     last_memory_updated_at: Utc | None = None
     """When the last of them changed."""
 
@@ -95,11 +95,11 @@ class WriteMemory(ApiModel):
     """A memory to store, or the new text of one."""
 
     memory: Text = Field(min_length=1, max_length=MAX_MEMORY)
-    """What to remember."""
+    """The text of the memory."""
     user_id: Id | None = None
-    """Whom it is about, unless a token says so."""
+    """The user that the memory is about, if the request has no token."""
     topics: list[Id] | None = Field(default=None, max_length=MAX_TOPICS)
-    """Words to file it under."""
+    """The memory's topics."""
 
 
 class DeleteMemories(ApiModel):
@@ -108,4 +108,4 @@ class DeleteMemories(ApiModel):
     memory_ids: list[str] = Field(min_length=1, max_length=MAX_DELETED)
     """The memories' ids."""
     user_id: str | None = None
-    """Whose; only callers who may change everyone's can name a user."""
+    """The memories' user; only callers who may change everyone's memories can name one."""

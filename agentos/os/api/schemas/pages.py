@@ -1,4 +1,4 @@
-"""Lists in pages, and times."""
+"""Paginated lists, and times."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class PageQuery(ApiModel):
 
 
 class PaginationInfo(ApiModel):
-    """Where in the list a page stands."""
+    """Position of a page in the list."""
 
     page: int
     """Which page this is, from 1."""
@@ -48,7 +48,7 @@ class PaginationInfo(ApiModel):
     total_count: int
     """How many rows there are."""
     search_time_ms: float
-    """Milliseconds that the search took."""
+    """Duration of the search in milliseconds."""
 
 
 class Paginated(ApiModel, Generic[T]):
@@ -57,11 +57,11 @@ class Paginated(ApiModel, Generic[T]):
     data: list[T]
     """The rows."""
     meta: PaginationInfo
-    """Where in the list they stand."""
+    """Position of the page in the list."""
 
 
 class Stopwatch:
-    """Counts from where it was made."""
+    """Measures the time since it was created."""
 
     def __init__(self) -> None:
         self._start = perf_counter()
@@ -73,7 +73,7 @@ class Stopwatch:
 
 
 def paginated(page: Page[R], query: PageQuery, show: Callable[[R], T], *, since: Stopwatch) -> Paginated[T]:
-    """The rows of `page` as shown, with what the reader needs to turn it."""
+    """The rows of `page` as shown, with the pagination."""
     meta = PaginationInfo(
         page=query.page,
         limit=query.limit,

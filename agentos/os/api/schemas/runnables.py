@@ -1,4 +1,4 @@
-"""Runnables as JSON: what they are made of, without what was left at its default."""
+"""Runnables as JSON: their configuration, without defaults."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ A = TypeVar("A", bound="AgentResponse")
 
 
 def _closed(schema: dict[str, Any]) -> None:
-    """Generated clients need no field for kinds of one's own (`probe_id`)."""
+    """Leaves fields of custom kinds (`probe_id`) out of the schema: generated clients don't need them."""
     schema.pop("additionalProperties", None)
 
 
@@ -26,25 +26,25 @@ class ModelResponse(ApiModel):
     name: str | None = None
     """The adapter."""
     model: str | None = None
-    """What the provider calls it."""
+    """The provider's name for the model."""
     provider: str | None = None
     """Who serves it."""
 
 
 class OfRunnable(ApiModel):
-    """What belongs to one runnable, as the field of its kind says."""
+    """An object that belongs to one runnable, named in the field of its kind."""
 
     model_config = ConfigDict(extra="allow", json_schema_extra=_closed)
 
     @classmethod
     def shown(cls, kind: Kind, runnable_id: str | None, fields: Mapping[str, Any]) -> Self:
-        """Those of `fields` that this has, and whose it is."""
+        """The given `fields` that this class has, and the runnable's id."""
         known = {name: value for name, value in fields.items() if name in cls.model_fields}
         return cls.model_validate({**known, f"{kind}_id": runnable_id})
 
 
 class RunnableResponse(ApiModel):
-    """What every runnable has. Nulls are left out."""
+    """The fields of every runnable. Nulls are left out."""
 
     id: str
     """Its id."""
@@ -53,9 +53,9 @@ class RunnableResponse(ApiModel):
     db_id: str | None = None
     """The database that it uses."""
     sessions: dict[str, Any] | None = None
-    """`session_table`, and how much of a session it sees."""
+    """`session_table`, and how much history of a session it sees."""
     metadata: dict[str, Any] | None = None
-    """What its author noted about it."""
+    """The author's metadata."""
 
     @classmethod
     def of(cls, runnable: Served) -> Self:
@@ -82,23 +82,23 @@ class AgentResponse(RunnableResponse):
     tools: dict[str, Any] | None = None
     """`tools`: name, description and parameters of each."""
     memory: dict[str, Any] | None = None
-    """`memory_table`, and what the agent does with memories."""
+    """`memory_table`, and how the agent uses memories."""
     system_message: dict[str, Any] | None = None
-    """What its system message is made of."""
+    """The parts of its system message."""
     response_settings: dict[str, Any] | None = None
-    """`output_schema_name`: the schema that answers fit."""
+    """`output_schema_name`: the schema that answers match."""
     streaming: dict[str, Any] | None = None
     """`stream_events`: whether it streams its events by default."""
 
     @classmethod
     def of(cls, runnable: Served) -> Self:
-        """The agent as shown; of a runnable of one's own only what every runnable has."""
+        """The agent as shown. A custom runnable only has the fields of every runnable."""
         shown = super().of(runnable)
         return _with_parts(shown, runnable) if isinstance(runnable, Agent) else shown
 
 
 SCHEMAS: Final[Mapping[Kind, type[RunnableResponse]]] = {"agent": AgentResponse}
-"""How runnables of a kind are shown, if there is more to them than every runnable has."""
+"""Schemas of kinds that have more than the common fields."""
 
 
 def _with_parts(shown: A, agent: Agent) -> A:

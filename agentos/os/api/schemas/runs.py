@@ -1,4 +1,4 @@
-"""Runs as the session routes show them, and the shape of a run's full record."""
+"""Runs as shown by the session routes, and the full record of a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PREVIEW = 200
 
 
 class RunRecord(ApiModel):
-    """One run in full, as `stream=false` answers it. Nulls are left out, times are epoch seconds."""
+    """One whole run, as returned with `stream=false`. Nulls are left out, times are epoch seconds."""
 
     run_id: str
     """The run's id."""
@@ -27,60 +27,60 @@ class RunRecord(ApiModel):
     session_id: str
     """The run's session."""
     parent_run_id: str | None = None
-    """The run that this one is a part of."""
+    """The run that this one is nested in."""
     user_id: str | None = None
-    """Whose run it is."""
+    """The run's user."""
     content: Any = None
     """The answer: text, or an object if the answer is structured."""
     content_type: str | None = None
     """`str`, or the name of the answer's schema."""
     reasoning_content: str | None = None
-    """What the model said about its reasoning."""
+    """The model's reasoning."""
     model: str | None = None
-    """The model, as its provider calls it."""
+    """The provider's name for the model."""
     model_provider: str | None = None
     """The model's provider."""
     model_provider_data: dict[str, Any] | None = None
-    """What the provider added."""
+    """Additional data from the provider."""
     session_state: dict[str, Any] | None = None
-    """The session's state at the run's end."""
+    """The session's state at the end of the run."""
     created_at: int
     """When the run was accepted, in epoch seconds."""
     status: str
-    """Where the run stands."""
+    """Status of the run."""
     error_type: str | None = None
-    """The stable code of what went wrong, if `status` is ERROR."""
+    """The stable code of the error, if `status` is ERROR."""
     metrics: dict[str, Any] | None = None
     """Tokens and seconds."""
     messages: list[dict[str, Any]] | None = None
-    """What was said in this run; not what came before it."""
+    """Messages of this run, without those of earlier runs."""
     tools: list[dict[str, Any]] | None = None
-    """The calls of tools."""
+    """The tool calls."""
     metadata: dict[str, Any] | None = None
-    """What the caller noted about the run."""
+    """The caller's metadata for the run."""
     input: dict[str, Any] | None = None
     """What the caller sent."""
     forked_from_run_id: str | None = None
-    """The run whose beginning this one shares."""
+    """The run from which this one was forked."""
     regenerated_from: str | None = None
-    """The run that this one answers anew."""
+    """The run whose question this one answers again."""
     requirements: list[dict[str, Any]] | None = None
     """What a paused run waits for."""
 
 
 class AcceptedRun(ApiModel):
-    """202: a run in the background."""
+    """202: the run was queued."""
 
     run_id: str
     """The run's id."""
     session_id: str
     """The run's session."""
     status: RunStatus
-    """Where the run stands."""
+    """Status of the run."""
 
 
 class Cancelled(ApiModel):
-    """200: the run ends soon."""
+    """200: the run will end soon."""
 
 
 class RunSchema(OfRunnable):
@@ -89,7 +89,7 @@ class RunSchema(OfRunnable):
     run_id: str
     """The run's id."""
     parent_run_id: str | None = None
-    """The run that this one is a part of."""
+    """The run that this one is nested in."""
     agent_id: str | None = None
     """The agent's id, if it is an agent's."""
     team_id: str | None = None
@@ -97,9 +97,9 @@ class RunSchema(OfRunnable):
     workflow_id: str | None = None
     """The workflow's id, if it is a workflow's."""
     user_id: str | None = None
-    """Whose run it is."""
+    """The run's user."""
     status: str
-    """Where the run stands."""
+    """Status of the run."""
     run_input: str | None = None
     """What the caller sent."""
     content: Any = None
@@ -107,27 +107,27 @@ class RunSchema(OfRunnable):
     run_response_format: str
     """`text`, or `json` for a structured answer."""
     reasoning_content: str | None = None
-    """What the model said about its reasoning."""
+    """The model's reasoning."""
     metrics: dict[str, Any] | None = None
     """Tokens and seconds."""
     metadata: dict[str, Any] | None = None
-    """What the caller noted about the run."""
+    """The caller's metadata for the run."""
     messages: list[dict[str, Any]] | None = None
-    """What was said in this run; not what came before it."""
+    """Messages of this run, without those of earlier runs."""
     tools: list[dict[str, Any]] | None = None
-    """The calls of tools."""
+    """The tool calls."""
     created_at: Utc
     """When the run was accepted."""
     session_state: dict[str, Any] | None = None
-    """The session's state at the run's end."""
+    """The session's state at the end of the run."""
     images: list[dict[str, Any]] | None = None
-    """Pictures that came with the message."""
+    """Images sent with the message."""
     files: list[dict[str, Any]] | None = None
-    """Documents that came with the message."""
+    """Documents sent with the message."""
     forked_from_run_id: str | None = None
-    """The run whose beginning this one shares."""
+    """The run from which this one was forked."""
     regenerated_from: str | None = None
-    """The run that this one answers anew."""
+    """The run whose question this one answers again."""
 
     @classmethod
     def of(cls, run: RunOutput) -> RunSchema:
@@ -151,12 +151,12 @@ class RunSchema(OfRunnable):
 
 
 class RunPreview(OfRunnable):
-    """The beginning of one run."""
+    """A shortened run."""
 
     run_id: str
     """The run's id."""
     parent_run_id: str | None = None
-    """The run that this one is a part of."""
+    """The run that this one is nested in."""
     agent_id: str | None = None
     """The agent's id, if it is an agent's."""
     team_id: str | None = None
@@ -164,13 +164,13 @@ class RunPreview(OfRunnable):
     workflow_id: str | None = None
     """The workflow's id, if it is a workflow's."""
     user_id: str | None = None
-    """Whose run it is."""
+    """The run's user."""
     status: str
-    """Where the run stands."""
+    """Status of the run."""
     run_input: str | None = None
-    """The beginning of what the caller sent."""
+    """Start of the caller's input."""
     content_preview: str | None = None
-    """The beginning of the answer."""
+    """Start of the answer."""
     created_at: Utc
     """When the run was accepted."""
 
@@ -193,7 +193,7 @@ class RunPreview(OfRunnable):
 
 
 def messages(runs: list[RunOutput]) -> list[dict[str, Any]]:
-    """A conversation: every message of every run, oldest first."""
+    """All messages of all runs, oldest first."""
     return [_message(message) for run in runs for message in run.messages]
 
 
@@ -202,5 +202,5 @@ def _message(message: Message) -> dict[str, Any]:
 
 
 def moment(seconds: int) -> datetime:
-    """Epoch seconds as a time."""
+    """Converts epoch seconds to a time."""
     return datetime.fromtimestamp(seconds, UTC)

@@ -15,7 +15,7 @@ from agentos.os.tokens.service_accounts import DEFAULT_DAYS, MAX_DAYS, NAME
 
 MAX_SCOPES = 100
 DEFAULT_SCOPES = ("agents:run", "sessions:read", "config:read")
-"""What an account holds whose maker names no scopes."""
+"""Scopes of an account if the request names none."""
 
 
 class AccountFilter(PageQuery):
@@ -36,11 +36,11 @@ ScopeText = Annotated[
         {"type": "string", "maxLength": MAX_ID, "pattern": rf"^{_WORD}(:[^:\x00-\x1f\x7f]+)?:{_WORD}$"}
     ),
 ]
-"""As `scopes.parse` reads it, which also says what is wrong with one."""
+"""A scope, validated by `scopes.parse`, whose error says what is wrong."""
 
 
 class GrantedScope(ApiModel):
-    """A scope to grant. There are no denials: what isn't granted is denied."""
+    """A scope to grant. Scopes can't be denied, since everything that isn't granted is denied."""
 
     scope: ScopeText
     """The scope."""
@@ -49,14 +49,14 @@ class GrantedScope(ApiModel):
 
 
 class CreateServiceAccount(ApiModel):
-    """An account to make."""
+    """A service account to create."""
 
     name: str = Field(pattern=f"^{NAME}$")
-    """The account's name; those of revoked accounts are taken."""
+    """The account's name. Names of revoked accounts can be reused."""
     scopes: list[ScopeText | GrantedScope] = Field(
         default=list(DEFAULT_SCOPES), min_length=1, max_length=MAX_SCOPES
     )
-    """What it may do: no more than its maker may."""
+    """The scopes to grant; at most those of the caller."""
     expires_in_days: int = Field(default=DEFAULT_DAYS, ge=1, le=MAX_DAYS)
     """Days until its token expires."""
     never_expires: StrictBool = False
@@ -64,7 +64,7 @@ class CreateServiceAccount(ApiModel):
 
     @property
     def granted(self) -> list[str]:
-        """The scopes' texts."""
+        """The scopes as strings."""
         return [scope.scope if isinstance(scope, GrantedScope) else scope for scope in self.scopes]
 
 
@@ -72,7 +72,7 @@ class ScopeSchema(ApiModel):
     """A scope and its parts."""
 
     id: None = None
-    """Always null: a scope is known by its text."""
+    """Always null: scopes are identified by their text."""
     raw: str
     """The scope."""
     namespace: str
@@ -80,43 +80,43 @@ class ScopeSchema(ApiModel):
     sub_namespace: str | None = None
     """The part between the colons."""
     permission: str
-    """The part behind the last colon."""
+    """The part after the last colon."""
     value: Literal["allow"] = "allow"
     """Always `allow`."""
 
     @classmethod
     def of(cls, text: str) -> ScopeSchema:
-        """The scope taken apart."""
+        """Splits a scope into its parts."""
         namespace, _, rest = text.partition(":")
         middle, _, permission = rest.rpartition(":")
         return cls(raw=text, namespace=namespace, sub_namespace=middle or None, permission=permission)
 
 
 class ServiceAccountResponse(ApiModel):
-    """A machine that may call the server. Times are epoch seconds."""
+    """A service account. Times are epoch seconds."""
 
     id: str
     """The account's id."""
     name: str
     """Its name."""
     principal: str
-    """Who it is to the server: `sa:` and its name."""
+    """The user that it acts as: `sa:` and its name."""
     user_id: str
-    """Whose rows are its own: the principal's."""
+    """The owner of its rows, equal to the principal."""
     token_prefix: str
-    """How its token begins."""
+    """First characters of its token."""
     scopes: list[ScopeSchema]
-    """What it may do."""
+    """The scopes that it holds."""
     created_at: int
-    """When it was made."""
+    """When it was created."""
     expires_at: int | None = None
-    """When its token expires; null: never."""
+    """When its token expires; null if never."""
     last_used_at: int | None = None
     """When it was last used, to the minute."""
     revoked_at: int | None = None
     """When it was revoked."""
     created_by: str | None = None
-    """Who made it."""
+    """The user who created it."""
 
     @classmethod
     def of(cls, account: ServiceAccount) -> ServiceAccountResponse:
@@ -140,7 +140,7 @@ class CreatedServiceAccount(ServiceAccountResponse):
     """A new account."""
 
     token: str
-    """Shown this once."""
+    """The token, which is shown only in this response."""
 
     @classmethod
     def with_token(cls, account: ServiceAccount, token: str) -> CreatedServiceAccount:

@@ -17,7 +17,7 @@ from agentos.run.records import Session
 MAX_NAME = 1000
 """Characters of a session's name."""
 MAX_DELETED = 1000
-"""Rows one call may delete."""
+"""Rows that one call may delete."""
 
 
 class SessionFilter(PageQuery):
@@ -28,9 +28,9 @@ class SessionFilter(PageQuery):
     component_id: str | None = None
     """An agent's, team's or workflow's id."""
     user_id: str | None = None
-    """Whose; only callers who may see everyone's can name a user."""
+    """Only this user's; only callers who may see everyone's sessions can name a user."""
     session_name: str | None = None
-    """A part of a name that somebody gave; upper and lower case are the same."""
+    """A case-insensitive substring of an explicitly set name."""
     sort_by: SessionSort = "created_at"
     """What to sort by."""
     sort_order: SortOrder = "desc"
@@ -43,17 +43,17 @@ class SessionSchema(OfRunnable):
     session_id: str
     """The session's id."""
     session_name: str
-    """The name that somebody gave it, or the beginning of its first message."""
+    """The name that was set, or the start of the first message."""
     session_state: dict[str, Any] | None = None
-    """What its runs share."""
+    """State that is shared by its runs."""
     created_at: Utc
-    """When it began."""
+    """When it was created."""
     updated_at: Utc
     """When it last changed."""
     session_type: Kind
-    """The kind of what runs in it."""
+    """The kind of its runnable."""
     user_id: str | None = None
-    """Whose it is."""
+    """The session's user."""
     agent_id: str | None = None
     """The agent's id, if it is an agent's."""
     team_id: str | None = None
@@ -61,13 +61,13 @@ class SessionSchema(OfRunnable):
     workflow_id: str | None = None
     """The workflow's id, if it is a workflow's."""
     session_summary: dict[str, Any] | None = None
-    """A summary of what was said."""
+    """A summary of the conversation."""
     metrics: dict[str, Any] | None = None
-    """Tokens and seconds, over all its runs."""
+    """Tokens and seconds, summed over all runs."""
     total_tokens: int | None = None
-    """Tokens, over all its runs."""
+    """Tokens, summed over all runs."""
     metadata: dict[str, Any] | None = None
-    """What its maker noted about it."""
+    """The creator's metadata."""
 
     @classmethod
     def of(cls, session: Session) -> SessionSchema:
@@ -77,20 +77,20 @@ class SessionSchema(OfRunnable):
 
 
 class SessionDetail(OfRunnable):
-    """One session with all that was said in it."""
+    """One session with its messages."""
 
     user_id: str | None = None
-    """Whose it is."""
+    """The session's user."""
     agent_session_id: str | None = None
-    """The session's id once more, if it is an agent's."""
+    """The same as `session_id`, if it is an agent's session."""
     session_id: str
     """The session's id."""
     session_name: str
-    """The name that somebody gave it, or the beginning of its first message."""
+    """The name that was set, or the start of the first message."""
     session_summary: dict[str, Any] | None = None
-    """A summary of what was said."""
+    """A summary of the conversation."""
     session_state: dict[str, Any] | None = None
-    """What its runs share."""
+    """State that is shared by its runs."""
     agent_id: str | None = None
     """The agent's id, if it is an agent's."""
     team_id: str | None = None
@@ -98,15 +98,15 @@ class SessionDetail(OfRunnable):
     workflow_id: str | None = None
     """The workflow's id, if it is a workflow's."""
     total_tokens: int | None = None
-    """Tokens, over all its runs."""
+    """Tokens, summed over all runs."""
     metrics: dict[str, Any] | None = None
-    """Tokens and seconds, over all its runs."""
+    """Tokens and seconds, summed over all runs."""
     metadata: dict[str, Any] | None = None
-    """What its maker noted about it."""
+    """The creator's metadata."""
     chat_history: list[dict[str, Any]] | None = None
     """Every message of every run, oldest first."""
     created_at: Utc
-    """When it began."""
+    """When it was created."""
     updated_at: Utc
     """When it last changed."""
 
@@ -134,18 +134,18 @@ def _common(session: Session) -> dict[str, Any]:
 
 
 class CreateSession(ApiModel):
-    """A session to begin with; everything may be left out."""
+    """A session to create. All fields are optional."""
 
     session_id: Id | None = None
-    """The id; made up if left out."""
+    """The session's id; generated if omitted."""
     session_name: Text | None = Field(default=None, max_length=MAX_NAME)
-    """A name for people."""
+    """A display name."""
     session_state: JsonObject | None = None
-    """What its runs will share."""
+    """Initial state, shared by its runs."""
     metadata: JsonObject | None = None
-    """What its maker notes about it."""
+    """The creator's metadata."""
     user_id: Id | None = None
-    """Whose it is, unless a token says so."""
+    """The session's user, if the request has no token."""
     agent_id: Id | None = None
     """The agent it is for, if `type` is agent."""
     team_id: Id | None = None
@@ -155,16 +155,16 @@ class CreateSession(ApiModel):
 
 
 class UpdateSession(ApiModel):
-    """What to change; each field given replaces the old value."""
+    """Fields to change; each given field replaces the old value."""
 
     session_name: Text | None = Field(default=None, max_length=MAX_NAME)
-    """A name for people."""
+    """A display name."""
     session_state: JsonObject | None = None
-    """What its runs share."""
+    """State that is shared by its runs."""
     metadata: JsonObject | None = None
-    """What its maker notes about it."""
+    """The creator's metadata."""
     summary: JsonObject | None = None
-    """A summary of what was said."""
+    """A summary of the conversation."""
 
 
 class RenameSession(ApiModel):
@@ -175,7 +175,7 @@ class RenameSession(ApiModel):
 
 
 class DeleteSessions(ApiModel):
-    """Which sessions to delete, and of which type each is."""
+    """The sessions to delete, and their types."""
 
     session_ids: list[str] = Field(min_length=1, max_length=MAX_DELETED)
     """The sessions' ids."""

@@ -1,4 +1,4 @@
-"""The keys that tokens are verified with: given, in a JWKS file, or published by an identity provider."""
+"""Keys that verify tokens: configured, from a JWKS file, or published by an identity provider."""
 
 from agentos.os.auth_settings import Algorithm, pinned
 from agentos.os.tokens.keys.key import Key

@@ -1,7 +1,7 @@
-"""One key that tokens are verified with, read from a setting or from a JWK (RFC 7517).
+"""A key that verifies tokens, read from a setting or a JWK (RFC 7517).
 
-It is bound to the configured algorithms of its own family when it is read; a token's header never chooses
-one.
+It is bound to the configured algorithms of its own family when it is read, so a token's header can't choose
+the algorithm.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from agentos.errors import ConfigurationError
 from agentos.os.auth_settings import shown
 
 LARGEST_RSA: Final = 16384
-"""Bits; OpenSSL uses none that are larger."""
+"""Bits; OpenSSL doesn't support larger keys."""
 
 _NEEDS: Final = {
     "HS": "a secret of your own, not a PEM key or a JWK",
@@ -38,16 +38,16 @@ logger = logging.getLogger("agentos.auth")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key, and the only algorithms that it may verify."""
+    """A key, with the only algorithms that it may verify."""
 
     material: tuple[jwt.PyJWK, ...]
-    """As PyJWT takes it; one for each of `algorithms`."""
+    """The key in PyJWT's format, for each of `algorithms`."""
     algorithms: tuple[str, ...]
     kid: str | None = None
 
 
 def from_setting(key: str | bytes | None, algorithms: Sequence[str], where: str, *, strict: bool) -> Key:
-    """A secret, or a public key in PEM. ConfigurationError, naming `where`, if no algorithm can use it."""
+    """A secret, or a public key in PEM. ConfigurationError, naming `where`, if no algorithm accepts it."""
     if not key:
         raise ConfigurationError(f"{where} is empty: is the variable it comes from set?")
     text = key.decode(errors="replace") if isinstance(key, bytes) else key
@@ -65,9 +65,9 @@ def from_setting(key: str | bytes | None, algorithms: Sequence[str], where: str,
 
 
 def from_jwk(entry: Mapping[str, Any], algorithms: Sequence[str], where: str, *, strict: bool) -> Key | None:
-    """None for a key that isn't for verifying, or not with these algorithms.
+    """Reads a JWK; None if it isn't for verification, or not with these algorithms.
 
-    ConfigurationError for one that must not be used: a private one, or one that is too weak.
+    ConfigurationError for a key that must not be used: private or too weak.
     """
     operations = entry.get("key_ops", ["verify"])
     if entry.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
@@ -84,7 +84,7 @@ def from_jwk(entry: Mapping[str, Any], algorithms: Sequence[str], where: str, *,
 
 
 class _CheckedSecret(HMACAlgorithm):
-    """The secret was looked at when it was configured; looking again costs more than the signature."""
+    """Skips PyJWT's check of the secret, which was done at start-up and costs more than the signature."""
 
     def prepare_key(self, key: Any) -> bytes:
         return key
@@ -94,7 +94,7 @@ class _CheckedSecret(HMACAlgorithm):
 
 
 def _parsed(entry: dict[str, Any], algorithm: str) -> jwt.PyJWK:
-    """A JWK made ready for one algorithm; one of `_UNFIT` if it isn't a key for that."""
+    """A JWK prepared for one algorithm; raises one of `_UNFIT` if it doesn't fit."""
     parsed = jwt.PyJWK(entry, algorithm)
     _public(parsed.Algorithm.prepare_key(parsed.key))
     if isinstance(parsed.Algorithm, HMACAlgorithm):

@@ -1,4 +1,4 @@
-"""A JWKS (RFC 7517 §5) as it was read once."""
+"""A parsed JWKS (RFC 7517 §5)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agentos.os.tokens.keys.key import Key
 
 
 class JwksError(AgentOSError):
-    """A JWKS can't be had or has no key to verify with; the text says why, in words fit for a log."""
+    """A JWKS is unavailable or has no usable key. The text is safe to log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +21,13 @@ class KeySet:
 
     keys: tuple[Key, ...]
     max_age: float
-    """Seconds after which they should be read again."""
+    """Seconds after which the keys should be read again."""
 
     @classmethod
     def parse(
         cls, document: bytes, read: Callable[[Mapping[str, Any]], Key | None], *, max_age: float
     ) -> KeySet:
-        """What `read` makes of each key in a document; it returns None for one of no use here."""
+        """Applies `read` to each key of a document; it returns None for unusable keys."""
         try:
             entries = cast("list[dict[str, Any]]", json.loads(document)["keys"])
             keys = [read(dict(entry)) for entry in entries]
@@ -40,9 +40,9 @@ class KeySet:
 
     @property
     def nameless(self) -> tuple[Key, ...]:
-        """Keys without a `kid`: for any token whose key isn't here by name."""
+        """Keys without a `kid`, for tokens whose key isn't found by name."""
         return tuple(key for key in self.keys if key.kid is None)
 
     def named(self, kid: str | None) -> tuple[Key, ...]:
-        """The keys with this `kid`: one, if the document keeps to the RFC."""
+        """The keys with this `kid`; one, if the document follows the RFC."""
         return () if kid is None else tuple(key for key in self.keys if key.kid == kid)

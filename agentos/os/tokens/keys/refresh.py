@@ -1,7 +1,7 @@
-"""Keys that change while the server runs: read again when they are old, or when a token names another one.
+"""Refreshes keys while the server runs: when they are old, or when a token names an unknown one.
 
-However many requests ask, there is one look at a time, in a task that belongs to none of them. A look that
-fails changes nothing: keys in use stay in use.
+Only one refresh runs at a time, in a separate task, regardless of the number of requests. A failed refresh
+changes nothing: cached keys stay in use.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from agentos.os.tokens.keys.key import Key
 from agentos.os.tokens.keys.key_set import JwksError, KeySet
 
 COOL_DOWN: Final = 10.0
-"""Seconds for which nobody looks after a look that failed, or that didn't find the key it was for."""
+"""Seconds without another refresh after one that failed or didn't find the requested key."""
 
 logger = logging.getLogger("agentos.auth")
 
 
 class KeysUnavailableError(UnavailableError):
-    """No key was to be had since the server started, so no token can be verified."""
+    """No key has been available since the server started, so tokens can't be verified."""
 
     code = "keys_unavailable"
 
@@ -35,7 +35,7 @@ class KeysUnavailableError(UnavailableError):
 
 
 class ChangingKeys:
-    """What `read` gives, which raises JwksError if there is nothing; `first` if that is known already."""
+    """The keys from `read`, which raises JwksError if it has none; `first` if they are known already."""
 
     def __init__(
         self,
@@ -56,17 +56,17 @@ class ChangingKeys:
 
     @property
     def are_missing(self) -> bool:
-        """Whether there has never been a key."""
+        """Whether no key has ever been available."""
         return self._keys is None
 
     @property
     def retry_after(self) -> int:
-        """Seconds until the next look may be had, at least one."""
+        """Seconds until the next refresh is allowed, at least one."""
         return ceil(max(1.0, self._not_before - self._clock()))
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
-        """Begins to look for the first keys, without waiting; at the end no look goes on."""
+        """Starts the first refresh without waiting for it. On exit, no refresh is running."""
         if self._keys is None:
             self._begin()
         try:
@@ -78,7 +78,7 @@ class ChangingKeys:
                 self._not_before = -inf
 
     async def for_token(self, kid: str | None) -> tuple[Key, ...]:
-        """The keys named `kid`; else those without a name. None at all if there has never been a key."""
+        """The keys named `kid`, else those without a name. Empty if no key has ever been available."""
         await self._freshen()
         if kid is not None and not self._named(kid):
             await self._look_for(kid)
@@ -88,7 +88,7 @@ class ChangingKeys:
         return () if self._keys is None else self._keys.named(kid)
 
     async def _freshen(self) -> None:
-        """Old keys do while others are fetched; but not such that nobody has looked after for very long."""
+        """Uses old keys while new ones are fetched, but not keys that are far too old."""
         now = self._clock()
         if self._keys is None or now - self._looked_at > 2 * self._keys.max_age:
             await self._looked()
@@ -106,7 +106,7 @@ class ChangingKeys:
                 return
 
     async def _looked(self) -> bool:
-        """Waits for a look to end; False if none may be had. Giving up waiting doesn't end it."""
+        """Waits for a refresh; False if none is allowed. Cancelling the wait doesn't cancel the refresh."""
         look = self._begin()
         if look is None:
             return False
@@ -126,7 +126,7 @@ class ChangingKeys:
         try:
             self._keys = await self._read()
         except JwksError as error:
-            logger.warning("The keys of tokens can't be refreshed: %s. Those in use stay in use.", error)
+            logger.warning("Can't refresh the token keys, keeping the current ones: %s", error)
             self._not_before = self._clock() + self._cool_down
         else:
             self._good_until = self._clock() + self._keys.max_age

@@ -1,6 +1,6 @@
-"""The keys that an identity provider publishes: behind an address, or where OpenID discovery leads.
+"""Keys published by an identity provider, at a URL or found by OpenID discovery.
 
-Whatever comes over the wire is a stranger's: it is short, it is in time, it is JSON, or it is nothing.
+Documents from the network aren't trusted: each must be short, on time and valid JSON.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from agentos.os.tokens.keys.key_set import JwksError, KeySet
 from agentos.os.tokens.keys.refresh import COOL_DOWN, ChangingKeys
 
 LONGEST_DOCUMENT: Final = 256 * 1024
-"""Bytes; providers send some thousand."""
+"""Bytes; typical documents have a few thousand."""
 FETCH_SECONDS: Final = 5.0
-"""For all of one look, discovery included."""
+"""Timeout in seconds for one whole refresh, including discovery."""
 YOUNGEST: Final = 300.0
 OLDEST: Final = 86400.0
-"""Seconds between which keys are read again, as the provider's `Cache-Control` says."""
+"""Bounds in seconds for the interval between refreshes, within which `Cache-Control` is honoured."""
 
 _MAX_AGE = re.compile(r"(?:^|,)\s*max-age\s*=\s*\"?(\d{1,9})(?!\d)", re.IGNORECASE)
 _HEADERS: Final = {"Accept": "application/json, */*;q=0.5", "Accept-Encoding": "identity"}
@@ -41,7 +41,7 @@ logger = logging.getLogger("agentos.auth")
 def jwks_url(
     url: str, algorithms: Sequence[str], *, fetch_seconds: float = FETCH_SECONDS, cool_down: float = COOL_DOWN
 ) -> ChangingKeys:
-    """The keys of the JWKS at `url`. ConfigurationError if it can't be one; it isn't fetched before use."""
+    """The keys of the JWKS at `url`, fetched on first use. ConfigurationError for an invalid URL."""
     _check("jwks_url", url)
     provider = _Provider(_public("jwks_url", algorithms), fetch_seconds)
     return ChangingKeys(lambda: provider.keys(url), cool_down=cool_down)
@@ -54,18 +54,16 @@ def discovered(
     fetch_seconds: float = FETCH_SECONDS,
     cool_down: float = COOL_DOWN,
 ) -> ChangingKeys:
-    """The keys of an OpenID provider, by its name (OpenID Connect Discovery 1.0 §4)."""
+    """The keys of an OpenID provider, by its issuer name (OpenID Connect Discovery 1.0 §4)."""
     _check("issuer", issuer)
     if urlsplit(issuer).query:
-        raise ConfigurationError(
-            "issuer has no keys to be discovered: it must be an address without a query."
-        )
+        raise ConfigurationError("issuer can't be used for key discovery: it must be a URL without a query.")
     provider = _Provider(_public("issuer", algorithms), fetch_seconds)
     return ChangingKeys(lambda: provider.keys_of(issuer), cool_down=cool_down)
 
 
 def is_address(text: str) -> bool:
-    """Whether keys may be fetched from there: over TLS, or from this very machine."""
+    """Whether keys may be fetched from the URL: over TLS, or from this machine."""
     parts = _split(text)
     if parts is None or not parts.hostname:
         return False
@@ -73,19 +71,19 @@ def is_address(text: str) -> bool:
 
 
 class _Provider:
-    """Fetches and reads a provider's documents; JwksError if they are of no use."""
+    """Fetches and parses a provider's documents; JwksError for unusable ones."""
 
     def __init__(self, algorithms: Sequence[str], fetch_seconds: float) -> None:
         self._algorithms = algorithms
         self._fetch_seconds = fetch_seconds
 
     async def keys(self, url: str) -> KeySet:
-        """Those of a JWKS."""
+        """The keys of a JWKS."""
         async with _Fetches(self._fetch_seconds) as fetches:
             return await self._keys(fetches, url)
 
     async def keys_of(self, issuer: str) -> KeySet:
-        """Those of the JWKS that a discovery document names; it must be the issuer's own."""
+        """The keys of the JWKS in a discovery document, which must be the issuer's own."""
         async with _Fetches(self._fetch_seconds) as fetches:
             url = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
             document, _ = await fetches.get(url)
@@ -100,12 +98,12 @@ class _Provider:
         try:
             return from_jwk(entry, self._algorithms, "the JWKS", strict=False)
         except ConfigurationError as error:
-            logger.warning("The identity provider publishes a key that isn't used: %s", error)
+            logger.warning("Ignoring a key of the identity provider: %s", error)
             return None
 
 
 class _Fetches:
-    """The requests of one look, which share a connection and a deadline."""
+    """The requests of one refresh, which share a connection and a deadline."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -122,7 +120,7 @@ class _Fetches:
             raise JwksError("the identity provider didn't answer in time") from None
 
     async def get(self, url: str) -> tuple[bytes, float]:
-        """A document, and for how many seconds it is good."""
+        """A document, and its maximum age in seconds."""
         tls = await asyncio.to_thread(_tls)
         # A proxy stands between this machine and others; to this machine itself it would be a stranger.
         is_near = urlsplit(url).scheme == "http"
@@ -153,7 +151,7 @@ async def _short(response: httpx.Response) -> bytes:
 
 
 def good_for(cache_control: str) -> float:
-    """For how many seconds keys that came with this header are used before others are fetched."""
+    """Seconds to use keys with this header before they are refreshed."""
     found = _MAX_AGE.search(cache_control)
     return min(max(float(found[1]) if found else 0.0, YOUNGEST), OLDEST)
 
@@ -179,14 +177,14 @@ def _check(parameter: str, url: str) -> None:
     parts = _split(url)
     if parts is None or not is_address(url):
         raise ConfigurationError(
-            f"{parameter} must be an https:// address to fetch keys from; http:// only for this very machine."
+            f"{parameter} must be an https:// address to fetch keys from; http:// only on this machine."
         )
     if parts.username is not None or parts.fragment:
         raise ConfigurationError(f"{parameter} must be an address without a user, a password or a fragment.")
 
 
 def _split(text: str) -> SplitResult | None:
-    """None for what is no address, or one that programs could read in different ways."""
+    """The parts of a URL; None if it is invalid or ambiguous."""
     if not text.isascii() or not text.isprintable() or " " in text or "\\" in text:
         return None
     try:
@@ -198,7 +196,7 @@ def _split(text: str) -> SplitResult | None:
 
 
 def _public(parameter: str, algorithms: Sequence[str]) -> list[str]:
-    """Published keys are no secrets, so the algorithms that need a secret aren't among theirs."""
+    """Algorithms without those that need a secret, since published keys aren't secret."""
     asymmetric = [name for name in algorithms if not name.startswith("HS")]
     if not asymmetric:
         raise ConfigurationError(

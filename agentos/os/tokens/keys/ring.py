@@ -1,4 +1,4 @@
-"""All the keys that a server verifies with, and which of them to try for a token."""
+"""All keys of a server, and which of them to try for a token."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from agentos.os.tokens.keys.refresh import COOL_DOWN, ChangingKeys, KeysUnavaila
 
 
 class KeyRing:
-    """Keys that were given, and those that change."""
+    """Configured keys, and keys that are refreshed."""
 
     def __init__(self, static: Sequence[Key], jwks: ChangingKeys | None = None) -> None:
         self._static = tuple(static)
         self.jwks = jwks
 
     def open(self) -> AbstractAsyncContextManager[None]:
-        """Must be entered while requests come, for what fetches keys to end with them."""
+        """Must be entered while requests are served; on exit, fetching stops."""
         return nullcontext() if self.jwks is None else self.jwks.open()
 
     async def fitting(self, kid: str | None) -> tuple[Key, ...]:
-        """The JWKS' key named `kid`, alone; else the ones without a name and the static keys, in order."""
+        """The JWKS key named `kid`, alone; otherwise keys without a name and the static keys, in order."""
         if self.jwks is None:
             return self._static
         found = await self.jwks.for_token(kid)
         return found if found and found[0].kid is not None else (*found, *self._static)
 
     def check(self) -> None:
-        """KeysUnavailableError while a token that no key fits may be one whose key isn't here yet."""
+        """KeysUnavailableError if no key fits the token but its key may not have been fetched yet."""
         if self.jwks is not None and self.jwks.are_missing:
             raise KeysUnavailableError(self.jwks.retry_after)
 
@@ -49,11 +49,11 @@ def ring(
     issuer: str | None = None,
     strict: bool = False,
 ) -> KeyRing:
-    """Reads every key; `JWT_VERIFICATION_KEY` and `JWT_JWKS_FILE` stand in where none is given.
+    """Reads every key. `JWT_VERIFICATION_KEY` and `JWT_JWKS_FILE` are the defaults.
 
-    Without any of these, the keys are those of `issuer`, if it is an address: they, and those of `jwks_url`,
-    are fetched when needed. ConfigurationError if there is no key, or one can't be used with `algorithm`. A
-    secret shorter than its hash (RFC 7518 §3.2) is a warning, or with `strict` an error too.
+    Without any of these, the keys are those of `issuer`, if it is a URL. They, and those of `jwks_url`, are
+    fetched when needed. ConfigurationError if there is no key, or one can't be used with `algorithm`. A
+    secret shorter than its hash (RFC 7518 §3.2) causes a warning, or with `strict` an error.
     """
     algorithms = pinned(algorithm)
     if isinstance(verification_keys, (str, bytes)):
@@ -73,7 +73,7 @@ def ring(
     fetched = _fetched(jwks_url, None if static else issuer, algorithms)
     if not static and fetched is None:
         raise ConfigurationError(
-            "There is no key to verify tokens with: pass verification_keys, jwks_file, jwks_url or an issuer"
+            "No key to verify tokens: pass verification_keys, jwks_file, jwks_url or an issuer"
             " whose https:// address leads to its keys, or set JWT_VERIFICATION_KEY or JWT_JWKS_FILE."
         )
     return KeyRing(static, fetched)
@@ -97,7 +97,7 @@ MAX_AGE: Final = 300.0
 def file_keys(
     path: str | Path, algorithms: Sequence[str], *, strict: bool = False, cool_down: float = COOL_DOWN
 ) -> ChangingKeys:
-    """The usable keys of a file. ConfigurationError if it has none now; what it becomes later is logged."""
+    """The usable keys of a file. ConfigurationError if it has none at start-up; later problems are logged."""
     path = Path(path)
 
     def usable(entry: Mapping[str, Any]) -> Key | None:
