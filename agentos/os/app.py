@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match
@@ -55,8 +56,9 @@ class AgentOS:
     deployments `security_key` (True: the one in OS_SECURITY_KEY) is one shared token that may do everything.
 
     With `base_app` the routes are added to an app of one's own. What it serves already, it goes on serving: a
-    route of ours that it hides is left out, with a warning. Its middleware, handlers and lifespan stay. The
-    body limit and the rule that a trailing slash is nothing then hold for its routes too.
+    route of ours that it hides is left out, with a warning. Its middleware, handlers and lifespan stay, and
+    its dependencies hold for our routes. The body limit and the rule that a trailing slash is nothing then
+    hold for its routes too.
 
     With a database, what is denied and what is changed where there is authentication is kept in the audit,
     unless `audit` is off.
@@ -224,7 +226,14 @@ def _add_routes(app: FastAPI, server: Server) -> None:
     if hidden:
         names = ", ".join(f"{'/'.join(route.methods or ())} {route.path}" for route in hidden)
         logger.warning("base_app serves these itself, so the routes of AgentOS are left out: %s", names)
-    app.router.routes.extend(route for route in routes if route not in hidden)
+    ours = [route for route in routes if route not in hidden]
+    if app.router.dependencies:
+        # They hold for everything that the app serves, and only an included router takes them over.
+        router = APIRouter(default_response_class=JSONResponse)
+        router.routes.extend(ours)
+        app.include_router(router)
+    else:
+        app.router.routes.extend(ours)
     app.openapi_schema = None
 
 

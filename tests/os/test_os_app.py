@@ -2,9 +2,10 @@
 
 import logging
 from contextlib import asynccontextmanager
+from typing import Annotated
 
 import pytest
-from fastapi import FastAPI, HTTPException
+from fastapi import Depends, FastAPI, Header, HTTPException
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.cors import CORSMiddleware
@@ -99,6 +100,22 @@ async def test_a_base_app_keeps_its_routes(base, caplog):
         paths = (await client.get("/openapi.json")).json()["paths"]
         assert {"/hello", "/agents/{agent_id}/runs"} <= paths.keys()
         assert paths["/agents"]["get"]["operationId"].startswith("own_agents")
+
+
+async def test_a_base_apps_dependencies_hold_for_our_routes_too():
+    def locked(x_key: Annotated[str | None, Header()] = None):
+        if x_key != "sesame":
+            raise HTTPException(401, {"why": "locked"}, headers={"WWW-Authenticate": "Key"})
+
+    base = FastAPI(dependencies=[Depends(locked)])
+    async with serving(AgentOS(agents=[agent()], base_app=base).get_app()) as client:
+        for method, path in (("GET", "/agents"), ("GET", "/config"), ("POST", "/agents/web/runs")):
+            body = {"json": {"message": "hi", "stream": False}} if method == "POST" else {}
+            refused = await client.request(method, path, **body)
+            assert (refused.status_code, refused.json()) == (401, {"detail": {"why": "locked"}})
+            assert refused.headers["WWW-Authenticate"] == "Key"
+            allowed = await client.request(method, path, headers={"X-Key": "sesame"}, **body)
+            assert allowed.status_code == 200, allowed.text
 
 
 async def test_a_base_app_keeps_its_handlers(base):
