@@ -91,5 +91,10 @@ PUBLIC_PATHS: Final = (
 )
 """What everybody may read without a token."""
 
-RESERVED_FAMILIES: Final = frozenset(key.split("/")[1] for key in (*_OTHERS, *PUBLIC_PATHS))
-"""First segments of paths that are taken: no kind's family may be one."""
+RESERVED_FAMILIES: Final = frozenset(
+    [
+        *(key.split("/")[1] for key in (*_OTHERS, *PUBLIC_PATHS)),
+        *(scope.split(":")[0] for wanted in _OTHERS.values() if isinstance(wanted, list) for scope in wanted),
+    ]
+)
+"""First segments of paths, and first parts of scopes, that are taken: no kind's family may be one."""
