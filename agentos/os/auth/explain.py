@@ -29,12 +29,15 @@ class Explanation:
     """Whose rows the request may touch; None if it's about nobody's, or the route isn't ours to know."""
 
 
-def explain(access: Access, method: str, path: str, *, is_ours: bool = True) -> Explanation:
+def explain(
+    access: Access, method: str, path: str, *, is_ours: bool = True, is_foreign: bool = False
+) -> Explanation:
     """What the caller of `access` is answered to `method` on `path`; `is_ours`: a route of AgentOS serves it.
 
+    `is_foreign`: one of the app that AgentOS was added to does.
     `allowed` is what happens: neither 401 nor 403, from the policy or for want of an identity.
     """
-    decision = access.policy.decide(access.principal.scopes, method, path)
+    decision = access.policy.decide(access.principal.scopes, method, path, is_narrowed=not is_foreign)
     segments = split(path)
     is_owned = (
         is_ours

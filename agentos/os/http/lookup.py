@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Host, Match, Mount, WebSocketRoute
+from starlette.routing import Route as PlainRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agentos.os.http.problem_route import ProblemRoute
@@ -31,6 +32,8 @@ class Found:
     """Those that the path knows, when `match` is PARTIAL."""
     is_ours: bool = False
     """Whether the route is one of AgentOS, not of the app that it was added to."""
+    is_foreign: bool = False
+    """Whether it is a route of the app that AgentOS was added to: that narrows no listing."""
 
     @property
     def is_full(self) -> bool:
@@ -99,7 +102,8 @@ def _find(app: Starlette, probe: Scope) -> Found:
     for place, (match, route) in enumerate(_matches(app, probe)):
         if match is Match.FULL:
             is_ours = isinstance(route.original_route, ProblemRoute)
-            return Found(match, place, _pattern(route), is_ours=is_ours)
+            is_foreign = isinstance(route.original_route, PlainRoute) and not is_ours
+            return Found(match, place, _pattern(route), is_ours=is_ours, is_foreign=is_foreign)
         if match is Match.PARTIAL:
             methods = frozenset(route.methods or ())
             if partial is not None:
