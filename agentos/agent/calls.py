@@ -89,7 +89,15 @@ class TurnCalls:
         executions = run.tools[-len(calls) :]
         if [each.tool_call_id for each in executions] != [call.id for call in calls]:
             return []
-        return [_Place(number, call, executions[number]) for number, call in open_calls(run).items()]
+        places = [_Place(number, call, executions[number]) for number, call in open_calls(run).items()]
+        for place in places:
+            tool = self.tools.get(place.call.function.name)
+            if tool is not None and not place.is_decided:
+                pauses.mark_again(place.execution, tool, approval_id=self._approval_id(place.number))
+        return places
+
+    def _approval_id(self, number: int) -> str:
+        return f"{self.context.run_id}:{turns(self.context.run)}-{number}"
 
     def _new(self) -> list[_Place]:
         run = self.context.run
@@ -104,7 +112,7 @@ class TurnCalls:
             )
             place = _Place(number, call, execution, self.allowed is None or len(places) < self.allowed)
             if tool is not None and place.is_allowed:
-                approval_id = f"{run.run_id}:{turns(run)}-{number}"
+                approval_id = self._approval_id(number)
                 pauses.mark(execution, tool, call.function.arguments, approval_id=approval_id)
             places.append(place)
         run.tools.extend(place.execution for place in places)

@@ -44,6 +44,26 @@ def mark(execution: ToolExecution, tool: Tool, text: str, *, approval_id: str) -
         execution.approval_expires_in = tool.approval.expires_in
 
 
+def mark_again(execution: ToolExecution, tool: Tool, *, approval_id: str) -> None:
+    """Adds what a tool that was discovered again wants beyond what the call was marked with.
+
+    What was asked for before stays asked for. An agreement of the user's doesn't replace an approver's.
+    """
+    approval = tool.approval
+    if approval is not None and approval.type == "required" and execution.approval_type != "required":
+        execution.requires_confirmation, execution.confirmed = True, None
+        execution.approval_type = approval.type
+        execution.approval_id = approval_id if execution.approval_id is None else f"{approval_id}:required"
+        execution.approval_expires_in = approval.expires_in
+    if tool.needs_confirmation and not execution.requires_confirmation:
+        execution.requires_confirmation = True
+    if tool.requires_user_input and not execution.requires_user_input:
+        execution.requires_user_input = True
+        execution.user_input_schema = tool.arguments.questions(tool.asked)
+    if tool.external_execution:
+        execution.external_execution_required = True
+
+
 def text_of(execution: ToolExecution, written: str) -> str:
     """The arguments for the call. If a person has seen the call, these are the arguments they saw."""
     if execution.tool_args is None or not (execution.requires_confirmation or execution.requires_user_input):

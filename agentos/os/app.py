@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match
@@ -58,7 +59,8 @@ class AgentOS:
 
     With `base_app`, the routes are added to your own FastAPI app. Its existing routes take precedence: a
     route of ours with the same path is left out, with a warning. Its middleware, handlers and lifespan are
-    kept. The body limit and the handling of trailing slashes then apply to its routes too.
+    kept, and its dependencies apply to our routes too. So do the body limit and the handling of trailing
+    slashes to its own.
 
     With a database and authentication, denials and changes are recorded in the audit, unless `audit` is off.
 
@@ -225,7 +227,14 @@ def _add_routes(app: FastAPI, server: Server) -> None:
     if hidden:
         names = ", ".join(f"{'/'.join(route.methods or ())} {route.path}" for route in hidden)
         logger.warning("Leaving out routes of AgentOS that base_app already serves: %s", names)
-    app.router.routes.extend(route for route in routes if route not in hidden)
+    ours = [route for route in routes if route not in hidden]
+    if app.router.dependencies:
+        # Only an included router inherits the app's dependencies.
+        router = APIRouter(default_response_class=JSONResponse)
+        router.routes.extend(ours)
+        app.include_router(router)
+    else:
+        app.router.routes.extend(ours)
     app.openapi_schema = None
 
 

@@ -41,7 +41,8 @@ class Registry:
         family = spelling(runnable.kind).family
         if family in RESERVED_FAMILIES:
             raise ConfigurationError(
-                f"The paths /{family} are taken: give the kind {runnable.kind!r} another name."
+                f"The paths /{family} or the scopes {family}:… are taken:"
+                f" give the kind {runnable.kind!r} another name."
             )
         key = (runnable.kind, runnable.id)
         if not runnable.id or "/" in runnable.id:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from agentos.agent import Agent
-from agentos.errors import AgentOSError, ConfigurationError
-from agentos.run.records import RunStatus
+from agentos.errors import AgentOSError, ConfigurationError, InvalidInputError
+from agentos.run.records import RunOutput, RunStatus
 from agentos.run.runnable import RunContext
 from agentos.tools import RuledToolset, Tool, Toolbox, Toolkit, ToolRules, Toolset, tool
+from agentos.tools.approval import ApprovalRule
 from tests.agent.models import call, scripted
 
 
@@ -80,6 +83,98 @@ async def test_each_segment_of_a_run_opens_them_anew() -> None:
     run.requirements[0].confirm()
     run = await agent.acontinue_run(run)
     assert (run.content, shelf.notes) == ("A book.", ["opened", "closed", "opened", "called", "closed"])
+
+
+class Changing(Toolset):
+    """Offers `pay`, under other rules in each segment of a run; None: not at all."""
+
+    def __init__(self, *rules: dict[str, Any] | None) -> None:
+        self.rules = list(rules)
+        self.paid: list[int] = []
+
+    @asynccontextmanager
+    async def open(self, context: RunContext) -> AsyncGenerator[Toolbox]:
+        def pay(amount: int) -> str:
+            """Pays."""
+            self.paid.append(amount)
+            return "paid"
+
+        rules = self.rules.pop(0)
+        yield Toolbox.of([] if rules is None else [replace(Tool.of(pay), **rules)])
+
+
+CONFIRMED, ASKED = {"requires_confirmation": True}, {"requires_user_input": True}
+ELSEWHERE, APPROVED = {"external_execution": True}, {"approval": ApprovalRule()}
+
+
+async def paused(changing: Changing) -> tuple[Agent, RunOutput]:
+    model, _ = scripted([call("pay", {"amount": 5})], "done")
+    agent = Agent(model=model, tools=[changing])
+    run = await agent.arun("pay")
+    assert (run.status, changing.paid) == (RunStatus.PAUSED, [])
+    return agent, run
+
+
+def answered(run: RunOutput) -> RunOutput:
+    (requirement,) = run.requirements
+    if requirement.needs_user_input:
+        requirement.provide_user_input({"amount": 7})
+    else:
+        requirement.confirm()
+    return run
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(ASKED, CONFIRMED), (ASKED, ELSEWHERE), (CONFIRMED, ASKED), (CONFIRMED, ELSEWHERE)],
+)
+async def test_a_call_heeds_what_its_tool_has_come_to_want(before, after) -> None:
+    changing = Changing(before, after, after)
+    agent, run = await paused(changing)
+    run = await agent.acontinue_run(answered(run))
+    assert (run.status, changing.paid) == (RunStatus.PAUSED, [])
+    (requirement,) = run.requirements
+    if after is ELSEWHERE:
+        requirement.set_external_execution_result("paid there")
+    else:
+        answered(run)
+    run = await agent.acontinue_run(run)
+    assert (run.status, run.tools[0].result) == (
+        RunStatus.COMPLETED,
+        "paid there" if after is ELSEWHERE else "paid",
+    )
+    assert changing.paid == ([] if after is ELSEWHERE else [7])
+
+
+@pytest.mark.parametrize("before", [CONFIRMED, ASKED])
+async def test_a_users_answer_replaces_no_approval(before) -> None:
+    changing = Changing(before, APPROVED)
+    agent, run = await paused(changing)
+    run = await agent.acontinue_run(answered(run))
+    assert (run.status, changing.paid) == (RunStatus.PAUSED, [])
+    assert (run.tools[0].approval_type, run.tools[0].confirmed) == ("required", None)
+    assert run.tools[0].approval_id
+
+
+@pytest.mark.parametrize(("agrees", "paid"), [(True, [5]), (False, [])])
+async def test_a_call_waits_though_its_tool_has_lost_its_confirmation(agrees, paid) -> None:
+    changing = Changing(CONFIRMED, {}, {})
+    agent, run = await paused(changing)
+    with pytest.raises(InvalidInputError):
+        await agent.acontinue_run(run)
+    assert changing.paid == []
+    requirement = run.requirements[0]
+    requirement.confirm() if agrees else requirement.reject()
+    run = await agent.acontinue_run(run)
+    assert (run.status, changing.paid) == (RunStatus.COMPLETED, paid)
+
+
+async def test_a_call_whose_tool_is_gone_is_an_error_for_the_model() -> None:
+    changing = Changing(CONFIRMED, None)
+    agent, run = await paused(changing)
+    run = await agent.acontinue_run(answered(run))
+    assert (run.status, run.tools[0].tool_call_error) == (RunStatus.COMPLETED, True)
+    assert "no tool 'pay'" in (run.tools[0].result or "")
 
 
 async def test_a_toolset_that_does_not_open_fails_the_run_with_its_sentence() -> None:

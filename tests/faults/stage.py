@@ -16,7 +16,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PATIENCE = 25
+PATIENCE = 60
 """Seconds for anything that must happen; the machine may be busy."""
 
 

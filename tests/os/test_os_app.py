@@ -2,9 +2,10 @@
 
 import logging
 from contextlib import asynccontextmanager
+from typing import Annotated
 
 import pytest
-from fastapi import FastAPI, HTTPException
+from fastapi import Depends, FastAPI, Header, HTTPException
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.cors import CORSMiddleware
@@ -99,6 +100,45 @@ async def test_a_base_app_keeps_its_routes(base, caplog):
         paths = (await client.get("/openapi.json")).json()["paths"]
         assert {"/hello", "/agents/{agent_id}/runs"} <= paths.keys()
         assert paths["/agents"]["get"]["operationId"].startswith("own_agents")
+
+
+@pytest.mark.parametrize("family", ["agents", "teams", "workflows"])
+@pytest.mark.parametrize(
+    ("scopes", "missing"),
+    [(["web:read"], True), (["read"], None), (["*:read"], None), (["web:read", "read"], None)],
+)
+async def test_a_listing_of_the_base_apps_is_for_who_may_list_everything(family, scopes, missing):
+    base = FastAPI()
+    base.get(f"/{family}")(lambda: ["web", "secret"])
+    config = AuthorizationConfig(
+        verification_keys=[SECRET], algorithm="HS256", verify_audience=False, require_exp=False
+    )
+    options = {"authorization": True, "authorization_config": config}
+    token = bearer("ann", *(f"{family}:{scope}" for scope in scopes))
+    async with serving(AgentOS(agents=[agent()], base_app=base, **options).get_app()) as client:
+        answer = await client.get(f"/{family}", headers=token)
+        told = await client.get(f"/authz/explain?method=GET&path=/{family}", headers=token)
+        assert told.json()["allowed"] is (answer.status_code == 200), told.text
+        if missing:
+            assert (answer.status_code, answer.json()["missing"]) == (403, [f"{family}:read"])
+        else:
+            assert (answer.status_code, answer.json()) == (200, ["web", "secret"])
+
+
+async def test_a_base_apps_dependencies_hold_for_our_routes_too():
+    def locked(x_key: Annotated[str | None, Header()] = None):
+        if x_key != "sesame":
+            raise HTTPException(401, {"why": "locked"}, headers={"WWW-Authenticate": "Key"})
+
+    base = FastAPI(dependencies=[Depends(locked)])
+    async with serving(AgentOS(agents=[agent()], base_app=base).get_app()) as client:
+        for method, path in (("GET", "/agents"), ("GET", "/config"), ("POST", "/agents/web/runs")):
+            body = {"json": {"message": "hi", "stream": False}} if method == "POST" else {}
+            refused = await client.request(method, path, **body)
+            assert (refused.status_code, refused.json()) == (401, {"detail": {"why": "locked"}})
+            assert refused.headers["WWW-Authenticate"] == "Key"
+            allowed = await client.request(method, path, headers={"X-Key": "sesame"}, **body)
+            assert allowed.status_code == 200, allowed.text
 
 
 async def test_a_base_app_keeps_its_handlers(base):

@@ -97,7 +97,8 @@ FROM rules LEFT JOIN known ON true LEFT JOIN session ON true LEFT JOIN run ON tr
 
 -- name: open_child
 -- Begins a nested run, or takes it up again: the same id is the same run in every segment of its parent. One
--- that has ended is given back as it is. No row unless the parent executes here.
+-- that has ended is given back as it is. No row unless the parent executes here, and none if the id is that of
+-- a row that isn't part of the parent's session: an imported one may say what it likes of its parent.
 WITH parent AS (
     SELECT session_id, user_id, coalesce(root_run_id, run_id) AS root_run_id, coalesce(depth, 0) + 1 AS depth
     FROM $runs
@@ -120,6 +121,8 @@ WITH parent AS (
         segment = r.segment + (r.status = 'PAUSED')::integer,
         updated_at = now()
     WHERE r.parent_run_id = excluded.parent_run_id
+        AND r.session_id = excluded.session_id
+        AND r.user_id IS NOT DISTINCT FROM excluded.user_id
     RETURNING r.*, r.xmax = 0 AS is_new
 ), session AS (
     SELECT user_id FROM run

@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4, uuid5
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from agentos.db.connection.engine import Engine
@@ -84,7 +84,7 @@ class TransferStore(Store):
 
     async def _session_line(self, transaction: Transaction, session_id: str, owner: Owner) -> SessionLine:
         sessions, runs = self._tables.sessions, self._tables.runs
-        has_ended = runs.c.status.not_in(_LEFT_OUT)
+        has_ended = self._has_ended()
         inside = (runs.c.session_id == sessions.c.session_id, self._reach(owner).covers(runs))
         counts = (
             select(func.count()).select_from(runs).where(*inside, is_so) for is_so in (has_ended, ~has_ended)
@@ -109,10 +109,21 @@ class TransferStore(Store):
         return await transaction.execute(
             select(table, logged.scalar_subquery().label("events"))
             .where(same(table.c.session_id, session_id), self._reach(owner).covers(table))
-            .where(table.c.status.not_in(_LEFT_OUT), table.c.position > position)
+            .where(self._has_ended(), table.c.position > position)
             .order_by(table.c.position)
             .limit(RUNS)
         )
+
+    def _has_ended(self) -> ColumnElement[bool]:
+        """Whether a run has ended with the run that it is part of: without that one it belongs to nothing."""
+        table = self._tables.runs
+        root = table.alias()
+        root_has_ended = select(root.c.run_id).where(
+            root.c.run_id == func.coalesce(table.c.root_run_id, table.c.run_id),
+            root.c.session_id == table.c.session_id,
+            root.c.status.not_in(_LEFT_OUT),
+        )
+        return and_(table.c.status.not_in(_LEFT_OUT), root_has_ended.exists())
 
     async def _log(self, transaction: Transaction, run_id: str) -> AsyncGenerator[LoggedEvent]:
         table = self._tables.events

@@ -29,13 +29,15 @@ class Explanation:
     """Whose rows the request may access; None if rows have no owner, or on a route of the user's own."""
 
 
-def explain(access: Access, method: str, path: str, *, is_ours: bool = True) -> Explanation:
+def explain(
+    access: Access, method: str, path: str, *, is_ours: bool = True, is_foreign: bool = False
+) -> Explanation:
     """Explains the response for the caller of `access` to `method` on `path`.
 
-    `is_ours`: a route of AgentOS serves it. `allowed` is the actual outcome: neither 401 nor 403, whether
-    from the policy or for lack of an identity.
+    `is_ours`: a route of AgentOS serves it; `is_foreign`: a route of the app that AgentOS was added to does.
+    `allowed` is the actual outcome: neither 401 nor 403, whether from the policy or for lack of an identity.
     """
-    decision = access.policy.decide(access.principal.scopes, method, path)
+    decision = access.policy.decide(access.principal.scopes, method, path, is_narrowed=not is_foreign)
     segments = split(path)
     is_owned = (
         is_ours

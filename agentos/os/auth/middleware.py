@@ -113,6 +113,8 @@ class Gate(ABC):
             return refusals.forbidden(error, NOBODY)
         decision = self._guard.policy.decide(principal.scopes, method, path)
         self._compare(scope, principal, method, path, decision)
+        if decision.ids is not None and served(scope).is_foreign:
+            decision = self._guard.policy.decide(principal.scopes, method, path, is_narrowed=False)
         if decision.allowed:
             return _identified(scope, method, path, self._guard.access(principal, decision))
         return refusals.refused(decision, method, served(scope), principal)

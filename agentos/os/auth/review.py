@@ -31,7 +31,7 @@ class Review:
         """Explains the response to a user who holds `scopes`, and finds the route."""
         found = asked(self.app, method, path)
         access = self.guard.access(Principal(user_id="somebody", scopes=scopes), Decision())
-        return explain(access, method, path, is_ours=found.is_ours), found
+        return explain(access, method, path, is_ours=found.is_ours, is_foreign=found.is_foreign), found
 
     def matrix(self) -> list[Row]:
         """Every route with its requirements."""

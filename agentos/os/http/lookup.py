@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Host, Match, Mount, WebSocketRoute
+from starlette.routing import Route as PlainRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agentos.os.http.problem_route import ProblemRoute
@@ -31,6 +32,8 @@ class Found:
     """The methods of the path, if `match` is PARTIAL."""
     is_ours: bool = False
     """Whether the route belongs to AgentOS, not to the app that it was added to."""
+    is_foreign: bool = False
+    """Whether it belongs to the app that AgentOS was added to, which doesn't narrow listings."""
 
     @property
     def is_full(self) -> bool:
@@ -99,7 +102,9 @@ def _find(app: Starlette, probe: Scope) -> Found:
     for place, (match, route) in enumerate(_matches(app, probe)):
         if match is Match.FULL:
             is_ours = isinstance(route.original_route, ProblemRoute)
-            return Found(match, place, _pattern(route), is_ours=is_ours)
+            is_beside_ours = "agentos" in app.state
+            is_foreign = is_beside_ours and not is_ours and isinstance(route.original_route, PlainRoute)
+            return Found(match, place, _pattern(route), is_ours=is_ours, is_foreign=is_foreign)
         if match is Match.PARTIAL:
             methods = frozenset(route.methods or ())
             if partial is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exception_handlers import http_exception_handler
@@ -23,6 +23,9 @@ from agentos.os.principal import AccessDeniedError
 
 denials = logging.getLogger("agentos.auth")
 
+_UNREADABLE: Final = "There was an error parsing the body"
+"""FastAPI's own word for a body that it can't read; nothing of ours raises an HTTPException."""
+
 
 class ProblemRoute(APIRoute):
     """A route that responds to its own errors, so that it behaves the same in a user's app."""
@@ -39,7 +42,8 @@ class ProblemRoute(APIRoute):
             except RequestValidationError as error:
                 return answer(InvalidRequestError(error.errors()))
             except HTTPException as error:
-                # FastAPI's own word for a body that it can't read; nothing of ours raises it.
+                if error.detail != _UNREADABLE:
+                    raise  # of a dependency of the user's app, whose handlers answer it
                 return answer(BadRequestError(error.detail))
 
         return handler

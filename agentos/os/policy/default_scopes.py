@@ -92,5 +92,10 @@ PUBLIC_PATHS: Final = (
 )
 """Paths that need no token."""
 
-RESERVED_FAMILIES: Final = frozenset(key.split("/")[1] for key in (*_OTHERS, *PUBLIC_PATHS))
-"""First path segments that can't be the family of a kind."""
+RESERVED_FAMILIES: Final = frozenset(
+    [
+        *(key.split("/")[1] for key in (*_OTHERS, *PUBLIC_PATHS)),
+        *(scope.split(":")[0] for wanted in _OTHERS.values() if isinstance(wanted, list) for scope in wanted),
+    ]
+)
+"""First segments of paths and first parts of scopes that can't be the family of a kind."""

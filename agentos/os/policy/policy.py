@@ -100,8 +100,11 @@ class Policy:
             return _PREFLIGHT
         return None if segments is None else self._open(_judged(method), segments)
 
-    def decide(self, scopes: frozenset[str], method: str, path: str) -> Decision:
-        """Decides about `method` on `path`, as seen by the router, for a caller with `scopes`."""
+    def decide(self, scopes: frozenset[str], method: str, path: str, *, is_narrowed: bool = True) -> Decision:
+        """Decides about `method` on `path`, as seen by the router, for a caller with `scopes`.
+
+        `is_narrowed`: the route leaves out of a listing what the caller holds no scope for.
+        """
         segments = split(path)
         if method == "OPTIONS":
             return _PREFLIGHT
@@ -111,7 +114,10 @@ class Policy:
         opened = self._open(method, segments)
         if opened is not None:
             return opened
-        return _ADMIN if self.admin_scope in scopes else self._judge(scopes, method, segments)
+        if self.admin_scope in scopes:
+            return _ADMIN
+        decision = self._judge(scopes, method, segments)
+        return decision if is_narrowed or decision.ids is None else _unnarrowed(decision, scopes, segments[0])
 
     def _open(self, method: str, segments: Segments) -> Decision | None:
         """Whether the path is public. An equally specific entry of the operator overrides that."""
@@ -170,6 +176,17 @@ def _granted(rule: Rule) -> Decision:
         wanted=wanted,
         held=wanted,
     )
+
+
+def _unnarrowed(decision: Decision, scopes: frozenset[str], resource: str) -> Decision:
+    """The denial of a listing that would show every id to a caller who holds its scope for some."""
+    wanted = [parse(text) for text in decision.wanted]
+    missing = tuple(
+        scope.text
+        for scope in wanted
+        if scope.resource == resource and scope.id is None and scope.held_in(scopes, (), is_ours=True) is None
+    )
+    return replace(decision, allowed=False, reason="missing_scope", missing=missing, ids=None)
 
 
 def _weigh(rule: Rule, grant: Decision, scopes: frozenset[str], method: str, segments: Segments) -> Decision:

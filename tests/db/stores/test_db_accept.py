@@ -1,7 +1,8 @@
 import pytest
 
 from agentos.db.contracts.sessions import SessionQuery
-from agentos.errors import ConflictError, InvalidInputError, NotFoundError
+from agentos.db.contracts.transfer import RunLine, SessionLine, written
+from agentos.errors import ConflictError, InvalidInputError, NotFoundError, RunLostError
 from agentos.run.messages import Message
 from agentos.run.owner import ANYONE
 from agentos.run.records import RunStatus
@@ -162,3 +163,29 @@ async def test_a_run_id_that_cannot_be_stored_is_refused_by_name(db):
             with pytest.raises(InvalidInputError) as refusal:
                 await accepted(db, run, owner=ANYONE)
             assert refusal.value.field == field
+
+
+@pytest.mark.parametrize(("user_id", "session_id"), [("bob", "bobs"), ("alice", "another")])
+async def test_a_nested_run_of_another_session_is_not_taken_up(db, user_id, session_id):
+    """An imported row has the id, and the parent, that its file says."""
+    parent = a_run(run_id="parent")
+    await accepted(db, parent)
+    named = {"run_id": "child", "parent_run_id": "parent", "root_run_id": "parent", "depth": 1}
+    forged = a_run(session_id, user_id=user_id, status=RunStatus.COMPLETED, content="forged", **named)
+    lines = [
+        SessionLine(session=a_session(session_id, user_id=user_id), runs=1, left_out=0),
+        RunLine(events=0, run=forged),
+    ]
+
+    async def file():
+        for line in lines:
+            yield written(line)
+
+    await db.import_session(file(), owner=ANYONE)
+    with pytest.raises(RunLostError):
+        await accepted(db, a_run(**named), owner=ANYONE)
+    found = await db.get_run("child", owner=ANYONE)
+    assert (found.user_id, found.session_id, found.status) == (user_id, session_id, RunStatus.COMPLETED)
+    other = await accepted(db, a_run(**named | {"run_id": "other"}), owner=ANYONE)
+    assert (other.is_new, other.run.user_id) == (True, "alice")
+    assert not (await accepted(db, a_run(**named | {"run_id": "other"}), owner=ANYONE)).is_new

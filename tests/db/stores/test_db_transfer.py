@@ -93,6 +93,20 @@ async def test_with_new_ids_it_is_a_copy_that_refers_to_itself(db):
     assert list(wire) == list(json.loads(EVENT % ("one", 4)))
 
 
+async def test_what_is_part_of_a_run_that_has_not_ended_stays_with_it(db):
+    await a_conversation(db)
+    lines = await exported(db)
+    part = a_run("chat", run_id="part", parent_run_id="live", root_run_id="live", depth=1)
+    await accepted(db, part)
+    await finished(db, part)
+    (first, *rest), (before, *others) = await exported(db), lines
+    assert rest == others
+    assert (json.loads(before)["left_out"], json.loads(first)["left_out"]) == (1, 2)
+    assert (await imported(db, [first, *rest], new_ids=True)).runs == 2
+    await finished(db, await db.get_run("live", owner=ANYONE))
+    assert json.loads((await exported(db))[0])["runs"] == 4
+
+
 @pytest.mark.parametrize(("owner", "sees"), [("alice", True), ("bob", False), (ANYONE, True)])
 async def test_a_session_goes_out_to_its_owner_only(db, owner, sees):
     await a_conversation(db)

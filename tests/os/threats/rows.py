@@ -121,3 +121,11 @@ def run(world: World) -> dict[str, Any]:
 
 def live(world: World) -> dict[str, Any]:
     return world.live_run("bob")
+
+
+def nested(world: World) -> dict[str, Any]:
+    return world.nested_run("bob")
+
+
+def waiting(world: World) -> dict[str, Any]:
+    return world.nested_run("bob", by="buyer")

@@ -3,17 +3,22 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from agentos.run import requirement
 from tests.os.threats.rows import (
     Act,
     both,
     changes,
     live,
     memory,
+    nested,
     posts,
     run,
     session,
     session_with_topic,
     shows,
+    waiting,
 )
 from tests.os.threats.threat import Threat, every, stands
 from tests.os.threats.world import BOBS, World
@@ -38,6 +43,17 @@ READING = {
     "a run's places": shows("/agents/web/runs/{run_id}/checkpoints", run),
     "a run at a place": shows("/agents/web/runs/{run_id}/checkpoints/1", run),
     "a live run in the lists": shows("/sessions/{session_id}/runs", live),
+    "a session's nested runs": shows("/sessions/{session_id}/runs?nested=true", nested),
+    "a session's nested runs by their state": shows(
+        "/sessions/{session_id}/runs?nested=true&status=COMPLETED&created_after=0", nested
+    ),
+    "a session's nested run": shows("/sessions/{session_id}/runs/{run_id}", nested),
+    "a session's nested previews": shows("/sessions/{session_id}/run-previews?nested=true", nested),
+    "an agent's nested runs of a session": shows(
+        "/agents/leader/runs?session_id={session_id}&nested=true", nested
+    ),
+    "what a nested run waits for": shows("/agents/buyer/runs/{parent_run_id}", waiting),
+    "a nested run's events in its root's": shows("/agents/leader/runs/{parent_run_id}/events", nested),
     "a memory": shows("/memories/{}", memory),
     "memories": shows("/memories?limit=1000", memory),
     "memories by text": shows("/memories?search_content=private&limit=1000", memory),
@@ -94,6 +110,25 @@ def pages(world: World, user: str) -> bool:
     return world.as_user(user, "GET", "/memories?limit=1&topics=secret").json["meta"]["total_pages"] > 2
 
 
+def answers(world: World, user: str) -> bool:
+    """Whether a decision about bob's nested run is taken in the path of the run that waits for it."""
+    row = waiting(world)
+    call = {"tool_execution": {"tool_call_id": "call-1", "confirmed": True}, "member_run_id": row["run_id"]}
+    body = {"requirements": [call], "stream": False}
+    target = f"/agents/buyer/runs/{row['parent_run_id']}/continue"
+    return world.as_user(user, "POST", target, body=body).is_granted
+
+
+def answers_in_ones_own(world: World, user: str) -> bool:
+    """Whether a decision about bob's nested run is taken in the path of another run, of the user's own."""
+    row = waiting(world)
+    own = row if user == "bob" else world.nested_run(user, by="buyer")
+    call = {"tool_execution": {"tool_call_id": "call-1", "confirmed": True}, "member_run_id": row["run_id"]}
+    body = {"requirements": [call], "stream": False}
+    target = f"/agents/buyer/runs/{own['parent_run_id']}/continue"
+    return world.as_user(user, "POST", target, body=body).is_granted
+
+
 OF_A_RUN = "/agents/web/runs/{run_id}"
 ACTING = {
     "the end of a live run": posts(f"{LIVE}/cancel", {}, live),
@@ -101,6 +136,10 @@ ACTING = {
     "the stream of a run": posts(f"{OF_A_RUN}/resume", {}, run),
     "another answer": posts(f"{OF_A_RUN}/continue", {"regenerate": True, "stream": False}, run),
     "a fork of a run": posts(f"{OF_A_RUN}/continue", {"input": "x", "stream": False}, run),
+    "a nested run's requirement": answers,
+    "the end of a run that waits for a nested one": posts(
+        "/agents/buyer/runs/{parent_run_id}/cancel", {}, waiting
+    ),
     "a copy of a session": posts("/agents/web/sessions/{session_id}/fork", {}, run),
 }
 
@@ -120,6 +159,20 @@ def threats(table: dict[str, Act]) -> list[Threat]:
     return [threat for name, act in table.items() for threat in both(name, act)]
 
 
+def taking_calls_by_their_id_alone(patch: pytest.MonkeyPatch) -> None:
+    """Whose the call is that is decided isn't asked."""
+    by_id = lambda answer, calls: next(call for call in calls if call[1] == answer["tool_call_id"])  # noqa: E731
+    patch.setattr(requirement, "_named", by_id)
+
+
+BESIDE = Threat(
+    "a nested run of another root",
+    lambda world: answers_in_ones_own(world, "ann"),
+    lambda world: answers_in_ones_own(world, "bob"),
+    taking_calls_by_their_id_alone,
+)
+
+
 @every(threats(READING))
 def test_nobody_reads_anothers_rows(world, threat):
     stands(world, threat)
@@ -130,7 +183,7 @@ def test_nobody_changes_anothers_rows(world, threat):
     stands(world, threat)
 
 
-@every(threats(ACTING))
+@every([*threats(ACTING), BESIDE])
 def test_nobody_acts_on_anothers_runs(world, threat):
     stands(world, threat)
 

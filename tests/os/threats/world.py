@@ -18,6 +18,7 @@ from agentos.db.postgres import PostgresDb
 from agentos.os import AgentOS
 from agentos.os.middleware import JWTMiddleware
 from agentos.run.events import RunContent, RunEvent
+from agentos.run.messages import ToolExecution
 from agentos.run.runnable import RunContext
 from tests.os.apps import ADMIN, USER_SCOPES, Played, agent
 from tests.os.threats import forged_tokens, raw
@@ -94,6 +95,16 @@ class World:
         assert made.status == 200, made.text
         return made.json
 
+    def nested_run(self, user: str, *, by: str = "leader") -> Fields:
+        """A run of the user's that is a part of another one, which is over, or which waits: its row."""
+        session_id = f"s-{uuid4()}"
+        body = {"message": "go", "session_id": session_id}
+        made = self.as_user(user, "POST", f"/agents/{by}/runs", body=body)
+        assert made.status == 200, made.text
+        listed = self.as_user(user, "GET", f"/sessions/{session_id}/runs?nested=true").json
+        (found,) = [each for each in listed if each.get("parent_run_id")]
+        return {**found, "session_id": session_id}
+
     def live_run(self, user: str) -> Fields:
         """A run of the user's that goes on until the server ends: its first event."""
         body = {"message": _words(user), "session_id": f"s-{uuid4()}"}
@@ -136,7 +147,13 @@ def _os(database: str, folder: Path) -> FastAPI:
     jwks.write_text(json.dumps({"keys": [forged_tokens.jwk()]}))
     app = AgentOS(
         id=forged_tokens.AUDIENCE,
-        agents=[agent(), agent(called="other"), Played(_endless, id="endless")],
+        agents=[
+            agent(),
+            agent(called="other"),
+            Played(_endless, id="endless"),
+            Played(_delegating, id="leader"),
+            Played(_pausing, id="buyer"),
+        ],
         db=PostgresDb(database, pool_size=4),
         max_body_bytes=MAX_BODY,
         shutdown_grace=0.1,
@@ -193,3 +210,29 @@ def _add_routes(app: FastAPI) -> None:
 async def _endless(context: RunContext) -> AsyncGenerator[RunEvent]:
     yield RunContent(content=BOBS)
     await asyncio.Event().wait()
+
+
+async def _delegating(context: RunContext) -> AsyncGenerator[RunEvent]:
+    yield RunContent(content="I ask.")
+    await context.child(Played(_telling, id="member"), "go", name="member")
+    context.run.content = "done"
+
+
+async def _pausing(context: RunContext) -> AsyncGenerator[RunEvent]:
+    yield RunContent(content="I ask.")
+    await context.child(Played(_paying, id="payer"), "pay", name="payer")
+    context.run.content = None if context.run.requirements else "done"
+
+
+async def _telling(context: RunContext) -> AsyncGenerator[RunEvent]:
+    yield RunContent(content=BOBS)
+    context.run.content = BOBS
+
+
+async def _paying(context: RunContext) -> AsyncGenerator[RunEvent]:
+    yield RunContent(content=BOBS)
+    if not context.run.tools:
+        wanted = {"tool_name": "pay", "tool_args": {"note": BOBS}, "requires_confirmation": True}
+        context.run.tools = [ToolExecution(tool_call_id="call-1", **wanted)]
+    else:
+        context.run.content = BOBS

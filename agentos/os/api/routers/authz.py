@@ -50,7 +50,7 @@ async def explain_access(
         access = replace(access, principal=somebody)
     found = asked(request.app, method.upper(), path, root_path=request.scope.get("root_path", ""))
     bare = path_of({**request.scope, "path": path})
-    explanation = explain(access, method.upper(), bare, is_ours=found.is_ours)
+    explanation = explain(access, method.upper(), bare, is_ours=found.is_ours, is_foreign=found.is_foreign)
     return ExplanationResponse.of(explanation, method.upper(), found)
 
 

@@ -245,6 +245,8 @@ WITH parent AS (
         segment = r.segment + (r.status = 'PAUSED')::integer,
         updated_at = now()
     WHERE r.parent_run_id = excluded.parent_run_id
+        AND r.session_id = excluded.session_id
+        AND r.user_id IS NOT DISTINCT FROM excluded.user_id
     RETURNING r.*, r.xmax = 0 AS is_new
 ), session AS (
     SELECT user_id FROM run

@@ -105,10 +105,10 @@ async def test_an_unknown_kind_is_named_at_the_start(db):
         AgentOS(agents=[script], db=db)
 
 
-@pytest.mark.parametrize("kind", ["session", "doc", "approval", "memorie"])
-async def test_a_kind_may_not_take_other_paths(db, kind, monkeypatch):
+@pytest.mark.parametrize("kind", ["session", "doc", "approval", "memorie", "service_account"])
+async def test_a_kind_may_not_take_other_paths_or_scopes(db, kind, monkeypatch):
     monkeypatch.setitem(kinds._registered, kind, KindSpelling(kind, "Odd"))
-    with pytest.raises(ConfigurationError, match=f"The paths /{kind}s are taken"):
+    with pytest.raises(ConfigurationError, match=f"The paths /{kind}s or the scopes {kind}s:… are taken"):
         AgentOS(agents=[Played(_say, kind=kind)], db=db)
 
 
