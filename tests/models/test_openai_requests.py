@@ -191,7 +191,7 @@ async def test_responses_carries_pictures_and_documents(responses, server):
 
 
 async def test_chat_refuses_a_documents_address(chat, server):
-    with pytest.raises(ModelError, match="bytes, not its address") as caught:
+    with pytest.raises(ModelError, match="bytes, not its URL") as caught:
         await answer(chat, user("Read", files=[File(url="https://example.com/b.pdf")]))
     assert caught.value.code == "model_rejected"
     assert server.requests == []

@@ -123,7 +123,7 @@ def taking_all_for_admins(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         Policy,
         "decide",
-        lambda self, scopes, method, path: decide(self, scopes | {self.admin_scope}, method, path),
+        lambda self, scopes, *asked, **more: decide(self, scopes | {self.admin_scope}, *asked, **more),
     )
     patch.setattr(Access, "demand_admin", lambda self: None)
 
