@@ -99,7 +99,8 @@ class DatabaseSchema:
                 raise ConfigurationError(
                     "Row-level security doesn't apply to the role in db_url, and the role may not act as "
                     f"{row_security.ROLE}, to which it applies: run `agentos db upgrade` with a role that "
-                    f"owns the tables and may create roles, then GRANT {row_security.ROLE} to the one in db_url."
+                    "owns the tables and may create roles, then "
+                    f"GRANT {row_security.ROLE} to the one in db_url."
                 )
             self.role = role
             self.is_ready = True
