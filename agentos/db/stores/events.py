@@ -16,7 +16,6 @@ from agentos.db.schema.tables import Tables
 from agentos.db.stores.store import Store
 from agentos.run.owner import ANYONE, Owner
 
-# The runs are locked, so that whoever takes one over meanwhile does so before or after, and finds all lines.
 _PAGE: Final = 1000
 """Events read at once."""
 

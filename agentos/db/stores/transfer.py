@@ -167,6 +167,8 @@ class _Making:
         self.waiting: list[LoggedEvent] = []
         """Events of the last run that aren't stored yet."""
         self.runs = self.events = 0
+        self._read: set[str] = set()
+        """The runs so far, by their old ids."""
 
     def session(self, session: Session) -> Session:
         self.user_id = session.user_id if self.user_id is None else self.user_id
@@ -178,6 +180,8 @@ class _Making:
 
     def run(self, run: RunOutput) -> RunOutput:
         self.run_id, self.runs = _other(self._namespace, run.run_id), self.runs + 1
+        self._read.add(run.run_id)
+        forked_from = run.forked_from_run_id
         changed: dict[str, Any] = {
             "run_id": self.run_id,
             "session_id": self.session_id,
@@ -185,6 +189,7 @@ class _Making:
             "parent_run_id": self._referred(run.parent_run_id),
             "root_run_id": self._referred(run.root_run_id),
             "regenerated_from": self._referred(run.regenerated_from),
+            "forked_from_run_id": self._referred(forked_from) if forked_from in self._read else forked_from,
             "tools": [
                 tool.model_copy(update={"child_run_id": self._referred(tool.child_run_id)})
                 for tool in run.tools

@@ -42,7 +42,7 @@ class _Tail:
     def after(self, seq: int) -> list[LoggedEvent] | None:
         """The events after `seq`; None if some of them aren't in memory any more."""
         first = self.last - len(self.lines)
-        # Behind a run's last line that was shown there may be a gap before its end; see `ending.end`.
+        # Behind a run's last line that was shown there may be a gap before its end; see `dead_runs.end`.
         return None if seq < first else [line for line in self.lines[seq - first :] if line.seq > seq]
 
     def rewind(self, seq: int) -> None:

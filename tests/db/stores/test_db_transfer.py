@@ -93,6 +93,17 @@ async def test_with_new_ids_it_is_a_copy_that_refers_to_itself(db):
     assert list(wire) == list(json.loads(EVENT % ("one", 4)))
 
 
+async def test_with_new_ids_a_branch_refers_to_its_source_wherever_that_is(db):
+    await db.create_session(a_session("chat", user_id="alice"), owner="alice")
+    for run_id, source in (("one", "elsewhere"), ("two", "one")):
+        run = a_run("chat", user_id="alice", run_id=run_id, forked_from_run_id=source)
+        await accepted(db, run)
+        await finished(db, run)
+    done = await imported(db, await exported(db), new_ids=True)
+    one, two = await db.list_runs(done.session_id, owner="alice")
+    assert (one.forked_from_run_id, two.forked_from_run_id) == ("elsewhere", one.run_id)
+
+
 async def test_what_is_part_of_a_run_that_has_not_ended_stays_with_it(db):
     await a_conversation(db)
     lines = await exported(db)

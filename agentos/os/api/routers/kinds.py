@@ -16,7 +16,7 @@ from fastapi.responses import StreamingResponse
 from starlette.responses import JSONResponse, Response
 from starlette.types import Send
 
-from agentos.kinds import Kind
+from agentos.kinds import Kind, spelling
 from agentos.os.deps import owner_of, server_of
 from agentos.os.http.problem_route import ProblemRoute
 from agentos.os.http.sse import answer_names, frames
@@ -56,7 +56,9 @@ class KindRouter(APIRouter):
     """
 
     def __init__(self, kind: Kind) -> None:
-        super().__init__(prefix=f"/{kind}s/{{{kind}_id}}", tags=[f"{kind}s"], route_class=ProblemRoute)
+        super().__init__(
+            prefix=f"/{spelling(kind).family}/{{{kind}_id}}", tags=[f"{kind}s"], route_class=ProblemRoute
+        )
         self.kind: Kind = kind
         self.runnable_id = Path(alias=f"{kind}_id", description=f"The {kind}'s id.")
 

@@ -7,7 +7,7 @@ from pydantic_core import PydanticSerializationError
 from starlette.responses import Response
 
 from agentos.errors import ConfigurationError, NotFoundError
-from agentos.kinds import Kind
+from agentos.kinds import Kind, spelling
 from agentos.os.api.routers.kinds import KindRouter
 from agentos.os.api.schemas.runnables import SCHEMAS, RunnableResponse
 from agentos.os.http.problem_route import ProblemRoute
@@ -25,7 +25,10 @@ def runnable_routes(kind: Kind, registry: Registry) -> list[APIRouter]:
     one_of_them = KindRouter(kind)
 
     @all_of_them.get(
-        f"/{kind}s", operation_id=f"get_{kind}s", summary=f"List the {kind}s", response_model=list[schema]
+        f"/{spelling(kind).family}",
+        operation_id=f"get_{kind}s",
+        summary=f"List the {kind}s",
+        response_model=list[schema],
     )
     async def list_runnables(request: Request) -> Response:
         """The runnables that the caller may read."""

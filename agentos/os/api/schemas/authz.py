@@ -14,8 +14,6 @@ from agentos.os.policy.matrix import Row
 from agentos.os.policy.policy import Reason
 from agentos.os.policy.shadow import Change, Direction, Shadow
 
-LayerName = Literal["operator", "default", "public"]
-
 
 class ExplanationResponse(ApiModel):
     """One decision with all its inputs."""
