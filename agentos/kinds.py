@@ -7,7 +7,7 @@ and event names.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -39,9 +39,9 @@ class KindSpelling:
 _registered: dict[Kind, KindSpelling] = {}
 KINDS: Final[Mapping[Kind, KindSpelling]] = MappingProxyType(_registered)
 """All kinds, in order of registration."""
-_families: dict[str, Kind] = {}
-FAMILIES: Final[Mapping[str, Kind]] = MappingProxyType(_families)
-"""The kind of each family."""
+_families: set[str] = set()
+FAMILIES: Final[Set[str]] = _families
+"""The families of all kinds."""
 
 
 def register(spelling: KindSpelling) -> KindSpelling:
@@ -56,7 +56,7 @@ def register(spelling: KindSpelling) -> KindSpelling:
             f"A kind {name!r}, or one with the event prefix {prefix!r}, is already registered."
         )
     _registered[name] = spelling
-    _families[spelling.family] = name
+    _families.add(spelling.family)
     return spelling
 
 

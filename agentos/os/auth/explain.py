@@ -42,7 +42,7 @@ def explain(
     is_owned = (
         is_ours
         and segments is not None
-        and _owned(tuple(FAMILIES)).find("GET" if method == "HEAD" else method, segments) is not None
+        and _owned(frozenset(FAMILIES)).find("GET" if method == "HEAD" else method, segments) is not None
     )
     if not (decision.allowed and is_owned):
         return Explanation(decision.allowed, decision.reason, decision, None)
@@ -64,5 +64,5 @@ def sentence(decision: Decision, method: str, pattern: str) -> str:
 
 
 @cache
-def _owned(families: tuple[str, ...]) -> Layer:
+def _owned(families: frozenset[str]) -> Layer:
     return Layer("owned", dict.fromkeys(owned_routes(families), ()))

@@ -194,12 +194,14 @@ def _weigh(rule: Rule, grant: Decision, scopes: frozenset[str], method: str, seg
     missing: list[Scope] = []
     ids: frozenset[str] | None = None
     for wanted in rule.wanted:
-        met, some = _met(wanted, scopes, rule, method, segments)
-        held.extend(met)
-        if not met:
-            missing.append(wanted)
-        elif some is not None:
+        met = wanted.held_in(scopes, segments, is_ours=rule.layer == "default")
+        if met is not None:
+            held.append(met)
+        elif some := _listed(wanted, scopes, method, segments):
+            held.extend(sorted(f"{wanted.resource}:{id_}:{wanted.action}" for id_ in some))
             ids = some if ids is None else ids & some
+        else:
+            missing.append(wanted)
     if len(missing) > 1:
         missing = _needed(missing, rule, method, segments)
     return replace(
@@ -212,33 +214,23 @@ def _weigh(rule: Rule, grant: Decision, scopes: frozenset[str], method: str, seg
     )
 
 
-def _met(
-    wanted: Scope, scopes: frozenset[str], rule: Rule, method: str, segments: Segments
-) -> tuple[Sequence[str], frozenset[str] | None]:
-    """Those of `scopes` that meet one that is wanted, and the ids that a listing is narrowed to by them."""
-    met = wanted.held_in(scopes, segments, is_ours=rule.layer == "default")
-    if met is not None:
-        return [met], None
-    if _lists(wanted, method, segments) and (ids := wanted.ids_in(scopes)):
-        return sorted(f"{wanted.resource}:{id_}:{wanted.action}" for id_ in ids), ids
-    return (), None
-
-
 def _needed(missing: Sequence[Scope], rule: Rule, method: str, segments: Segments) -> list[Scope]:
     """Those that the others wouldn't meet: `agents:web:read` is enough where `agents:read` lists."""
     needed = list(missing)
     for each in missing:
         others = frozenset(other.text for other in needed if other is not each)
-        if _met(each, others, rule, method, segments)[0]:
+        met = each.held_in(others, segments, is_ours=rule.layer == "default")
+        if met is not None or _listed(each, others, method, segments):
             needed.remove(each)
     return needed
 
 
-def _lists(wanted: Scope, method: str, segments: Segments) -> bool:
-    """Whether the request lists the resource of `wanted`, so that scopes for single ids show those ids."""
-    return (
+def _listed(wanted: Scope, scopes: frozenset[str], method: str, segments: Segments) -> frozenset[str]:
+    """The ids for which `scopes` hold what is wanted, if the request lists its resource."""
+    lists = (
         method == "GET"
         and wanted.id is None
         and segments == (wanted.resource,)
         and wanted.resource in FAMILIES
     )
+    return wanted.ids_in(scopes) if lists else frozenset()
