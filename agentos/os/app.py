@@ -30,7 +30,7 @@ from agentos.os.http.lookup import find
 from agentos.os.http.problem_route import install
 from agentos.os.http.request_id import RequestId
 from agentos.os.middleware import JWTMiddleware, TrailingSlash
-from agentos.os.registry import Registry, Served, Server
+from agentos.os.registry import Registry, Served, Server, served_by
 from agentos.os.server import serve
 from agentos.os.server.limits import QueueConfig
 from agentos.os.server.retention import Retention, kept
@@ -139,7 +139,7 @@ class AgentOS:
             # A trailing slash is nothing here, so there is nothing to redirect.
             app = FastAPI(title=title, version=self.version, description=description, redirect_slashes=False)
             install(app, is_ours=True)
-        elif (served := _served_by(self.base_app)) is None:
+        elif (served := served_by(self.base_app)) is None:
             app = self.base_app
             install(app, is_ours=False)
         elif served.registry is self._registry:
@@ -214,10 +214,6 @@ class AgentOS:
             origins = DEFAULT_ORIGINS if self.cors_allowed_origins is None else self.cors_allowed_origins
             app.add_middleware(CORSMiddleware, **_cors(origins))
         app.add_middleware(RequestId)
-
-
-def _served_by(app: FastAPI) -> Server | None:
-    return app.state.agentos if "agentos" in app.state else None
 
 
 def _add_routes(app: FastAPI, server: Server) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
+from starlette.applications import Starlette
+
 from agentos.db.base import Db
 from agentos.errors import ConfigurationError, NotFoundError
 from agentos.kinds import Kind, spelling
@@ -31,6 +33,9 @@ class Registry:
         self._runnables: dict[tuple[Kind, str], Served] = {}
         for runnable in runnables:
             self._add(runnable, db)
+        self.kinds = list(dict.fromkeys(["agent", *(kind for kind, _ in self._runnables)]))
+        """The kinds that have routes: agents, and what else is served."""
+        self.families = tuple(spelling(kind).family for kind in self.kinds)
         own = [runnable.db for runnable in runnables if runnable.db is not None]
         self.default_db = db or next(iter(own), None)
         """The database for sessions and memories if a request names none."""
@@ -84,3 +89,8 @@ class Server:
     """None if the audit is off."""
     usage: Usage = field(default_factory=Usage)
     instantiated_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+def served_by(app: Starlette) -> Server | None:
+    """The AgentOS of the app; None if it is another app."""
+    return app.state.agentos if "agentos" in app.state else None

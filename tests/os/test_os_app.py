@@ -111,7 +111,11 @@ async def test_a_listing_of_the_base_apps_is_for_who_may_list_everything(family,
     base = FastAPI()
     base.get(f"/{family}")(lambda: ["web", "secret"])
     config = AuthorizationConfig(
-        verification_keys=[SECRET], algorithm="HS256", verify_audience=False, require_exp=False
+        verification_keys=[SECRET],
+        algorithm="HS256",
+        verify_audience=False,
+        require_exp=False,
+        scope_mappings={f"GET /{family}": [f"{family}:read"]},
     )
     options = {"authorization": True, "authorization_config": config}
     token = bearer("ann", *(f"{family}:{scope}" for scope in scopes))

@@ -5,7 +5,9 @@ Needs neither keys nor a server, so `explain`, the lint and policy tests decide 
 
 from __future__ import annotations
 
-from agentos.kinds import FAMILIES
+from collections.abc import Collection
+from typing import Final
+
 from agentos.os.auth_settings import AuthSettings
 from agentos.os.policy.default_scopes import ADMIN_ROUTES, PUBLIC_PATHS, default_scopes
 from agentos.os.policy.policy import Decision, Policy, check_scope
@@ -13,18 +15,25 @@ from agentos.os.policy.rules import ScopeMap
 from agentos.os.policy.shadow import Shadow
 from agentos.os.principal import Access, Principal
 
+AGENTS: Final = ("agents",)
+"""The families that every server has."""
+
 
 class Guard:
-    """A policy and the ownership rule. ConfigurationError for an invalid scope or map."""
+    """A policy and the ownership rule. ConfigurationError for an invalid scope or map.
 
-    def __init__(self, settings: AuthSettings) -> None:
+    Only the `families` of the served runnables have default scopes. The user's own routes below another
+    family need an entry in the scope map, as all routes of theirs do.
+    """
+
+    def __init__(self, settings: AuthSettings, families: Collection[str] = AGENTS) -> None:
         if settings.all_users_scope is not None:
             check_scope("all_users_scope", settings.all_users_scope)
 
         def policy(operator: ScopeMap | None, *, is_enforced: bool, setting: str) -> Policy:
             return Policy(
                 operator=operator,
-                defaults=default_scopes(FAMILIES) if is_enforced else ADMIN_ROUTES,
+                defaults=default_scopes(families) if is_enforced else ADMIN_ROUTES,
                 public=(*PUBLIC_PATHS, *(settings.excluded_route_paths or ())),
                 admin_scope=settings.admin_scope,
                 unmapped=settings.unmapped if is_enforced else "allow",

@@ -9,12 +9,13 @@ from starlette.middleware import Middleware
 
 from agentos.errors import ConfigurationError
 from agentos.os.auth.bearer import CredentialReader
-from agentos.os.auth.guard import Guard
+from agentos.os.auth.guard import AGENTS, Guard
 from agentos.os.auth.jwt import JWTMiddleware
 from agentos.os.auth.middleware import Gate
 from agentos.os.auth.security_key import SecurityKeyMiddleware
 from agentos.os.auth_settings import AuthSettings
 from agentos.os.policy.policy import Policy
+from agentos.os.registry import served_by
 
 
 def policy_of(app: Starlette) -> Policy | None:
@@ -25,7 +26,9 @@ def policy_of(app: Starlette) -> Policy | None:
 
 def guard_of(app: Starlette) -> Guard | None:
     """The guard of the app: that of the outermost gate that enforces anything."""
-    guards = [Guard(_settings(gate)) for gate in gates_of(app)]
+    server = served_by(app)
+    families = AGENTS if server is None else server.registry.families
+    guards = [Guard(_settings(gate), families) for gate in gates_of(app)]
     return next((guard for guard in guards if guard.policy.enforces), guards[-1] if guards else None)
 
 

@@ -20,7 +20,7 @@ from agentos.os.auth import refusals
 from agentos.os.auth.bearer import CredentialReader
 from agentos.os.auth.csrf import is_foreign
 from agentos.os.auth.explain import explain
-from agentos.os.auth.guard import Guard
+from agentos.os.auth.guard import AGENTS, Guard
 from agentos.os.auth.rate_limit import Failures
 from agentos.os.auth.refusals import Refusal
 from agentos.os.auth_settings import AuthSettings
@@ -29,7 +29,7 @@ from agentos.os.http.problems import answer
 from agentos.os.http.request_id import identified
 from agentos.os.policy.policy import Decision
 from agentos.os.principal import NOBODY, Access, AccessDeniedError, Principal, grant
-from agentos.os.registry import Server
+from agentos.os.registry import Server, served_by
 from agentos.os.tokens import service_accounts
 from agentos.os.tokens.claims import TokenError
 
@@ -54,7 +54,9 @@ class Gate(ABC):
         self._app = app
         self._finder = CredentialReader(settings)
         self._verifier = verifier
-        self._guard = Guard(settings)
+        self._settings = settings
+        self._guards: dict[tuple[str, ...], Guard] = {AGENTS: Guard(settings)}
+        """Guards by served families. The first is created at once, so that invalid settings are refused."""
         self._failures = Failures(settings)
         self._is_guessable = is_guessable
 
@@ -95,12 +97,13 @@ class Gate(ABC):
         outer = _outer(scope)
         if outer is not None and outer.policy.enforces:
             return outer
+        guard = self._guard(scope)
         method = scope["method"] if scope["type"] == "http" else "GET"
         path = path_of(scope)
-        opened = self._guard.policy.open_to_all(method, path)
+        opened = guard.policy.open_to_all(method, path)
         if opened is not None:
-            self._compare(scope, None, method, path, opened)
-            return _identified(scope, method, path, self._guard.access(NOBODY, opened))
+            _compare(guard, scope, None, method, opened)
+            return _identified(scope, method, path, guard.access(NOBODY, opened))
         try:
             principal = (
                 outer.principal if outer and outer.principal is not NOBODY else await self._known(scope)
@@ -111,13 +114,21 @@ class Gate(ABC):
             return Refusal(error)
         except AccessDeniedError as error:
             return refusals.forbidden(error, NOBODY)
-        decision = self._guard.policy.decide(principal.scopes, method, path)
-        self._compare(scope, principal, method, path, decision)
+        decision = guard.policy.decide(principal.scopes, method, path)
+        _compare(guard, scope, principal, method, decision)
         if decision.ids is not None and served(scope).is_foreign:
-            decision = self._guard.policy.decide(principal.scopes, method, path, is_narrowed=False)
+            decision = guard.policy.decide(principal.scopes, method, path, is_narrowed=False)
         if decision.allowed:
-            return _identified(scope, method, path, self._guard.access(principal, decision))
+            return _identified(scope, method, path, guard.access(principal, decision))
         return refusals.refused(decision, method, served(scope), principal)
+
+    def _guard(self, scope: Scope) -> Guard:
+        """The guard for what the app of the request serves."""
+        server = _server(scope)
+        families = AGENTS if server is None else server.registry.families
+        if families not in self._guards:
+            self._guards[families] = Guard(self._settings, families)
+        return self._guards[families]
 
     def _unproven(self, scope: Scope, error: TokenError) -> Refusal:
         """A 401, or a 429 after too many failures. Missing and expired tokens don't count as failures."""
@@ -126,18 +137,6 @@ class Gate(ABC):
         seconds = self._failures.wait(scope)
         self._failures.count(scope)
         return refusals.exhausted(error, seconds) if seconds else refusals.unauthorized(error)
-
-    def _compare(
-        self, scope: Scope, principal: Principal | None, method: str, path: str, given: Decision
-    ) -> None:
-        """Counts the request if the shadow map decides differently about an existing route."""
-        shadow = self._guard.shadow
-        if shadow is None:
-            return
-        scopes = None if principal is None else principal.scopes
-        other = shadow.judge(scopes, method, path)
-        if other.allowed is not given.allowed and (found := served(scope)).match is Match.FULL:
-            shadow.count(other, scopes or (), method, found.pattern)
 
     async def _known(self, scope: Scope) -> Principal:
         """The authenticated principal. TokenError, or AccessDeniedError for a cross-site request."""
@@ -168,6 +167,16 @@ class Gate(ABC):
         return principal
 
 
+def _compare(guard: Guard, scope: Scope, principal: Principal | None, method: str, given: Decision) -> None:
+    """Counts the request if the shadow map decides differently about an existing route."""
+    if guard.shadow is None:
+        return
+    scopes = None if principal is None else principal.scopes
+    other = guard.shadow.judge(scopes, method, path_of(scope))
+    if other.allowed is not given.allowed and (found := served(scope)).match is Match.FULL:
+        guard.shadow.count(other, scopes or (), method, found.pattern)
+
+
 def _identified(scope: Scope, method: str, path: str, access: Access) -> Access | Refusal:
     """The access; a refusal if the caller is anonymous and the route is about rows with owners."""
     if access.principal.user_id or explain(access, method, path).code != "no_identity":
@@ -178,9 +187,9 @@ def _identified(scope: Scope, method: str, path: str, access: Access) -> Access 
 
 
 def _server(scope: Scope) -> Server | None:
-    """The AgentOS of the app; None if it is another app."""
+    """The AgentOS of the request's app; None if it is another app."""
     app = app_of(scope)
-    return app.state.agentos if app is not None and "agentos" in app.state else None
+    return None if app is None else served_by(app)
 
 
 def _log(scope: Scope) -> AuditLog | None:

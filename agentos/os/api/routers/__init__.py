@@ -25,7 +25,7 @@ from agentos.os.registry import Registry, Server
 def routes_of(server: Server) -> list[APIRoute]:
     """The routes of one server, most used first, since routers search them in order."""
     routers: list[APIRouter] = [
-        *(router for kind in _kinds(server.registry) for router in routes_of_kind(kind, server.registry)),
+        *(router for kind in server.registry.kinds for router in routes_of_kind(kind, server.registry)),
         sessions.router,
         session_runs.router,
         memories.router,
@@ -35,11 +35,6 @@ def routes_of(server: Server) -> list[APIRoute]:
         service_accounts.router,
     ]
     return [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
-
-
-def _kinds(registry: Registry) -> list[Kind]:
-    """The registered kinds to serve, agents included."""
-    return list(dict.fromkeys(["agent", *(runnable.kind for runnable in registry)]))
 
 
 def routes_of_kind(kind: Kind, registry: Registry) -> list[APIRouter]:
