@@ -132,6 +132,10 @@ class Access:
         decision = self.policy.decide(self.principal.scopes, "GET", f"/{family}")
         return decision.ids if decision.allowed else frozenset()
 
+    def may_list_runs(self, family: str, id: str) -> bool:  # noqa: A002 - the wire's word
+        """Whether the caller may list the runs of one agent, or of another kind's runnable."""
+        return self.policy.decide(self.principal.scopes, "GET", f"/{family}/{id}/runs").allowed
+
     def no_identity(self) -> AccessDeniedError:
         """The error for an anonymous caller where rows have owners."""
         told = "Authenticated request is missing a user identity"

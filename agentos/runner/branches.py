@@ -63,7 +63,14 @@ def points(run: RunOutput) -> list[int]:
     return [number for number in numbers if _open_turn(run.messages[:number]) is None]
 
 
+def refuse_nested(run: RunOutput) -> None:
+    """ConflictError for a nested run, which can be changed only through its root."""
+    if run.root_run_id is not None:
+        raise ConflictError(f"The run is a part of run {run.root_run_id!r}: ask for that one.")
+
+
 def _check(run: RunOutput, wanted: Branch) -> None:
+    refuse_nested(run)
     if not (run.status.is_final or run.is_paused):
         raise ConflictError(f"The run is {run.status.value}: wait until it is over, or cancel it.")
     if not wanted.regenerate:

@@ -15,6 +15,7 @@ from agentos.run.owner import ANYONE, Owner, may_see
 from agentos.run.records import Json, RunOutput, RunStatus
 from agentos.run.request import RunRequest
 from agentos.runner.accept import Place, accept
+from agentos.runner.branches import refuse_nested
 from agentos.runner.continuation import Continuation, open_execution, reopen
 from agentos.runner.durable.work import Work
 from agentos.runner.events.reader import Batches
@@ -156,7 +157,7 @@ class RunService:
         ConflictError if it has finished, or is a nested run.
         """
         run = await self.find(runnable, run_id, session_id=session_id, owner=owner)
-        _refuse_nested(run)
+        refuse_nested(run)
         worker, here = self._worker(runnable), self.live.get(run_id)
         if worker is None:
             if here is None:
@@ -190,7 +191,7 @@ class RunService:
         It acts for its own user, even if an admin continues it. ApprovalPendingError while an approver's
         decision is missing: a client's decision doesn't replace it.
         """
-        _refuse_nested(run)
+        refuse_nested(run)
         worker = self._worker(runnable)
         if worker is None or not run.is_paused:
             raise ConflictError(f"The run is {run.status.value}, not PAUSED.")
@@ -258,11 +259,6 @@ class RunService:
         async with aclosing(follow(run, after)) as logged:
             async for batch in logged:
                 yield batch
-
-
-def _refuse_nested(run: RunOutput) -> None:
-    if run.root_run_id is not None:
-        raise ConflictError(f"The run is a part of run {run.root_run_id!r}: ask for that one.")
 
 
 def _owner_of(run: RunOutput) -> Owner:

@@ -4,8 +4,9 @@
 SELECT session_id FROM $sessions WHERE user_id = :user_id FOR UPDATE
 
 -- name: lock_runs_of_user
--- Their runs; those that are live, and the workflows that DBOS may have of durable ones.
-SELECT run_id, status IN ('PENDING', 'RUNNING') AS is_live, ARRAY(
+-- Their runs; those that are live, and the workflows that DBOS may have of durable ones. A nested run lives no
+-- longer than its root, whatever the row says that a connection cut off meanwhile has left behind.
+SELECT run_id, parent_run_id IS NULL AND status IN ('PENDING', 'RUNNING') AS is_live, ARRAY(
     SELECT run_id || ':' || number FROM generate_series(0, segment) AS number WHERE durable
 ) AS workflows
 FROM $runs

@@ -126,11 +126,15 @@ SELECT
 FROM run, session
 
 -- name: reopen_run
--- Continues a PAUSED run. Whoever has read it before somebody else continued it knows fewer messages. Runs that
--- wait for their turn may have been accepted during the pause, so it counts as awaited. `changes` are put over
--- the stored request; what they leave alone keeps its order.
+-- Continues a PAUSED run. Whoever has read it before somebody else continued it knows fewer messages, or other
+-- calls of nested runs that wait. Runs that wait for their turn may have been accepted during the pause, so it
+-- counts as awaited. `changes` are put over the stored request; what they leave alone keeps its order.
 WITH found AS (
-    SELECT run_id, status, json_array_length(messages) AS messages FROM $runs
+    SELECT run_id, status, json_array_length(messages) AS messages, ARRAY(
+        SELECT (call ->> 'member_run_id') || ' ' || (call #>> '{tool_execution,tool_call_id}')
+        FROM json_each(details -> 'child_requirements') AS child, json_array_elements(child.value) AS call
+    ) AS nested_calls
+    FROM $runs
     WHERE run_id = :run_id AND (:anyone OR user_id = :owner)
     FOR NO KEY UPDATE
 ), run AS (
@@ -153,7 +157,11 @@ WITH found AS (
         ),
         updated_at = now()
     FROM found
-    WHERE r.run_id = found.run_id AND found.status = 'PAUSED' AND found.messages = :messages
+    WHERE r.run_id = found.run_id
+        AND found.status = 'PAUSED'
+        AND found.messages = :messages
+        AND found.nested_calls @> :nested_calls
+        AND found.nested_calls <@ :nested_calls
     RETURNING r.status, r.segment
 )
 SELECT segment, (SELECT $queue FROM run WHERE status = 'PENDING') AS queue

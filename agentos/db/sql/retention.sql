@@ -1,13 +1,16 @@
 -- Deleting what is old.
 
 -- fragment: old_sessions
--- Sessions that haven't changed for `age`, without a run that is live or paused; NULL is no age at all. A session
--- hasn't been changed before it was created: the index on the one narrows down the other.
+-- Sessions that haven't changed for `age`, without a run that is live or paused; NULL is no age at all. Nested
+-- runs are no longer live than their root. A session hasn't been changed before it was created: the index on the
+-- one narrows down the other.
 SELECT session_id FROM $sessions AS s
 WHERE created_at < now() - CAST(:age AS interval) AND updated_at < now() - CAST(:age AS interval)
     AND NOT EXISTS (
         SELECT FROM $runs AS r
-        WHERE r.session_id = s.session_id AND r.status IN ('PENDING', 'RUNNING', 'PAUSED')
+        WHERE r.session_id = s.session_id
+            AND r.parent_run_id IS NULL
+            AND r.status IN ('PENDING', 'RUNNING', 'PAUSED')
     )
 
 -- fragment: inside_old

@@ -23,6 +23,7 @@ from agentos.kinds import Kind
 from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import Json, RunOutput, RunStatus
 from agentos.run.request import RunRequest
+from agentos.run.text import mended
 
 
 class WorkerStore(Store):
@@ -47,6 +48,7 @@ class WorkerStore(Store):
             changes=PAYLOAD,
             changed=TEXTS,
             messages=BigInteger,
+            nested_calls=TEXTS,
             recorded=Boolean,
         )
         self._cancel_run = self._statement("cancel_run")
@@ -165,10 +167,12 @@ class WorkerStore(Store):
         it isn't PAUSED, or was continued since `run` was read; NotFoundError("Run").
         """
         row = run_row(run)
+        nested = [each for known in run.child_requirements.values() for each in known]
         wanted = {
             "run_id": run.run_id,
             "details": row["details"],
             "messages": len(row["messages"]),
+            "nested_calls": [mended(f"{each.member_run_id} {each.id}") for each in nested],
             "changes": changes,
             "changed": list(changes),
             "worker_id": worker_id,

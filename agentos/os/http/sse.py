@@ -12,6 +12,7 @@ from pydantic_core import from_json
 from agentos.db.contracts.events import LoggedEvent
 from agentos.kinds import Kind
 from agentos.run.events import RunContent, RunError, RunPaused
+from agentos.run.records import RunOutput
 from agentos.run.wire import event_name, sse_frame
 from agentos.runner.service import EventSource
 
@@ -24,12 +25,12 @@ async def frames(
     source: EventSource,
     *,
     after: int = 0,
-    names: frozenset[str] | None = None,
+    answer_of: RunOutput | None = None,
     keep_alive: float = KEEP_ALIVE_SECONDS,
 ) -> AsyncGenerator[bytes]:
     """Server-sent events. Events that are ready at once are sent together; comments keep the stream alive.
 
-    `names` restricts it to events with these wire names, without those of nested runs.
+    `answer_of` restricts it to the answer of that run, without the events of its nested runs.
     """
     batches, now = source(after), asyncio.get_running_loop().time
     silent_until = now() + keep_alive
@@ -46,7 +47,7 @@ async def frames(
             except StopAsyncIteration:
                 return
             after = batch[-1].seq
-            shown = batch if names is None else [line for line in batch if _is_answer(line, names)]
+            shown = batch if answer_of is None else [line for line in batch if _is_answer(line, answer_of)]
             if shown:
                 yield "".join([sse_frame(line.name, line.text, line.seq) for line in shown]).encode()
                 silent_until = now() + keep_alive
@@ -54,12 +55,12 @@ async def frames(
         await batches.aclose()
 
 
-def _is_answer(line: LoggedEvent, names: frozenset[str]) -> bool:
-    return line.name in names and not from_json(line.text).get("nested_depth")
+def _is_answer(line: LoggedEvent, run: RunOutput) -> bool:
+    return line.name in _answer_names(run.kind) and from_json(line.text)["run_id"] == run.run_id
 
 
 @lru_cache
-def answer_names(kind: Kind) -> frozenset[str]:
+def _answer_names(kind: Kind) -> frozenset[str]:
     """The wire names of the events that remain with `stream_events=false`: the answer, or the error."""
     shown = RunContent(), RunPaused(), RunError(content="", error_type="")
     return frozenset(event_name(event, kind) for event in shown)

@@ -19,7 +19,7 @@ from starlette.types import Send
 from agentos.kinds import Kind, spelling
 from agentos.os.deps import owner_of, server_of
 from agentos.os.http.problem_route import ProblemRoute
-from agentos.os.http.sse import answer_names, frames
+from agentos.os.http.sse import frames
 from agentos.os.principal import access_of
 from agentos.os.registry import Served
 from agentos.run.records import RunOutput
@@ -89,23 +89,20 @@ class RunnableRef:
     def follow(self, request: Request, run: RunOutput, *, after: int, every_event: bool) -> EventStream:
         """The run's events after the given one."""
         source = server_of(request).runs.source_of(self.runnable(request), run)
-        return EventStream(frames(source, after=after, names=self._names(every_event)))
+        return EventStream(frames(source, after=after, answer_of=None if every_event else run))
 
     async def answer(
         self, request: Request, started: Started, *, stream: bool, every_event: bool, background: bool
     ) -> Response:
         """The response for a started or continued run: its events, its result, or that it is accepted."""
         if stream:
-            names = self._names(every_event)
-            return EventStream(frames(started.source, after=started.after, names=names))
+            answer_of = None if every_event else started.run
+            return EventStream(frames(started.source, after=started.after, answer_of=answer_of))
         if background:
             run = started.run
             told = {"run_id": run.run_id, "session_id": run.session_id, "status": run.status}
             return JSONResponse(told, 202)
         return whole(await server_of(request).runs.finished(self.runnable(request), started))
-
-    def _names(self, every_event: bool) -> frozenset[str] | None:
-        return None if every_event else answer_names(self.kind)
 
 
 def whole(run: RunOutput) -> Response:

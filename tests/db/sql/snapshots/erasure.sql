@@ -2,7 +2,7 @@
 SELECT session_id FROM ai.agentos_sessions WHERE user_id = :user_id FOR UPDATE
 
 -- lock_runs_of_user
-SELECT run_id, status IN ('PENDING', 'RUNNING') AS is_live, ARRAY(
+SELECT run_id, parent_run_id IS NULL AND status IN ('PENDING', 'RUNNING') AS is_live, ARRAY(
     SELECT run_id || ':' || number FROM generate_series(0, segment) AS number WHERE durable
 ) AS workflows
 FROM ai.agentos_runs

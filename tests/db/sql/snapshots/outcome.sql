@@ -161,7 +161,11 @@ FROM run, session
 
 -- reopen_run
 WITH found AS (
-    SELECT run_id, status, json_array_length(messages) AS messages FROM ai.agentos_runs
+    SELECT run_id, status, json_array_length(messages) AS messages, ARRAY(
+        SELECT (call ->> 'member_run_id') || ' ' || (call #>> '{tool_execution,tool_call_id}')
+        FROM json_each(details -> 'child_requirements') AS child, json_array_elements(child.value) AS call
+    ) AS nested_calls
+    FROM ai.agentos_runs
     WHERE run_id = :run_id AND (:anyone OR user_id = :owner)
     FOR NO KEY UPDATE
 ), run AS (
@@ -184,7 +188,11 @@ WITH found AS (
         ),
         updated_at = now()
     FROM found
-    WHERE r.run_id = found.run_id AND found.status = 'PAUSED' AND found.messages = :messages
+    WHERE r.run_id = found.run_id
+        AND found.status = 'PAUSED'
+        AND found.messages = :messages
+        AND found.nested_calls @> :nested_calls
+        AND found.nested_calls <@ :nested_calls
     RETURNING r.status, r.segment
 )
 SELECT segment, (SELECT pg_notify('ai.agentos_runs', '{"queue":[]}') FROM run WHERE status = 'PENDING') AS queue

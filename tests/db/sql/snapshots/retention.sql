@@ -3,7 +3,9 @@ WITH old AS (SELECT session_id FROM ai.agentos_sessions AS s
 WHERE created_at < now() - CAST(:age AS interval) AND updated_at < now() - CAST(:age AS interval)
     AND NOT EXISTS (
         SELECT FROM ai.agentos_runs AS r
-        WHERE r.session_id = s.session_id AND r.status IN ('PENDING', 'RUNNING', 'PAUSED')
+        WHERE r.session_id = s.session_id
+            AND r.parent_run_id IS NULL
+            AND r.status IN ('PENDING', 'RUNNING', 'PAUSED')
     )), inside AS (
     SELECT run_id, segment, durable FROM ai.agentos_runs WHERE session_id IN (SELECT session_id FROM old)
 ), counts AS (
@@ -24,7 +26,9 @@ WITH old AS (
 WHERE created_at < now() - CAST(:age AS interval) AND updated_at < now() - CAST(:age AS interval)
     AND NOT EXISTS (
         SELECT FROM ai.agentos_runs AS r
-        WHERE r.session_id = s.session_id AND r.status IN ('PENDING', 'RUNNING', 'PAUSED')
+        WHERE r.session_id = s.session_id
+            AND r.parent_run_id IS NULL
+            AND r.status IN ('PENDING', 'RUNNING', 'PAUSED')
     )
     ORDER BY created_at
     LIMIT :batch
@@ -62,7 +66,9 @@ WITH RECURSIVE logged AS (
 WHERE created_at < now() - CAST(:age AS interval) AND updated_at < now() - CAST(:age AS interval)
     AND NOT EXISTS (
         SELECT FROM ai.agentos_runs AS r
-        WHERE r.session_id = s.session_id AND r.status IN ('PENDING', 'RUNNING', 'PAUSED')
+        WHERE r.session_id = s.session_id
+            AND r.parent_run_id IS NULL
+            AND r.status IN ('PENDING', 'RUNNING', 'PAUSED')
     ))
 SELECT (SELECT max(run_id) FROM batch) AS last, (
     SELECT count(*) FROM ai.agentos_run_events

@@ -1,6 +1,7 @@
 """Runs within runs, and a kind of the tests' own, as clients see them."""
 
 import pytest
+from fastapi import FastAPI
 
 from agentos import kinds
 from agentos.errors import ConfigurationError
@@ -9,7 +10,7 @@ from agentos.os import AgentOS
 from agentos.run.events import RunContent
 from agentos.run.messages import ToolExecution
 from agentos.run.owner import ANYONE
-from tests.os.apps import ADMIN, Played, bearer, frames, secured, serving
+from tests.os.apps import ADMIN, Played, agent, bearer, frames, secured, serving
 from tests.runner.script import probe
 
 RUNS = "/probes/root/runs"
@@ -45,9 +46,17 @@ async def _ask_payers(context):
 LEAF, PAYER = probe("leaf", _say), probe("payer", _pay)
 
 
+async def _ask_itself(context):
+    yield RunContent(content="I think.")
+    if context.run.depth is None:
+        await context.child(served("thinker", _ask_itself), "deeper", name="deeper")
+    context.run.content = "thought"
+
+
 @pytest.fixture
 def app(db):
-    return secured(AgentOS(agents=[served("root", _ask_two), served("buyer", _ask_payers)], db=db).get_app())
+    plays = {"root": _ask_two, "buyer": _ask_payers, "thinker": _ask_itself}
+    return secured(AgentOS(agents=[served(name, play) for name, play in plays.items()], db=db).get_app())
 
 
 def served(called, play):
@@ -69,7 +78,11 @@ async def test_a_kind_of_ones_own_has_routes_scopes_and_fields(app):
     async with serving(app) as client:
         ann = probes("ann")
         listed = (await client.get("/probes", headers=ann)).json()
-        assert [(each["id"], each["name"]) for each in listed] == [("root", "Root"), ("buyer", "Buyer")]
+        assert [(each["id"], each["name"]) for each in listed] == [
+            ("root", "Root"),
+            ("buyer", "Buyer"),
+            ("thinker", "Thinker"),
+        ]
         run = (await asked(client, ann)).json()
         assert (run["probe_id"], run["status"], run["content"]) == ("root", "COMPLETED", "done")
         (session,) = (await client.get("/sessions?type=probe", headers=ann)).json()["data"]
@@ -97,6 +110,39 @@ async def test_a_kinds_scopes_are_its_own(app, scopes, status):
         body = {"message": "go", "stream": False}
         answer = await client.post(RUNS, json=body, headers=bearer("ann", *scopes))
         assert answer.status_code == status, answer.text
+
+
+@pytest.mark.parametrize("family", ["probes", "teams"])
+async def test_only_what_is_served_has_scopes_by_default(db, family):
+    base = FastAPI()
+
+    @base.get(f"/{family}")
+    async def everything():
+        return ["mine", "theirs"]
+
+    app = secured(AgentOS(agents=[agent()], db=db, base_app=base).get_app())
+    held = bearer("ann", f"{family}:mine:read", f"{family}:read")
+    async with serving(app) as client:
+        answer = await client.get(f"/{family}", headers=held)
+        assert (answer.status_code, answer.json()["code"]) == (403, "no_rule")
+        asked = {"method": "GET", "path": f"/{family}"}
+        told = (await client.get("/authz/explain", params=asked, headers=held)).json()
+        assert (told["allowed"], told["code"]) == (False, "no_rule")
+        assert (await client.get(f"/{family}", headers=bearer("root", ADMIN))).status_code == 200
+        assert (await client.get("/agents", headers=bearer("ann"))).status_code == 200
+
+
+async def test_a_users_own_route_takes_the_scope_that_the_map_gives_it(db):
+    base = FastAPI()
+
+    @base.get("/teams")
+    async def everything():
+        return ["mine", "theirs"]
+
+    app = AgentOS(agents=[agent()], db=db, base_app=base).get_app()
+    async with serving(secured(app, scope_mappings={"GET /teams": ["teams:read"]})) as client:
+        assert (await client.get("/teams", headers=bearer("ann", "teams:read"))).status_code == 200
+        assert (await client.get("/teams", headers=bearer("ann", "teams:run"))).status_code == 403
 
 
 async def test_an_unknown_kind_is_named_at_the_start(db):
@@ -194,3 +240,53 @@ async def test_a_nested_run_is_its_roots_affair(app, action):
             assert refused.status_code == status, refused.text
         cancelled = await client.post(f"/probes/buyer/runs/{run['run_id']}/cancel", headers=ann)
         assert cancelled.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("scopes", "shown"),
+    [
+        (["probes:read"], ["root", "leaf", "leaf"]),
+        (["probes:root:read", "probes:leaf:read"], ["root", "leaf", "leaf"]),
+        ([ADMIN], ["root", "leaf", "leaf"]),
+        (["probes:root:read"], ["root"]),
+        (["probes:root:read", "probes:buyer:read"], ["root"]),
+    ],
+)
+async def test_a_listing_has_nested_runs_of_what_the_caller_may_read(app, scopes, shown):
+    async with serving(app) as client:
+        await asked(client, probes("ann"))
+        found = await client.get(f"{RUNS}?session_id=s1&nested=true", headers=bearer("ann", *scopes))
+        assert [each["probe_id"] for each in found.json()] == shown
+
+
+@pytest.mark.parametrize(
+    "fields", [{"regenerate": True}, {"fork": True, "input": "again"}, {"input": "again"}]
+)
+async def test_nothing_branches_off_from_within_a_run(app, fields):
+    async with serving(app) as client:
+        ann, body = probes("ann"), {"stream": False, **fields}
+        root = (await asked(client, ann, "/probes/thinker/runs")).json()["run_id"]
+        of_session = "/sessions/s1/runs?nested=true"
+        before = (await client.get(of_session, headers=ann)).json()
+        nested = before[1]["run_id"]
+        refused = await client.post(f"/probes/thinker/runs/{nested}/continue", json=body, headers=ann)
+        assert (refused.status_code, root in refused.text) == (409, True), refused.text
+        assert (await client.get(of_session, headers=ann)).json() == before
+        of_root = await client.post(f"/probes/thinker/runs/{root}/continue", json=body, headers=ann)
+        assert of_root.status_code == 200, of_root.text
+
+
+@pytest.mark.parametrize("place", ["events", "resume"])
+async def test_without_events_the_stream_of_a_nested_run_is_its_own_answer(app, place):
+    async with serving(app) as client:
+        ann = probes("ann")
+        await asked(client, ann, "/probes/thinker/runs", stream=True)
+        root, nested = (await client.get("/sessions/s1/runs?nested=true", headers=ann)).json()
+        for run in (root, nested):
+            url = f"/probes/thinker/runs/{run['run_id']}/{place}"
+            if place == "events":
+                shown = await client.get(f"{url}?stream_events=false", headers=ann)
+            else:
+                shown = await client.post(url, json={"stream_events": False}, headers=ann)
+            told = [(frame.data["run_id"], frame.data["content"]) for frame in frames(shown.text)]
+            assert told == [(run["run_id"], "I think.")]
