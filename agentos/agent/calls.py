@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, count
 from time import time
 from uuid import uuid4
 
@@ -32,6 +33,22 @@ def last_calls(run: RunOutput) -> Sequence[ToolCall]:
     """The calls that the model requested in its last turn."""
     spoken = (message for message in reversed(run.messages) if message.role == "assistant")
     return next((message.tool_calls or () for message in spoken), ())
+
+
+def distinct(calls: Sequence[ToolCall], said: Sequence[Message]) -> list[ToolCall]:
+    """The calls, each with an id that no other call of the run has; the same on every execution.
+
+    Some models count their calls from 1 in every turn, or give several the same id. A decision names a call
+    by its id, and must never apply to another one.
+    """
+    taken = {call.id for message in said for call in message.tool_calls or ()}
+    renamed: list[ToolCall] = []
+    for call in calls:
+        ids = chain([call.id], (f"{call.id}-{number}" for number in count(2)))
+        own = next(id_ for id_ in ids if id_ not in taken)
+        taken.add(own)
+        renamed.append(call if own == call.id else call.model_copy(update={"id": own}))
+    return renamed
 
 
 def open_calls(run: RunOutput) -> Mapping[int, ToolCall]:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from agentos.agent.calls import TurnCalls, last_calls, open_calls, turns
+from agentos.agent.calls import TurnCalls, distinct, last_calls, open_calls, turns
 from agentos.errors import AgentOSError, ModelError
 from agentos.models.base import Model, ModelDelta, ModelRequest, ModelResponse, ResponseFormat
 from agentos.run.events import (
@@ -173,7 +173,7 @@ class Loop:
                 role="assistant",
                 content=response.content,
                 reasoning_content=response.reasoning_content,
-                tool_calls=list(response.tool_calls) or None,
+                tool_calls=distinct(response.tool_calls, run.messages) or None,
                 provider_data=dict(response.provider_data) if response.provider_data else None,
                 metrics=response.metrics,
             )
