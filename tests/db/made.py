@@ -12,6 +12,11 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 UNSTORABLE = {"NUL": "a\0b", "lone surrogate": "a\ud800b", "10 MB": "x" * 10_000_000}
 """Ids that no row can have."""
+WAITING = """
+SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE NOT granted AND datname = current_database()
+"""
+"""How many statements of this database wait for a lock. Tests of other workers use the same server."""
 
 
 def a_session(session_id=None, *, user_id="alice", minutes=0, **fields) -> Session:

@@ -11,10 +11,14 @@ from agentos.db.connection.caller import NOBODY, Caller, CallersConnection
 from agentos.db.schema.row_security import ROLE
 from agentos.run.owner import ANYONE
 from tests.conftest import administering
-from tests.db.made import a_session
+from tests.db.made import WAITING, a_session
 from tests.db.wire import counting
 
 ALICE = Caller("alice")
+HELD = """
+SELECT count(*) FROM pg_locks
+WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 WHO = """
 SELECT current_user::text, current_setting('agentos.owner', true), current_setting('agentos.anyone', true)
 """
@@ -51,12 +55,11 @@ async def test_a_statement_sees_what_was_done_before_its_locks_were_had(database
             await holder.execute("SELECT pg_advisory_xact_lock(-7)")
             locking = Caller(locks=[4, -7, 4])
             looking = asyncio.create_task(row(two, "SELECT number FROM public.numbers", whose=locking))
-            waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-            while await row(one, waiting) == (0,):
+            while await row(one, WAITING) == (0,):
                 await asyncio.sleep(0)
             await holder.execute("INSERT INTO public.numbers VALUES (1)")
         assert await looking == (1,)
-        assert await row(two, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == (0,)
+        assert await row(two, HELD) == (0,)
 
 
 async def test_a_look_sees_everybodys_rows_and_what_follows_only_the_callers(database, db):

@@ -11,7 +11,7 @@ from agentos.db.contracts.workers import Assignment, Limits
 from agentos.errors import RunLostError
 from agentos.run.owner import ANYONE
 from agentos.run.records import RunStatus
-from tests.db.made import a_run, accepted, finished
+from tests.db.made import WAITING, a_run, accepted, finished
 
 WEB = [("agent", "web")]
 EVERY = [*WEB, ("agent", "news"), ("team", "web")]
@@ -184,7 +184,7 @@ async def test_an_executor_that_beats_again_in_time_keeps_its_runs(db, database)
     with psycopg.connect(database.replace("+psycopg", "")) as beating:
         beating.execute("UPDATE ai.agentos_executors SET beat_at = now()")
         adoption = asyncio.create_task(db.adopt_runs("new", dead_after=60, runnables=WEB, held=[]))
-        while beating.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() == (0,):
+        while beating.execute(WAITING).fetchone() == (0,):
             await asyncio.sleep(0)
     assert await adoption == []
     await finished(db, run, worker_id="slow")
@@ -213,7 +213,7 @@ async def test_taking_over_waits_for_lines_that_are_being_written(db, database):
     with psycopg.connect(database.replace("+psycopg", "")) as writing:
         writing.execute("SELECT FROM ai.agentos_runs FOR SHARE")
         taking = asyncio.create_task(db.take_run(run.run_id, worker_id="new", segment=0))
-        while writing.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() == (0,):
+        while writing.execute(WAITING).fetchone() == (0,):
             await asyncio.sleep(0)
         assert not taking.done()
     assert (await taking).run_id == run.run_id

@@ -16,7 +16,7 @@ from agentos.errors import ConflictError, InvalidInputError
 from agentos.run.records import RunStatus
 from tests.conftest import administering
 from tests.db.aged import DAY, TABLES, a_conversation, age, left
-from tests.db.made import UNSTORABLE, a_memory
+from tests.db.made import UNSTORABLE, WAITING, a_memory, a_run, accepted, finished
 
 
 async def test_old_sessions_go_with_all_that_is_in_them(db, database):
@@ -167,3 +167,37 @@ async def test_a_user_that_cannot_be_is_refused(db):
     for bad in (*UNSTORABLE.values(), ""):
         with pytest.raises(InvalidInputError):
             await db.delete_user(bad)
+
+
+async def test_a_nested_run_that_was_written_too_late_holds_nothing_up(db, database):
+    """Its statement waits in the database while its process gives up, and the root ends."""
+    root = await a_conversation(db, "chat", status=RunStatus.RUNNING)
+    late = a_run("chat", run_id="late", parent_run_id=root.run_id)
+    with administering(database) as other:
+        other.execute(
+            "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS "
+            "'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END'"
+        )
+        other.execute(
+            "CREATE TRIGGER late BEFORE INSERT ON ai.agentos_runs FOR EACH ROW EXECUTE FUNCTION wait()"
+        )
+        with other.transaction():
+            other.execute("SELECT pg_advisory_xact_lock(1)")
+            begun = asyncio.create_task(accepted(db, late))
+            while other.execute(WAITING).fetchone() == (0,):
+                await asyncio.sleep(0)
+            await finished(db, root)
+        await begun
+    assert (await db.get_run("late", owner="alice")).status is RunStatus.RUNNING
+    age(database, "chat", 2)
+    assert (await db.prune(older_than=DAY, dry_run=True)).runs == 2
+    assert (await db.delete_user("alice")).counts["runs"] == 2
+
+
+async def test_a_nested_run_is_as_live_as_its_root(db, database):
+    root = await a_conversation(db, "chat", status=RunStatus.RUNNING)
+    await accepted(db, a_run("chat", parent_run_id=root.run_id))
+    age(database, "chat", 2)
+    assert (await db.prune(older_than=DAY)).runs == 0
+    with pytest.raises(ConflictError, match="1 of the user's runs"):
+        await db.delete_user("alice")

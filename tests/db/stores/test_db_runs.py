@@ -12,7 +12,7 @@ from agentos.errors import NotFoundError
 from agentos.run.messages import Message, Metrics, ToolExecution
 from agentos.run.owner import ANYONE
 from agentos.run.records import RunStatus
-from tests.db.made import UNSTORABLE, a_finished_run, a_run, accepted, finished
+from tests.db.made import UNSTORABLE, WAITING, a_finished_run, a_run, accepted, finished
 from tests.db.wire import counting
 
 
@@ -124,7 +124,7 @@ async def test_ending_waits_for_the_session_before_it_takes_the_run(db, database
     with psycopg.connect(database.replace("+psycopg", "")) as deleting:
         deleting.execute("SELECT FROM ai.agentos_sessions FOR UPDATE")
         ending = asyncio.create_task(finished(db, run))
-        while deleting.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() == (0,):
+        while deleting.execute(WAITING).fetchone() == (0,):
             await asyncio.sleep(0)
         deleting.execute("SELECT FROM ai.agentos_runs FOR UPDATE NOWAIT")
     await ending
