@@ -13,6 +13,8 @@ from typing import Literal
 
 from agentos.kinds import Kind
 
+BEAT_SECONDS = 5.0
+"""How often a worker reports that it is alive."""
 Cancelling = Literal["cancel", "rollback"]
 """How to end a run: as CANCELLED, or by deleting it."""
 

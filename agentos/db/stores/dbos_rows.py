@@ -1,9 +1,9 @@
-"""What DBOS, which records durable runs, keeps of those that are deleted: rows in the schema `dbos`.
+"""Deletes what DBOS recorded of runs: rows in the schema `dbos`.
 
-DBOS's public calls delete in transactions of their own, and in a process that has DBOS. Here the rows go in
-one transaction with the runs they are of, so that a user's data is deleted wholly or not at all, from the
-command line as well. They are made by the role that logs in, hence deleted as that role. A segment of a run
-is one workflow, `run_id:segment`. Whatever else is to be forgotten is left to `runner.durable`.
+DBOS's public calls delete in their own transactions, and only in a process that runs DBOS. Here the rows are
+deleted in one transaction with their runs, so that a user's data is deleted completely or not at all, also
+from the command line. The login role created them and deletes them. A segment of a run is one workflow,
+`run_id:segment`. All other deletions in that schema are in `runner.durable`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from agentos.db.connection.transaction import Transaction
 from agentos.db.schema.columns import TEXTS
 from agentos.errors import ConfigurationError
 
-# Not all refer to the last one, which takes the rest along.
+# Not all of them reference the last one, whose deletion cascades.
 _TABLES: Final = ("workflow_input", "workflow_output", "operation_outputs", "workflow_status")
 _IDS: Final = bindparam("ids", type_=TEXTS)
 
@@ -36,9 +36,9 @@ SELECT count(*) AS total FROM dbos.workflow_status WHERE workflow_uuid = ANY(:id
 
 
 async def forget(transaction: Transaction, workflow_ids: Sequence[str]) -> int:
-    """Deletes what is recorded of these; how many of them were known.
+    """Deletes the records of these workflows and returns how many existed.
 
-    ConfigurationError if the role that logs in may not: what is to be deleted must not be left.
+    ConfigurationError if the login role lacks the privilege, so that nothing is left behind silently.
     """
     if not workflow_ids:
         return 0
@@ -53,7 +53,7 @@ async def forget(transaction: Transaction, workflow_ids: Sequence[str]) -> int:
 
 
 async def count(transaction: Transaction, workflow_ids: Sequence[str]) -> int:
-    """How many of these `forget` would delete."""
+    """The number of workflows that `forget` would delete."""
     if not workflow_ids:
         return 0
     async with transaction.as_login():
@@ -64,7 +64,7 @@ async def count(transaction: Transaction, workflow_ids: Sequence[str]) -> int:
 
 
 async def _found(transaction: Transaction) -> dict[str, bool]:
-    """The tables that are there, in the order to delete in, and whether that is permitted."""
+    """The existing tables in order of deletion, and whether deleting from each is permitted."""
     rows = await transaction.execute(_FOUND, {"tables": list(_TABLES)})
     permitted = {row["name"]: bool(row["permitted"]) for row in rows}
     return {name: permitted[name] for name in _TABLES if name in permitted}

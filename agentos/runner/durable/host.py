@@ -1,9 +1,9 @@
-"""Where DBOS lives: in a thread with a loop of its own, so that it never holds up the server's.
+"""DBOS in a thread with its own event loop, so that it never blocks the server's.
 
-A segment of a durable run is a workflow here, which only waits for the task that executes the segment in the
-server's loop. A workflow that is taken up again goes through a queue that nobody but the process that asked
-for it listens to, so that a run is never begun by a process that doesn't hold it. An entry of a `WorkQueue`
-is a workflow without steps, which any process that listens may execute.
+A segment of a durable run is a workflow, which only waits for the task that executes the segment in the
+server's loop. A workflow is resumed through a queue that only the requesting process listens to, so that no
+other process starts the run. An entry of a `WorkQueue` is a workflow without steps, which any process that
+listens to the queue may execute.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ from agentos.runner.durable.steps import StepRecord
 T = TypeVar("T")
 
 Enter = Callable[[str, int, Mapping[str, StepRecord]], Future[bool]]
-"""Has a segment executed with what was recorded of it before; whether it is over, and not just left."""
+"""Executes a segment with its earlier records. False if it was left unfinished."""
 
 VERSION = "agentos-1"
-"""Of what is recorded: a process takes up only what was recorded under its own."""
+"""Version of the records. A process resumes only workflows of its own version."""
 SEGMENT, WORK = "agentos_segment", "agentos_work"
-"""What DBOS calls the workflows of runs and of queued work."""
+"""Names of the workflows of runs and of queued work in DBOS."""
 CONNECTIONS = 6
-"""How many DBOS may hold to Postgres, besides the server's own."""
+"""DBOS's connections to Postgres, in addition to the server's own."""
 QUEUE_SECONDS = 0.25
-"""How often the queue of resumed runs is polled, which exists in a process that has resumed one."""
+"""How often the queue of resumed runs is polled. Only processes that have resumed a run have one."""
 WORK_SECONDS = 1.0
 """How often each queue of work is polled."""
 ENDED_AGE = timedelta(hours=1)
-"""After so long what has ended is deleted by any process, if the one that ended it died before it did."""
+"""Age at which any process deletes ended workflows, whose own process died before deleting them."""
 ENDED_MOST = 200
-"""How many workflows are deleted at once."""
+"""Workflows deleted per call."""
 CLOSE_SECONDS = 5.0
-"""How long what is ending already may take to be written."""
+"""How long the writes of ending workflows may take at shutdown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class WorkQueue:
 
     name: str
     enter: Callable[[Json], Future[bool]]
-    """Has an entry executed; whether it is over, and not just left."""
+    """Executes an entry. False if it was left unfinished."""
     per_process: int | None = None
 
 
@@ -74,7 +74,7 @@ class Host:
     def __init__(self, url: str, worker_id: str, queues: Sequence[WorkQueue]) -> None:
         self.writers = Writers()
         self.resuming: dict[str, Enter] = {}
-        """Whose the workflows in the queue of resumed runs are."""
+        """By workflow id, what executes the workflows in the queue of resumed runs."""
         self.queues = {queue.name: queue for queue in queues}
         self._url = url
         self._worker_id = worker_id
@@ -90,9 +90,9 @@ class Host:
 
     @classmethod
     def enter(cls, url: str, worker_id: str, queues: Sequence[WorkQueue] = ()) -> Host:
-        """The process's host, made by the first guest; blocks while the last one is leaving.
+        """The process's host, created for its first user. Blocks while the last user is leaving.
 
-        DBOS must know its queues before it is launched, so only the first guest may bring some.
+        DBOS must know its queues before it is launched, so only the first user may add some.
         """
         with cls._lock:
             host = cls._present
@@ -117,7 +117,7 @@ class Host:
         return cls._present
 
     def leave(self) -> None:
-        """Ends DBOS if nobody else is here; blocks meanwhile."""
+        """Ends DBOS for its last user, and blocks until then."""
         with self._lock:
             self._guests -= 1
             if self._guests == 0:
@@ -126,12 +126,12 @@ class Host:
                 Host._present = None
 
     async def call(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Has `work` done here. Within a workflow's context, DBOS would take it for a step of that one."""
+        """Runs `work` in this loop, outside of any workflow's context, where it would count as a step."""
         done = Context().run(asyncio.run_coroutine_threadsafe, work(), self._loop)
         return await asyncio.wrap_future(done)
 
     async def start(self, enter: Enter, run_id: str, segment: int) -> None:
-        """Begins a workflow; ConflictError if there is one already."""
+        """Starts a workflow; ConflictError if it exists."""
         _starting.set(enter)
         try:
             with SetWorkflowID(_id(run_id, segment), workflow_id_reuse_policy="reject"):
@@ -140,7 +140,7 @@ class Host:
             raise ConflictError(f"Run {run_id!r} executes already, or is to be resumed.") from None
 
     async def resume(self, enter: Enter, run_id: str, segment: int) -> bool:
-        """Puts a workflow into this process's queue; False if there is none that isn't finished."""
+        """Puts a workflow into this process's queue. False if there is no unfinished one."""
         workflow_id = _id(run_id, segment)
         status = await DBOS.get_workflow_status_async(workflow_id)
         if status is None:
@@ -160,7 +160,7 @@ class Host:
         return True
 
     async def enqueue(self, queue: str, entry_id: str, argument: Json, delay: float) -> bool:
-        """Puts an entry into a queue of work; False if one with that id waits or executes already."""
+        """Queues an entry of work. False if one with that id is queued or executes already."""
         try:
             with (
                 SetWorkflowID(f"{queue}/{entry_id}", workflow_id_reuse_policy="reject"),
@@ -172,11 +172,11 @@ class Host:
         return True
 
     async def executors(self) -> set[str]:
-        """The processes that execute entries of this one's queues, or did until they died."""
+        """Ids of the workers that execute entries of these queues, dead ones included."""
         return {each.executor_id for each in await self._executing() if each.executor_id is not None}
 
     async def resume_work(self, executors: Sequence[str]) -> int:
-        """Puts what these processes were executing back into its queues; how many entries."""
+        """Queues the entries that these workers were executing again, and returns their number."""
         left: defaultdict[str, list[str]] = defaultdict(list)
         for each in await self._executing(executors):
             if each.queue_name is not None:
@@ -196,7 +196,7 @@ class Host:
         )
 
     async def forget_ended(self) -> int:
-        """Deletes up to `ENDED_MOST` workflows that ended at least `ENDED_AGE` ago; how many."""
+        """Deletes up to `ENDED_MOST` workflows older than `ENDED_AGE`, and returns their number."""
         ended = await DBOS.list_workflows_async(
             name=[SEGMENT, WORK],
             app_version=VERSION,
@@ -211,7 +211,7 @@ class Host:
         return len(ended)
 
     def forget(self, workflow_id: str) -> None:
-        """Deletes the workflow that this is called in, once DBOS has written that it is finished."""
+        """Deletes the current workflow, once DBOS has recorded its end."""
         task = asyncio.current_task()
         assert task is not None, "a workflow is a task"
 
@@ -263,12 +263,12 @@ class Host:
 
 
 _starting: ContextVar[Enter | None] = ContextVar("agentos_starting", default=None)
-"""Who executes the workflow that is being started; nobody yet where one is taken up again."""
+"""What executes the workflow that is being started; None for a resumed one."""
 
 
 @DBOS.workflow(name=SEGMENT, max_recovery_attempts=None)
 async def _workflow(run_id: str, segment: int) -> None:
-    """Waits for a segment. Of a cancelled workflow DBOS writes nothing, so it can be resumed."""
+    """Waits for a segment. DBOS records nothing of a cancelled workflow, so it can be resumed."""
     workflow_id = _id(run_id, segment)
     host, enter = Host.present(), _starting.get()
     recorded: Mapping[str, StepRecord] = {}
@@ -287,7 +287,7 @@ async def _workflow(run_id: str, segment: int) -> None:
 
 @DBOS.workflow(name=WORK, max_recovery_attempts=None)
 async def _work(queue: str, argument: Json) -> None:
-    """Waits for an entry of a queue of work, which is taken up again where this is cancelled."""
+    """Waits for an entry of work. If this is cancelled, the entry can be resumed."""
     host, workflow_id = Host.present(), DBOS.workflow_id
     entered = host.queues.get(queue) if host is not None else None
     if host is None or entered is None or workflow_id is None:
@@ -302,7 +302,7 @@ def _id(run_id: str, segment: int) -> str:
 
 
 class _Json(Serializer):
-    """How everything in the schema is written: of an exception, whose text may be anybody's, the class."""
+    """The serialization of the schema. Of an exception only the class is stored, not its text."""
 
     def serialize(self, data: Any) -> str:
         return json_of({"exception": type(data).__name__} if isinstance(data, BaseException) else data)
@@ -349,11 +349,11 @@ def _tame_log() -> None:
 
 
 _ORDINARY = ("Asyncio task cancelled", "DBOS failed to launch", "Could not connect to postgres database")
-"""Beginnings of what DBOS says when a segment is handed over, and of what the caller is told anyway."""
+"""Prefixes of log messages about handed-over segments, and about errors that the caller gets anyway."""
 
 
 def _presentable(record: logging.LogRecord) -> bool:
-    """Leaves out what isn't news, and of errors the traceback and the SQL."""
+    """Drops expected messages, and the traceback and SQL of errors."""
     text = record.getMessage()
     record.msg, record.args, record.exc_info = text.partition("\n")[0].partition("[SQL")[0], (), None
     return not text.startswith(_ORDINARY)

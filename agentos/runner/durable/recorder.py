@@ -1,4 +1,4 @@
-"""Steps as DBOS records them: each in a thread, since DBOS's calls block."""
+"""Records steps with DBOS, in threads, since its calls block."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from agentos.tasks import to_the_end
 T = TypeVar("T")
 
 WRITERS = 4
-"""How many steps a process records at once."""
+"""Steps that a process records concurrently."""
 
 _LOST = (
     dbos_errors.DBOSWorkflowConflictIDError,
     dbos_errors.DBOSUnexpectedStepError,
     dbos_errors.DBOSStepNondeterminismError,
 )
-"""What DBOS says of a step if another execution has the workflow, or recorded something in its place."""
+"""DBOS's errors if another execution has the workflow, or recorded something else for the step."""
 _ELSEWHERE = "Another process executes the run now."
 
 
 class Recorder:
-    """`steps.Recorder` of one workflow, in whose context it is used."""
+    """`steps.Recorder` of one workflow. Used in the context of that workflow."""
 
     def __init__(self, writers: Writers, recorded: Mapping[str, StepRecord]) -> None:
         self.recorded = recorded
         self._writers = writers
 
     async def record(self, name: str, record: StepRecord) -> None:
-        """See `steps.Recorder`; if the process ends before it is written, CancelledError."""
+        """See `steps.Recorder`. CancelledError if the process ends before the record is written."""
         step, plain = DBOS.reserve_step(), record.plain()
-        # DBOS finds its workflow in the context, which is copied since no two threads can be in the same.
+        # DBOS finds its workflow in the context. It is copied, since two threads can't enter the same one.
         context = copy_context()
 
         def write() -> Json:
@@ -51,7 +51,7 @@ class Recorder:
 
         try:
             kept = await to_the_end(_awaited(self._writers.submit(lambda: context.run(write))))
-        except (*_LOST, AssertionError):  # AssertionError: finished there, and deleted
+        except (*_LOST, AssertionError):  # AssertionError: finished elsewhere, and deleted
             raise RunLostError(_ELSEWHERE) from None
         except dbos_errors.DBOSWorkflowCancelledError:
             raise AgentOSError("The run's workflow was cancelled in DBOS.") from None
@@ -62,8 +62,8 @@ class Recorder:
 class Writers:
     """Threads that record steps.
 
-    While the database is away DBOS repeats a record without end. That mustn't hold up the end of the process,
-    as the threads of an executor would.
+    DBOS retries without limit while the database is unavailable. Daemon threads don't keep the process from
+    exiting then; those of an executor would.
     """
 
     def __init__(self) -> None:
@@ -73,13 +73,13 @@ class Writers:
             Thread(target=self._write, name="agentos-durable-writer", daemon=True).start()
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
-        """Has `work` done by a thread; the future is cancelled if it isn't done by the time of `close`."""
+        """Runs `work` in a thread. The future is cancelled if it isn't done when `close` is called."""
         written: Future[T] = Future()
         self._unwritten.add(written)
         written.add_done_callback(self._unwritten.discard)
 
         def write() -> None:
-            with suppress(InvalidStateError):  # it was given up
+            with suppress(InvalidStateError):  # it was cancelled
                 try:
                     written.set_result(work())
                 except BaseException as error:  # noqa: BLE001 - whoever waits gets it
@@ -89,7 +89,7 @@ class Writers:
         return written
 
     def close(self) -> None:
-        """Gives up what isn't written yet, and ends each thread once its work ends."""
+        """Cancels what isn't written yet, and ends each thread after its current work."""
         for _ in range(WRITERS):
             self._waiting.put(None)
         for written in list(self._unwritten):

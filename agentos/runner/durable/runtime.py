@@ -1,8 +1,7 @@
-"""Durable runs: segments that DBOS keeps the steps of, so that another process can go on with them.
+"""Durable runs, whose steps DBOS records so that another process can continue them, and queued `Work`.
 
-Beside them `Work`, entries of queues. What is finished is forgotten: only live runs and entries are in the
-schema `dbos`. Importing this module imports DBOS,
-which takes a moment: import it where durable runs are served.
+Finished workflows are deleted at once, so the schema `dbos` holds only live runs and entries. Importing this
+module imports DBOS, which is slow: import it only where durable runs or works are served.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ from agentos.runner.durable.steps import StepRecord, recording
 from agentos.runner.durable.work import Work
 
 CANCEL_SECONDS = 5.0
-"""How long segments that are cancelled for a hand-over may take to give up."""
-_MEND = (
+"""How long segments may take to stop when they are cancelled for a hand-over."""
+_GRANT = (
     "Durable runs keep their steps in the schema 'dbos', which the role of db_url may not make or use: "
     "GRANT CREATE ON DATABASE to it, or make it the owner of that schema."
 )
@@ -36,11 +35,11 @@ logger = logging.getLogger(__name__)
 
 
 class DurableRuntime:
-    """DBOS in this process, for one user of it: executes segments of runs and keeps their steps, and `works`.
+    """DBOS as one worker uses it: executes segments of runs, records their steps, and executes `works`.
 
-    `execute(run_id, segment)` is called in the loop that launched the runtime, in a task of its own. Once it
-    returns the segment is over and forgotten. Whatever it raises, CancelledError too, leaves the segment as
-    it is, to be resumed here or elsewhere; errors other than RunLostError are logged.
+    `execute(run_id, segment)` is called in the loop that launched the runtime, in its own task. When it
+    returns, the segment is finished and deleted. If it raises, CancelledError included, the segment is kept
+    and can be resumed by any process; errors other than RunLostError are logged.
     """
 
     def __init__(self, execute: Callable[[str, int], Awaitable[None]]) -> None:
@@ -59,59 +58,61 @@ class DurableRuntime:
         execute: Callable[[str, int], Awaitable[None]],
         works: Sequence[Work] = (),
     ) -> DurableRuntime:
-        """Starts DBOS, or joins it where the process has it already for the same database.
+        """Starts DBOS, or joins the process's instance if that uses the same database.
 
-        ConfigurationError if it has it for another one, or may not make the schema, or has it already and
-        there are `works`; DatabaseUnavailableError.
+        ConfigurationError if that uses another database, if it runs already and there are `works`, or if the
+        role may not create the schema. DatabaseUnavailableError.
         """
         parsed = parse_url(url)
         runtime = cls(execute)
-        queues = [WorkQueue(each.queue, partial(runtime._enter, each), each.per_process) for each in works]
+        queues = [
+            WorkQueue(each.queue, partial(runtime._execute_entry, each), each.per_process) for each in works
+        ]
         runtime._host = await asyncio.to_thread(Host.enter, url, worker_id, queues)
         async with AsyncExitStack() as unless_started:
             unless_started.push_async_callback(runtime.close)
-            with answering(parsed), permitted(_MEND):
+            with answering(parsed), permitted(_GRANT):
                 await asyncio.wrap_future(runtime._host.started)
             unless_started.pop_all()
         return runtime
 
     async def start(self, run_id: str, segment: int) -> None:
-        """Begins a segment here; returns once DBOS knows it. ConflictError if it knew it before."""
-        await self._host.call(partial(self._host.start, self.enter, run_id, segment))
+        """Starts a segment here; returns once DBOS has recorded it. ConflictError if it had before."""
+        await self._host.call(partial(self._host.start, self.execute_segment, run_id, segment))
 
     async def resume(self, run_id: str, segment: int) -> bool:
-        """Takes up, here and within some two seconds, a segment whose process died or left it.
+        """Resumes a segment here, within about two seconds, whose process died or left it.
 
-        Whoever still executes it can record nothing more: RunLostError there. False if DBOS has nothing of
-        it, so that `start` is the way.
+        A process that still executes it can record no more steps: RunLostError there. False if DBOS doesn't
+        know the segment: call `start` instead.
         """
-        return await self._host.call(partial(self._host.resume, self.enter, run_id, segment))
+        return await self._host.call(partial(self._host.resume, self.execute_segment, run_id, segment))
 
     async def enqueue(self, work: Work, entry_id: str, argument: Json, *, delay: float = 0) -> bool:
-        """Puts an entry into a queue, to be executed in `delay` seconds, up to three more, or later.
+        """Queues an entry, to be executed after `delay` seconds; polling adds up to three.
 
-        False if an entry with that id waits or executes already; what has ended is forgotten.
+        False if an entry with that id is queued or executes already; finished entries are deleted.
         """
         return await self._host.call(partial(self._host.enqueue, work.queue, entry_id, argument, delay))
 
     async def executors(self) -> set[str]:
-        """The ids of the workers that execute entries of our queues, or did until they died."""
+        """Ids of the workers that execute entries of our queues, dead ones included."""
         return await self._host.call(self._host.executors)
 
     async def resume_work(self, executors: Sequence[str]) -> int:
-        """Has what these workers were executing executed again, by any process; how many entries.
+        """Queues the entries that these workers were executing again, and returns their number.
 
-        Such a worker that still lives can end none of them any more.
+        If such a worker is still alive, it can't finish them any more.
         """
         return await self._host.call(partial(self._host.resume_work, executors))
 
     async def forget_ended(self) -> None:
-        """Deletes what ended an hour ago or more; a process that ended it died before it could."""
+        """Deletes workflows that ended an hour ago or more, whose process died before deleting them."""
         while await self._host.call(self._host.forget_ended) == ENDED_MOST:
             pass
 
     async def close(self) -> None:
-        """Cancels what still executes, which stays to be resumed, and gives back threads and connections."""
+        """Cancels what still executes, which can be resumed, and releases threads and connections."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -121,8 +122,8 @@ class DurableRuntime:
             await asyncio.wait(self._tasks, timeout=CANCEL_SECONDS)
         await asyncio.to_thread(self._host.leave)
 
-    def enter(self, run_id: str, segment: int, recorded: Mapping[str, StepRecord]) -> Future[bool]:
-        """Has the segment executed, in the caller's context, and says in the end whether it is over."""
+    def execute_segment(self, run_id: str, segment: int, recorded: Mapping[str, StepRecord]) -> Future[bool]:
+        """Executes the segment in the caller's context. The future says whether it is finished."""
 
         async def execute() -> None:
             recording.set(Recorder(self._host.writers, recorded))
@@ -136,7 +137,7 @@ class DurableRuntime:
 
         return self._begin(execute, is_over, name=f"run {run_id}", context=copy_context())
 
-    def _enter(self, work: Work, argument: Json) -> Future[bool]:
+    def _execute_entry(self, work: Work, argument: Json) -> Future[bool]:
         async def execute() -> None:
             await work.execute(argument)
 
@@ -157,7 +158,7 @@ class DurableRuntime:
         name: str,
         context: Context,
     ) -> Future[bool]:
-        """Executes it in the server's loop; called in DBOS's."""
+        """Executes it in the server's loop. Called in DBOS's loop."""
         over: Future[bool] = Future()
 
         def begin() -> None:
@@ -174,6 +175,6 @@ class DurableRuntime:
 
         try:
             self._loop.call_soon_threadsafe(begin, context=context)
-        except RuntimeError:  # the loop is gone, and whoever ran it hasn't closed the runtime
+        except RuntimeError:  # the loop was closed before the runtime was
             over.set_result(False)
         return over

@@ -1,7 +1,7 @@
-"""The steps of a durable run: what each of them came to is written down, and never done again.
+"""The steps of a durable run: the result of each is recorded, so that it isn't executed again.
 
-Where it is written, the runtime knows (`agentos.runner.durable.runtime`). What is written is JSON: the result
-or the error that ended the step, and what the step changed in the session's state.
+A record is JSON: the result or the error of the step, and its changes to the session's state. Records are
+stored by the runtime (`agentos.runner.durable.runtime`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
+from agentos.db.contracts.runs import StateChange
 from agentos.errors import AgentOSError
 from agentos.models.base import ModelDelta, ModelResponse
 from agentos.run.records import Json
@@ -31,7 +32,7 @@ _TAGS: Mapping[type, Tag] = {ModelResponse: "model_response", ToolResult: "tool_
 
 @dataclass(frozen=True, slots=True)
 class StepError:
-    """How a step failed, as the caller may know it."""
+    """The error of a failed step, safe to show to the caller."""
 
     code: str
     text: str
@@ -47,19 +48,19 @@ _TYPES: Mapping[Tag, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """What is kept of one step."""
+    """The record of one step."""
 
     type: Tag
     number: int
-    """The how-manieth record of its run it is: of two steps that changed a key, the later one counts."""
+    """Position among the run's records. If two steps changed a key, the later one wins."""
     value: Any = None
-    """Of the type that the tag says; once stored and read, its JSON."""
+    """The value of the type given by the tag; its JSON after it was read from storage."""
     put: Json = field(default_factory=dict[str, Any])
-    """The top-level keys of the session's state that the step set, and to what."""
+    """Top-level keys of the session's state that the step set, with their values."""
     removed: list[str] = field(default_factory=list[str])
 
     def plain(self) -> Json:
-        """What is to be stored, without classes."""
+        """The record as plain JSON data."""
         value = _adapter(self.type).dump_python(self.value)
         return {
             "type": self.type,
@@ -70,7 +71,7 @@ class StepRecord:
         }
 
     def result(self) -> Any:
-        """The step's last item, made anew; an AgentOSError, which is to be raised, if it failed."""
+        """The step's last item, restored; an AgentOSError to raise if the step failed."""
         value = _adapter(self.type).validate_python(self.value)
         if isinstance(value, StepError):
             return _failure(value)
@@ -78,32 +79,32 @@ class StepRecord:
 
 
 class Recorder(Protocol):
-    """Where the records of one segment of a run are kept."""
+    """Stores the records of one segment of a run."""
 
     @property
     def recorded(self) -> Mapping[str, StepRecord]:
-        """By name: the steps that an earlier execution of the segment completed."""
+        """Records of an earlier execution of the segment, by step name."""
         ...
 
     async def record(self, name: str, record: StepRecord) -> None:
-        """Keeps it for good before returning, also if cancelled meanwhile.
+        """Stores the record before returning, even if cancelled.
 
-        RunLostError if the run is another process's now.
+        RunLostError if another process has the run by now.
         """
         ...
 
 
 recording: ContextVar[Recorder] = ContextVar("agentos_recording")
-"""Set by the runtime around the execution of a segment."""
+"""Set by the runtime while it executes a segment."""
 
 
 class RecordedSteps:
-    """`run.runnable.Steps` of a run that survives its process. Made inside the execution of a segment.
+    """`run.runnable.Steps` of a durable run. Created while a segment is executed.
 
-    A step whose source ends in a ModelResponse, a ToolResult or plain JSON is recorded with it; ending in
-    anything else is a TypeError. Deltas of a model are passed on as they come, other items once the next one
-    has, for the last one is recorded first. An AgentOSError is recorded too, so that the run ends the same
-    way everywhere; after any other exception, or a cancellation, the step is simply not done.
+    A step must end in a ModelResponse, a ToolResult or plain JSON, which is recorded; anything else is a
+    TypeError. Model deltas are yielded at once. Other items are yielded when the next one arrives, since the
+    last item is recorded before it is yielded. An AgentOSError is recorded too, so that a resumed run ends
+    the same way. After any other exception, or a cancellation, the step counts as not executed.
     """
 
     def __init__(self, context: RunContext) -> None:
@@ -114,7 +115,7 @@ class RecordedSteps:
         self._put_by: dict[str, int] = {}
 
     def __call__(self, name: str, source: Callable[[], AsyncGenerator[T]]) -> AsyncGenerator[T]:
-        """Yields what `source()` does, or the recorded result alone."""
+        """Yields the items of `source()`, or only the recorded result."""
         if name in self._names:
             raise ValueError(f"Two steps of one run are called {name!r}; results are recorded by name.")
         self._names.add(name)
@@ -151,22 +152,20 @@ class RecordedSteps:
             yield item
 
     async def _record(self, name: str, tag: Tag, value: object, before: Json) -> None:
-        state = self._context.session_state
-        # Copied, for other steps may change it while it is being written.
-        put = deepcopy({key: item for key, item in state.items() if key not in before or before[key] != item})
-        removed = [key for key in before if key not in state]
+        change = StateChange.between(before, self._context.session_state)
+        put = deepcopy(dict(change.put))  # other steps may change it while it is being written
         self._number += 1
-        await self._recorder.record(name, StepRecord(tag, self._number, value, put, removed))
+        await self._recorder.record(name, StepRecord(tag, self._number, value, put, list(change.removed)))
 
     def _not_outdone(self, record: StepRecord, keys: Iterable[str]) -> list[str]:
-        """Those of `keys` that no later record has changed; steps at the same time end in any order."""
+        """The keys that no later record has changed. Concurrent steps finish in any order."""
         mine = [key for key in keys if self._put_by.get(key, 0) <= record.number]
         self._put_by.update(dict.fromkeys(mine, record.number))
         return mine
 
 
 def tag_of(value: object) -> Tag:
-    """As what a result is recorded; TypeError if it can't be."""
+    """The tag for recording a result; TypeError if it can't be recorded."""
     if tag := _TAGS.get(type(value)):
         return tag
     try:

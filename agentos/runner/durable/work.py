@@ -1,8 +1,8 @@
-"""Work that outlives its process: a feature registers it before the server starts, and enqueues it later.
+"""Queued work that outlives its process. A feature registers it before the server starts.
 
-An entry of a queue is executed at least once, by any process that has registered the work: again if its
-process dies, and in rare cases twice at a time. Once `execute` has returned or raised, the entry is
-forgotten. An entry with a delay is a timer.
+Each entry is executed at least once, by any process that has registered the work: again if its process dies,
+and in rare cases twice at the same time. The entry is deleted once `execute` returns or raises. An entry with
+a delay is a timer.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ class Work:
     """One kind of work, and its queue."""
 
     name: str
-    """Unique among the works of one database, and the same in every release: entries are found by it."""
+    """Unique among the works of one database, and stable across releases, since entries refer to it."""
     execute: Callable[[Json], Awaitable[None]]
-    """Called in the server's event loop with what was enqueued; must accept being repeated.
+    """Called in the server's event loop with the entry's argument; must be idempotent.
 
-    What it raises is logged, and ends the entry.
+    An exception is logged and finishes the entry.
     """
     db: Db
-    """Where the queue is."""
+    """The database of the queue."""
     per_process: int | None = None
     """How many entries one process executes at once; None is no limit."""
 
     @property
     def queue(self) -> str:
-        """What DBOS calls the queue: processes that share it know of each other whether they live."""
+        """The name of the queue in DBOS. Processes that share it also share the workers' table."""
         return f"agentos/{self.db.worker_table}/{self.name}"

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 MAX_DEPTH = 10
 """Levels of runs below a root, to stop members that delegate to each other in a circle."""
 STORE_PAUSES = (0.2, 1.0, 3.0)
-"""Seconds between attempts to store a nested run's outcome."""
+"""Seconds between attempts to store a run's outcome."""
 
 
 class NestingTooDeepError(AgentOSError):
@@ -81,7 +81,7 @@ class ChildRuns:
         return await task
 
     async def end(self, parent: RunOutput) -> None:
-        """See `drive.Nested`."""
+        """See `drive.NestedRuns`."""
         self._ended.add(parent.run_id)
         live = {task for task in self._live.pop(parent.run_id, ()) if not task.done()}
         for task in live:

@@ -18,7 +18,7 @@ from agentos.run.messages import Metrics
 from agentos.run.runnable import Runnable
 from agentos.runner.approvals import asked
 from agentos.runner.events.buffer import Buffer
-from agentos.runner.execution.child import ChildRuns
+from agentos.runner.execution.child import STORE_PAUSES, ChildRuns
 from agentos.runner.execution.drive import cancelled, drive, failed, logger
 from agentos.runner.execution.execution import Execution
 from agentos.runner.execution.steps import metered
@@ -26,9 +26,6 @@ from agentos.tasks import patiently, to_the_end
 
 if TYPE_CHECKING:
     from agentos.db.base import Db
-
-STORE_PAUSES = (0.2, 1.0, 3.0)
-"""Seconds between attempts to store an outcome."""
 
 
 async def execute(runnable: Runnable, execution: Execution, buffer: Buffer, *, db: Db | None) -> None:

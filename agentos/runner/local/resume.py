@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from agentos.db.contracts.runs import OpenedRun
+from agentos.db.contracts.workers import BEAT_SECONDS
 from agentos.errors import (
     AgentOSError,
     ConflictError,
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from agentos.db.base import Db
 
 logger = logging.getLogger("agentos.runner")
-
-BEAT_SECONDS = 5.0
 
 
 @asynccontextmanager

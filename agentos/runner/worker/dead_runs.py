@@ -1,4 +1,4 @@
-"""The end of runs that nobody executes: their process died, or they were waiting and are cancelled."""
+"""Ends runs that no process executes: theirs died, or they were cancelled while waiting."""
 
 from __future__ import annotations
 
@@ -29,17 +29,16 @@ UNLOGGED = 10_000
 
 
 class ProcessDiedError(AgentOSError):
-    """The process that executed the run is gone, and the run wasn't durable."""
+    """The process of a run died, and the run wasn't durable."""
 
     code = "process_died"
 
 
 async def end(execution: Execution, log: LogWriter, *, db: Db, error: AgentOSError | None) -> None:
-    """Ends the run as ERROR with `error`, or, without one, as CANCELLED with the text it had said.
+    """Ends the run as ERROR with `error`; without an error, as CANCELLED with its text so far.
 
-    Followers may have seen text that a dying process couldn't log any more. No `seq` that they can know is
-    used again, so that all of them find the end behind what they have seen. Nested runs that had begun get an
-    end too.
+    Followers may have seen text that the dying process couldn't log. To place the final event after it, `seq`
+    skips all numbers that a follower may have seen. Nested runs that had started get a final event too.
     """
     run, lines = execution.run, execution.logged.lines
     logged = [decode_event(line.text) for line in lines]
@@ -60,7 +59,7 @@ def _text(final: RunCancelled | RunError) -> str | None:
 
 
 def _open(logged: list[RunEvent], root_run_id: str) -> list[Origin]:
-    """The nested runs that had begun and not ended, the innermost first."""
+    """Nested runs that had started and not finished, innermost first."""
     found: dict[str, Origin] = {}
     for event in logged:
         if event.origin is None or event.origin.run_id == root_run_id:
@@ -77,7 +76,7 @@ def _is_of(event: RunEvent, run_id: str) -> bool:
 
 
 def _said(events: list[RunEvent]) -> str | None:
-    """The text of the last model turn, which was being said when the process died."""
+    """The text of the model turn that was in progress."""
     said = ""
     for event in events:
         match event:

@@ -1,10 +1,10 @@
-"""The runs that are a worker's, each in one state.
+"""The runs of a worker, each in one state.
 
-ANNOUNCED   somebody wants it cancelled, but it isn't ours yet: forgotten after a while
-GIVEN       ours in the database, waiting to be begun here
+ANNOUNCED   to be cancelled, but not this worker's yet; dropped after a while
+GIVEN       this worker's in the database, waiting to be started here
 BEGINNING   being opened, or waiting for the durable runtime to call for it
 EXECUTING   a live task
-UNSETTLED   over, but the database couldn't take its outcome yet
+UNSETTLED   finished, but its outcome couldn't be stored yet
 
                 ┌───────── the database was away ────────┐
                 ▼                                        │
@@ -27,11 +27,11 @@ from agentos.runner.execution.execution import Execution
 from agentos.runner.execution.live_runs import LiveRun
 
 ANNOUNCED_SECONDS = 30.0
-"""How long a wish to cancel is remembered for a run that isn't ours yet."""
+"""How long a cancellation is remembered for a run that isn't this worker's yet."""
 
 
 class RunState(Enum):
-    """Where a run is at its worker."""
+    """The state of a run at its worker."""
 
     ANNOUNCED = auto()
     GIVEN = auto()
@@ -42,30 +42,30 @@ class RunState(Enum):
 
 @dataclass(slots=True)
 class HeldRun:
-    """One run and what its state needs to know."""
+    """One run, with the data of its state."""
 
     state: RunState
     since: float
     assignment: Assignment | None = None
-    """GIVEN: what storage said of it."""
+    """GIVEN: the assignment read from the database."""
     is_orphan: bool = False
     """GIVEN: its process died."""
     execution: Execution | None = None
-    """BEGINNING: what it works with, if it was accepted here. UNSETTLED: what has the outcome."""
+    """BEGINNING: set if the run was accepted here. UNSETTLED: holds the outcome."""
     launched: asyncio.Future[LiveRun] | None = None
-    """BEGINNING: who accepted it waits for this."""
+    """BEGINNING: the caller that accepted the run waits for this."""
     is_unwanted: bool = False
-    """Somebody wants it cancelled: it is as soon as it executes."""
+    """To be cancelled as soon as it executes."""
 
 
 class HeldRuns:
-    """By run id; a run is in one state at a time."""
+    """Runs by id; each is in one state at a time."""
 
     def __init__(self) -> None:
         self._runs: dict[str, HeldRun] = {}
 
     def put(self, run_id: str, state: RunState) -> HeldRun:
-        """Moves the run into a state; that somebody wants it cancelled is known in the next one too."""
+        """Moves the run into a state. A requested cancellation is kept."""
         before = self._runs.get(run_id)
         is_unwanted = before is not None and before.is_unwanted and not _is_stale(before)
         held = self._runs[run_id] = HeldRun(state, monotonic(), is_unwanted=is_unwanted)
@@ -77,22 +77,22 @@ class HeldRuns:
         return held if held is not None and held.state is state else None
 
     def drop(self, run_id: str, held: HeldRun) -> None:
-        """Forgets the run, unless it has moved on meanwhile."""
+        """Drops the run, unless its state has changed meanwhile."""
         if self._runs.get(run_id) is held:
             del self._runs[run_id]
 
     def cancel(self, run_id: str) -> None:
-        """Remembers that somebody wants it cancelled, be it ours or not yet."""
+        """Requests cancellation of a run, also before it is this worker's."""
         self._runs = {each: held for each, held in self._runs.items() if not _is_stale(held)}
         held = self._runs.get(run_id) or self.put(run_id, RunState.ANNOUNCED)
         held.is_unwanted = True
 
     def count(self, *states: RunState) -> int:
-        """How many are in one of the states."""
+        """The number of runs in these states."""
         return sum(held.state in states for held in self._runs.values())
 
     def among(self, *states: RunState) -> Iterator[tuple[str, HeldRun]]:
-        """Those in one of the states."""
+        """The runs in these states."""
         return ((run_id, held) for run_id, held in list(self._runs.items()) if held.state in states)
 
 

@@ -1,4 +1,4 @@
-"""The loops that supply a worker with runs: beats, the queue, news, and what dead processes have left."""
+"""The background loops of a worker: beats, the queue, notifications, and the runs of dead workers."""
 
 from __future__ import annotations
 
@@ -10,34 +10,33 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from agentos.db.contracts.events import Notification
-from agentos.db.contracts.workers import Limits
+from agentos.db.contracts.workers import BEAT_SECONDS, Limits
 from agentos.errors import AgentOSError, DatabaseUnavailableError
 from agentos.runner.worker.worker import AGAIN_SECONDS, Worker
 from agentos.tasks import background, occurs
 
 logger = logging.getLogger("agentos.runner")
 
-BEAT_SECONDS = 5.0
 DEAD_SECONDS = 20.0
-"""After so long without a beat a process counts as dead, and its runs are adopted."""
+"""A worker without a beat for this long counts as dead, and its runs are adopted."""
 FORGET_SECONDS = 1800.0
-"""How often what DBOS still has of ended workflows is looked for."""
+"""How often the remains of ended workflows are deleted."""
 CLAIM_SECONDS = 2.0
-"""How often the queue is polled without news of it."""
+"""How often the queue is polled without a notification."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """How many background runs may execute, and wait."""
+    """Limits on executing and queued background runs."""
 
     limits: Limits = field(default_factory=Limits)
     """Over all processes."""
     per_process: int = 100
-    """How many runs of all kinds a process executes before it stops taking background ones."""
+    """A process that executes this many runs of any kind claims no background runs."""
     queued: int = 1000
-    """How many background runs may wait, over all processes."""
+    """Queued background runs, across all processes."""
     queued_per_user: int | None = None
-    """How many of one user's."""
+    """Queued background runs of one user."""
 
 
 class WorkerLoops:
@@ -50,24 +49,24 @@ class WorkerLoops:
         self._queue_news = asyncio.Event()
         self._beaten: float | None = None
         self._late: tuple[float, float] | None = None
-        """When the last beat came that was far too late, and by how much."""
+        """The time of the last very late beat, and its delay."""
         self._is_draining = False
 
     def drain(self) -> None:
-        """Takes no more runs, and sends whoever follows one that executes elsewhere to another process."""
+        """Stops taking runs, and ends the streams of runs that other processes execute."""
         self._is_draining = True
         self._worker.reader.end()
 
     async def alive(self) -> None:
-        """Returns once other processes know that this one lives, so that they leave its next run alone."""
+        """Reports that this worker is alive, unless it did so recently."""
         if self._beaten is None or monotonic() - self._beaten > DEAD_SECONDS / 2:
             await self._beat()
 
     @asynccontextmanager
     async def running(self, *, durable: bool) -> AsyncGenerator[None]:
-        """Works until left, when all runs must have ended; durable ones then go to other processes.
+        """Runs the loops until exited. Runs must have ended by then; durable ones are handed over.
 
-        `durable`: all background runs are, whatever their runnables say.
+        `durable`: all background runs are durable, regardless of their runnables.
         """
         worker, own = self._worker, self._worker.runnables.values()
         async with AsyncExitStack() as stack:
@@ -90,12 +89,12 @@ class WorkerLoops:
             yield
 
     async def _prepare_runtime(self) -> None:
-        """A deployment that can't be durable must not start as if it were."""
+        """Launches the runtime early, so that a deployment that can't be durable fails at start."""
         try:
             await self.alive()  # before it takes anything out of a queue
             await self._worker.runtime()
         except DatabaseUnavailableError as error:
-            logger.warning("Durable runs and queued work are waiting: %s", error)
+            logger.warning("Durable runs and queued work start later: %s", error)
 
     async def _beats(self) -> None:
         while True:
@@ -103,7 +102,7 @@ class WorkerLoops:
             await asyncio.sleep(BEAT_SECONDS)
 
     async def _adoption(self) -> None:
-        """Apart from the beats: they mustn't be late because there is much to adopt."""
+        """Separate from the beats, which must not be delayed by adoption."""
         worker = self._worker
         while True:
             await self.alive()
@@ -120,7 +119,7 @@ class WorkerLoops:
             await asyncio.sleep(BEAT_SECONDS)
 
     async def _resumption(self) -> None:
-        """Apart from the adoption of runs, as DBOS's calls wait while the database is away, and longer."""
+        """Separate from adoption, since DBOS's calls block while the database is unavailable."""
         while True:
             await self.alive()
             if self._worker.works and not self._is_draining:
@@ -133,7 +132,7 @@ class WorkerLoops:
             await asyncio.sleep(FORGET_SECONDS)
 
     def _allowance(self) -> float:
-        """How much longer others may be silent: what kept this process from beating has kept them too."""
+        """Additional time before others count as dead: what delayed this worker's beats delays theirs too."""
         if self._late is None or monotonic() - self._late[0] > DEAD_SECONDS:
             return 0
         return self._late[1]
@@ -182,4 +181,4 @@ class WorkerLoops:
         try:
             await self._db.leave(self._worker.id)
         except AgentOSError as error:
-            logger.warning("Other processes adopt this one's runs after %s seconds: %s", DEAD_SECONDS, error)
+            logger.warning("Other workers adopt this one's runs in %s seconds: %s", DEAD_SECONDS, error)

@@ -1,4 +1,4 @@
-"""This process as one that executes runs, for one database: how each of its runs is begun and ended."""
+"""The worker: a process that executes runs of one database, and how each of its runs starts and ends."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ if TYPE_CHECKING:  # importing it imports DBOS, which only durable runs need
 logger = logging.getLogger("agentos.runner")
 
 AGAIN_SECONDS = 1.0
-"""The pause after the database was away."""
+"""Seconds to wait after the database was unavailable."""
 
 Runnables = Mapping[tuple[Kind, str], Configured]
 
 
 class Worker:
-    """Begins and ends the runs that are this process's; `WorkerLoops` supplies it with them."""
+    """Starts and ends the runs of this process, with which `WorkerLoops` supplies it."""
 
     def __init__(self, db: Db, runnables: Runnables, live: LiveRuns, works: Sequence[Work] = ()) -> None:
         self.id = uuid4().hex
@@ -60,7 +60,7 @@ class Worker:
         self._runtime_lock = asyncio.Lock()
 
     async def start(self, runnable: Configured, execution: Execution, *, log: bool) -> LiveRun | None:
-        """Starts a run that is this worker's; None if the database went away meanwhile: it starts later."""
+        """Starts a run of this worker. None if the database became unavailable: it starts later."""
         if not execution.durable:
             return self._launch(runnable, execution, log=log)
         held = self._held.put(execution.run_id, RunState.BEGINNING)
@@ -80,7 +80,7 @@ class Worker:
             self._held.drop(execution.run_id, held)
 
     async def runtime(self) -> DurableRuntime:
-        """What durable runs and queued work need, launched when either is first needed."""
+        """The runtime of durable runs and queued work, launched on first use."""
         async with self._runtime_lock:
             if self._runtime is None:
                 from agentos.runner.durable.runtime import DurableRuntime
@@ -91,7 +91,7 @@ class Worker:
             return self._runtime
 
     async def close(self) -> None:
-        """Leaves durable runs to other processes, and waits until everything is written."""
+        """Hands durable runs over to other processes and waits until everything is written."""
         if self._runtime is not None:
             await self._runtime.close()
         await self.log.close()
@@ -99,17 +99,17 @@ class Worker:
 
     @property
     def load(self) -> int:
-        """How many runs execute in this process or are about to."""
+        """The number of runs that execute in this process or are about to."""
         return len(self.live) + self._held.count(RunState.GIVEN)
 
     @property
     def held(self) -> list[str]:
-        """The runs that this process knows to be its own."""
+        """Ids of the runs that belong to this process."""
         ours = (RunState.GIVEN, RunState.BEGINNING, RunState.UNSETTLED)
         return [*self.live.run_ids, *(run_id for run_id, _ in self._held.among(*ours))]
 
     def give(self, assignment: Assignment, *, orphaned: bool = False) -> None:
-        """Has a run that is this worker's begun, or ended, as soon as possible, or else adopted."""
+        """Queues a run of this worker to be started or ended, or adopted if it is an orphan."""
         held = self._held.put(assignment.run_id, RunState.GIVEN)
         held.assignment, held.is_orphan = assignment, orphaned
         self._given.put_nowait(assignment.run_id)
@@ -119,18 +119,18 @@ class Worker:
         await self._given.join()
 
     async def settle(self) -> None:
-        """Stores the outcomes that couldn't be stored before, unless the run is another process's now."""
+        """Stores outcomes that couldn't be stored before, unless another process has the run by now."""
         for run_id, held in self._held.among(RunState.UNSETTLED):
             assert held.execution is not None
             assert held.execution.settle is not None
             try:
                 await held.execution.settle()
             except (RunLostError, NotFoundError) as error:
-                logger.warning("The outcome of run %s is lost: %s", run_id, error)
+                logger.warning("Discarding the outcome of run %s: %s", run_id, error)
             self._held.drop(run_id, held)
 
     def cancel(self, run_id: str) -> None:
-        """Ends a run that executes here, or is about to."""
+        """Cancels a run that executes here or is about to."""
         live = self.live.get(run_id)
         if live is not None:
             live.cancel()
@@ -154,23 +154,23 @@ class Worker:
             await self.begin(orphan)
 
     async def enqueue(self, work: Work, entry_id: str, argument: Json, *, delay: float = 0) -> bool:
-        """Puts an entry into the queue of one of `works`; see `DurableRuntime.enqueue`."""
+        """Queues an entry of one of `works`; see `DurableRuntime.enqueue`."""
         return await (await self.runtime()).enqueue(work, entry_id, argument, delay=delay)
 
     async def resume_work(self) -> None:
-        """Puts entries whose process died back into the queues of `works`."""
+        """Queues entries of `works` again whose process died."""
         runtime = await self.runtime()
         dead = await self.db.gone_workers(sorted(await runtime.executors()))
         if dead and (count := await runtime.resume_work(dead)):
-            logger.warning("Resuming %s entries of queues after their process died", count)
+            logger.warning("Resuming %s queued entries after their process died", count)
 
     async def forget_ended(self) -> None:
-        """Has the durable runtime forget what is left of workflows that have ended, if there is one."""
+        """Deletes the remains of ended workflows, if the durable runtime is running."""
         if self._runtime is not None:
             await self._runtime.forget_ended()
 
     async def begin_given(self) -> None:
-        """Begins what `give` was given, for as long as the server lives."""
+        """Starts the runs passed to `give`, for as long as the server runs."""
         while True:
             run_id = await self._given.get()
             held = self._held.get(run_id, RunState.GIVEN)
@@ -188,9 +188,9 @@ class Worker:
                 self._given.task_done()
 
     async def execute(self, run_id: str, segment: int) -> None:
-        """What the runtime calls for a durable run, to be begun or resumed here.
+        """Executes a durable run that starts or resumes here; called by the runtime.
 
-        RunLostError unless the run has ended or paused then: it is another process's now, or is to be.
+        RunLostError if the run was handed over, or taken over by another process.
         """
         held = self._held.get(run_id, RunState.BEGINNING)
         execution = held.execution if held else await self._taken(run_id, segment)
@@ -206,7 +206,7 @@ class Worker:
             raise RunLostError("Another process executes the run now.")
 
     async def begin(self, given: Assignment) -> None:
-        """Begins, or ends, a run that is this worker's."""
+        """Starts a run of this worker, or ends it if it can't be executed here."""
         runnable = self.runnables.get((given.kind, given.runnable_id))
         if runnable is None or given.cancelling:
             await self._end(given, NotFoundError(given.kind.capitalize(), given.runnable_id))
@@ -216,7 +216,7 @@ class Worker:
             await self.start(runnable, execution, log=True)
 
     async def _end(self, given: Assignment, error: AgentOSError) -> None:
-        """Ends it with `error`, unless somebody wants it cancelled."""
+        """Ends the run with `error`, or as cancelled if that was requested."""
         settings = RunSettings(db=self.db)
         execution = await open_execution(self.db, settings, given.run_id, worker_id=self.id)
         if execution is None:
@@ -225,7 +225,7 @@ class Worker:
         self._ended(execution)
 
     async def _taken(self, run_id: str, segment: int) -> Execution | None:
-        """A run whose process died, as this worker's."""
+        """Takes over a run whose process died."""
 
         async def take() -> Execution | None:
             given = await self.db.take_run(run_id, worker_id=self.id, segment=segment)
@@ -248,7 +248,7 @@ class Worker:
         return live
 
     def _ended(self, execution: Execution, held: HeldRun | None = None) -> None:
-        """Forgets a run that has ended here; or keeps its outcome, which the database couldn't take."""
+        """Drops a run that has ended here, or keeps its outcome if that couldn't be stored."""
         if execution.settle is not None:
             self._held.put(execution.run_id, RunState.UNSETTLED).execution = execution
         elif held is not None:
