@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from selectors import EVENT_READ, DefaultSelector
-from typing import Any, TypeVar
+from typing import Any
 
 from psycopg import AsyncConnection, OperationalError
 from sqlalchemy import ColumnElement, Executable, RowMapping, Table, event, true
@@ -19,15 +19,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from agentos.db import encoding
 from agentos.db.connection import caller
 from agentos.db.connection.errors import answering
+from agentos.db.connection.login import login
 from agentos.db.connection.transaction import Isolation, Transaction, Transactions
 from agentos.db.connection.url import connect_args
 from agentos.db.filters import same
 from agentos.db.schema.upgrade import DatabaseSchema, lock_key
 from agentos.event_loop import PerLoop
 from agentos.run.owner import ANYONE, Owner
-from agentos.tasks import to_the_end
-
-C = TypeVar("C", bound=AsyncConnection[Any])
 
 
 class Engine:
@@ -99,7 +97,7 @@ class Engine:
         """A connection outside the pool, in autocommit mode and without an owner: for LISTEN."""
         arguments, options = self._url.get_dialect()().create_connect_args(self._url)
         settings = {**options, **connect_args(self._url)}
-        return await _made(AsyncConnection.connect(*arguments, **settings, autocommit=True))
+        return await login(AsyncConnection.connect(*arguments, **settings, autocommit=True))
 
     async def close(self) -> None:
         """Closes the running loop's connections."""
@@ -127,7 +125,7 @@ class Engine:
         return _Pool(engine, opened)
 
     async def _open(self, opened: _Opened, *arguments: Any, **options: Any) -> caller.CallersConnection:
-        return await opened.add(await _made(caller.connect(*arguments, role=self._schema.role, **options)))
+        return await opened.add(await login(caller.connect(*arguments, role=self._schema.role, **options)))
 
 
 class _Opened:
@@ -191,25 +189,6 @@ class Reach:
         owner = None if self._owner is ANYONE else encoding.id_or_none(self._owner)
         everything = {**parameters, "owner": owner, "anyone": self._owner is ANYONE}
         return await self._engine.execute(statement, everything, owner=self._owner, locks=locks, look=look)
-
-
-async def _made(connecting: Coroutine[Any, Any, C]) -> C:
-    """Waits for a new connection. If the caller is cancelled, the connection is completed and closed.
-
-    An abandoned login occupies Postgres for a minute and blocks dropping the database.
-    """
-    task = asyncio.create_task(connecting)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await to_the_end(_discarded(task))  # who is cancelled once may be cancelled again
-        raise
-
-
-async def _discarded(connecting: asyncio.Task[C]) -> None:
-    await asyncio.wait([connecting])
-    if not connecting.cancelled() and connecting.exception() is None:
-        await connecting.result().close()
 
 
 def _refuse_dead(connection: Any, *_: object) -> None:

@@ -10,11 +10,13 @@ from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import Any, Final, Literal
 
+from psycopg import AsyncConnection as Connection
 from sqlalchemy import Executable, NullPool, RowMapping, text
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from agentos.db import encoding
+from agentos.db.connection.login import login
 from agentos.db.connection.url import connect_args
 from agentos.run.owner import ANYONE, Owner
 
@@ -56,7 +58,7 @@ class Transactions:
             json_serializer=encoding.dump,
             json_deserializer=encoding.load,
             hide_parameters=True,
-            connect_args=connect_args(self._url),
+            connect_args=connect_args(self._url) | {"async_creator_fn": _connected},
         )
 
 
@@ -92,3 +94,7 @@ class Transaction:
         await self._connection.execute(_ACT_AS, {"role": self._login})
         yield
         await self._connection.execute(_ACT_AS, {"role": self._role})
+
+
+async def _connected(*arguments: Any, **options: Any) -> Connection[Any]:
+    return await login(Connection.connect(*arguments, **options))

@@ -21,7 +21,15 @@ async def a_notice(db: PostgresDb):
         return
 
 
-@pytest.mark.parametrize("call", [lambda db: db.get_run("r", owner=ANYONE), a_notice], ids=["pool", "news"])
+def a_run(db: PostgresDb):
+    return db.get_run("r", owner=ANYONE)
+
+
+def a_transaction(db: PostgresDb):
+    return db.delete_user("ann")
+
+
+@pytest.mark.parametrize("call", [a_run, a_transaction, a_notice])
 @pytest.mark.parametrize("times", [1, 2])
 async def test_leave_no_connection_half_made(database, call, times):
     # Postgres waits a minute for the rest of a login, and nobody can drop a database meanwhile.
