@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -21,11 +22,18 @@ from tests.runner.script import Script
 from tests.runner.test_runs import hello
 
 
-async def buffer_of(db: Db, *, careful: bool = False) -> Buffer:
+@pytest.fixture
+async def log(db: Db) -> AsyncIterator[LogWriter]:
+    writer = LogWriter(db, worker_id=None)
+    yield writer
+    await writer.close()
+
+
+async def buffer_of(db: Db, log: LogWriter, *, careful: bool = False) -> Buffer:
     script = Script(hello, RunSettings(db=db))
     job = await accept(script, RunRequest(input=RunInput(input_content="hi"), anyone=True))
     origin = Origin("agent", "script", job.run_id, job.run.session_id)
-    return Buffer(origin, log=LogWriter(db, worker_id=None), careful=careful)
+    return Buffer(origin, log=log, careful=careful)
 
 
 async def close(buffer: Buffer, db: Db | None, final: RunEvent) -> None:
@@ -39,8 +47,8 @@ async def lines(buffer: Buffer, after: int = 0) -> list[LoggedEvent]:
     return [line async for batch in buffer.follow_batches(after) for line in batch]
 
 
-async def test_the_log_holds_exactly_what_followers_saw(db: Db) -> None:
-    buffer = await buffer_of(db)
+async def test_the_log_holds_exactly_what_followers_saw(db: Db, log: LogWriter) -> None:
+    buffer = await buffer_of(db, log)
     follower = asyncio.create_task(lines(buffer))
     buffer.record(RunStarted())
     for word in ("a", "b", "c"):
@@ -52,8 +60,8 @@ async def test_the_log_holds_exactly_what_followers_saw(db: Db) -> None:
     assert await db.read_events(buffer.origin.run_id, after=0, owner=ANYONE) == seen
 
 
-async def test_whatever_the_reconnect_point_the_rest_is_the_same(db: Db) -> None:
-    buffer = await buffer_of(db)
+async def test_whatever_the_reconnect_point_the_rest_is_the_same(db: Db, log: LogWriter) -> None:
+    buffer = await buffer_of(db, log)
     for number in range(20):
         buffer.record(RunContent(content=str(number)) if number % 5 else RunStarted())
     await close(buffer, db, RunCompleted())
@@ -63,8 +71,8 @@ async def test_whatever_the_reconnect_point_the_rest_is_the_same(db: Db) -> None
         assert await db.read_events(buffer.origin.run_id, after=after, owner=ANYONE) == whole[after:]
 
 
-async def test_an_event_of_consequence_is_logged_before_it_is_shown(db: Db) -> None:
-    buffer = await buffer_of(db)
+async def test_an_event_of_consequence_is_logged_before_it_is_shown(db: Db, log: LogWriter) -> None:
+    buffer = await buffer_of(db, log)
     buffer.record(RunStarted())
     source = buffer.follow_batches()
     first = await anext(source)
@@ -90,8 +98,8 @@ async def test_without_a_log_everything_shows_at_once() -> None:
     assert [event.event for event in seen] == ["RunContent", "RunCompleted"]
 
 
-async def test_nothing_of_a_durable_run_is_shown_before_it_is_logged(db: Db) -> None:
-    buffer = await buffer_of(db, careful=True)
+async def test_nothing_of_a_durable_run_is_shown_before_it_is_logged(db: Db, log: LogWriter) -> None:
+    buffer = await buffer_of(db, log, careful=True)
     source, seen = buffer.follow_batches(), []
     for word in ("a", "b", "c"):
         buffer.record(RunContent(content=word))
@@ -101,25 +109,23 @@ async def test_nothing_of_a_durable_run_is_shown_before_it_is_logged(db: Db) -> 
     await source.aclose()
 
 
-async def test_runs_share_their_way_to_the_log(db: Db) -> None:
-    log = LogWriter(db, worker_id=None)
-    buffers = [await buffer_of(db) for _ in range(5)]
-    shared = [Buffer(buffer.origin, log=log) for buffer in buffers]
+async def test_runs_share_their_way_to_the_log(db: Db, log: LogWriter) -> None:
+    buffers = [await buffer_of(db, log) for _ in range(5)]
     for number in range(20):
-        for buffer in shared:
+        for buffer in buffers:
             buffer.record(RunContent(content=str(number)))
     await log.close()
-    for buffer in shared:
+    for buffer in buffers:
         texts = [line.text for line in await db.read_events(buffer.run_id, after=0, owner=ANYONE)]
         assert len(texts) == 20
         assert [f'"content":"{number}"' in text for number, text in enumerate(texts)] == [True] * 20
 
 
-async def test_a_run_that_another_process_took_hears_of_it_and_logs_nothing(db: Db) -> None:
-    buffer = await buffer_of(db)
-    stranger = Buffer(buffer.origin, log=(log := LogWriter(db, worker_id="another")))
+async def test_a_run_that_another_process_took_hears_of_it_and_logs_nothing(db: Db, log: LogWriter) -> None:
+    buffer = await buffer_of(db, log)
+    stranger = Buffer(buffer.origin, log=(taken := LogWriter(db, worker_id="another")))
     stranger.record(RunStarted())
-    await log.close()
+    await taken.close()
     with pytest.raises(RunLostError):
         stranger.record(RunContent(content="more"))
     assert await db.read_events(buffer.run_id, after=0, owner=ANYONE) == []
