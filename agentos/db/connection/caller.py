@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Self, TypeVar
 
-from psycopg import AsyncConnection, AsyncCursor, AsyncPipeline, Error
+from psycopg import AsyncCursor, AsyncPipeline, Error
 from psycopg.abc import Params, Query, QueryNoTemplate
 from psycopg.generators import send
 from sqlalchemy.ext.asyncio import AsyncConnection as SqlAlchemyConnection
 
+from agentos.db.connection.login import Connection
 from agentos.db.encoding import id_or_none
 from agentos.run.owner import ANYONE, Owner
 
@@ -58,7 +59,7 @@ class Caller:
 NOBODY: Final = Caller()
 
 
-class CallersConnection(AsyncConnection[Any]):
+class CallersConnection(Connection):
     """A connection in autocommit mode on which each statement is a transaction of one caller.
 
     It stays in psycopg's pipeline mode from its first statement on. Everything up to a `sync` is one

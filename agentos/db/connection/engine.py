@@ -10,7 +10,7 @@ from functools import partial
 from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
-from psycopg import AsyncConnection, OperationalError
+from psycopg import OperationalError
 from sqlalchemy import ColumnElement, Executable, RowMapping, Table, event, true
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DisconnectionError
@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from agentos.db import encoding
 from agentos.db.connection import caller
 from agentos.db.connection.errors import answering
-from agentos.db.connection.login import login
+from agentos.db.connection.login import Connection, login
 from agentos.db.connection.transaction import Isolation, Transaction, Transactions
 from agentos.db.connection.url import connect_args
 from agentos.db.filters import same
@@ -93,11 +93,11 @@ class Engine:
             ) as transaction:
                 yield transaction
 
-    async def connect(self) -> AsyncConnection:
+    async def connect(self) -> Connection:
         """A connection outside the pool, in autocommit mode and without an owner: for LISTEN."""
         arguments, options = self._url.get_dialect()().create_connect_args(self._url)
         settings = {**options, **connect_args(self._url)}
-        return await login(AsyncConnection.connect(*arguments, **settings, autocommit=True))
+        return await login(Connection.connect(*arguments, **settings, autocommit=True))
 
     async def close(self) -> None:
         """Closes the running loop's connections."""

@@ -1,16 +1,55 @@
-"""Logging in to Postgres, which a caller that is cancelled doesn't leave half done."""
+"""Connections that a caller who is cancelled leaves neither half made nor busy."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, Error
+from psycopg.abc import PQGen
+from psycopg.errors import QueryCanceled
+from psycopg.pq import TransactionStatus
+from psycopg.waiting import wait_async
 
 from agentos.tasks import to_the_end
 
 C = TypeVar("C", bound=AsyncConnection[Any])
+T = TypeVar("T")
+
+CANCEL_SECONDS: Final = 5.0
+"""Seconds that Postgres may take to stop a cancelled statement."""
+
+
+class Connection(AsyncConnection[Any]):
+    """A connection that stops its statement in Postgres when the caller is cancelled, even repeatedly.
+
+    psycopg's own cancellation, interrupted, leaves a half-made login behind.
+    """
+
+    async def wait(
+        self,
+        gen: PQGen[T],
+        interval: float = 0.1,
+        timeout: float | None = None,  # noqa: ASYNC109 - psycopg's parameter
+    ) -> T:
+        """As psycopg's."""
+        try:
+            return await wait_async(gen, self.pgconn.socket, interval=interval, timeout=timeout)
+        except asyncio.CancelledError:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                await to_the_end(self._stop(gen))
+            raise
+
+    async def _stop(self, statement: PQGen[Any]) -> None:
+        try:
+            await self.cancel_safe(timeout=CANCEL_SECONDS)
+            async with asyncio.timeout(CANCEL_SECONDS):
+                await wait_async(statement, self.pgconn.socket, interval=0.1)
+        except QueryCanceled:
+            pass
+        except (Error, TimeoutError):
+            self.pgconn.finish()
 
 
 async def login(connecting: Coroutine[Any, Any, C]) -> C:

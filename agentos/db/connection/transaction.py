@@ -10,13 +10,12 @@ from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import Any, Final, Literal
 
-from psycopg import AsyncConnection as Connection
 from sqlalchemy import Executable, NullPool, RowMapping, text
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from agentos.db import encoding
-from agentos.db.connection.login import login
+from agentos.db.connection.login import Connection, login
 from agentos.db.connection.url import connect_args
 from agentos.run.owner import ANYONE, Owner
 
@@ -96,5 +95,5 @@ class Transaction:
         await self._connection.execute(_ACT_AS, {"role": self._role})
 
 
-async def _connected(*arguments: Any, **options: Any) -> Connection[Any]:
+async def _connected(*arguments: Any, **options: Any) -> Connection:
     return await login(Connection.connect(*arguments, **options))

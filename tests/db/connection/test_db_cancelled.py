@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agentos.db.connection.login import Connection
 from agentos.db.postgres import PostgresDb
 from agentos.errors import DatabaseUnavailableError
 from agentos.run.owner import ANYONE
@@ -42,6 +43,40 @@ async def test_leave_no_connection_half_made(database, call, times):
         assert len(open_files()) <= len(before)
     finally:
         gc.enable()
+
+
+async def test_stop_their_statement_however_often_they_are_cancelled(database):
+    url = database.replace("+psycopg", "")
+    async with (
+        await Connection.connect(url, autocommit=True) as connection,
+        await Connection.connect(url, autocommit=True) as other,
+    ):
+        gc.disable()
+        try:
+            before = open_files()
+            for _ in range(10):
+                task = asyncio.create_task(connection.execute("SELECT pg_sleep(60)"))
+                while not await sleeping(other):
+                    await asyncio.sleep(0.001)
+                task.cancel()
+                await asyncio.sleep(0)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+                assert not await sleeping(other)
+            assert len(open_files()) <= len(before)
+            assert await (await connection.execute("SELECT 1")).fetchone() == (1,)
+        finally:
+            gc.enable()
+
+
+async def sleeping(connection: Connection) -> bool:
+    """Whether a statement of the test's own database sleeps."""
+    found = await connection.execute(
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' "
+        "AND query LIKE 'SELECT pg_sleep%'"
+    )
+    return await found.fetchone() is not None
 
 
 async def test_one_that_is_closed_while_they_connect_leaves_no_connection_open(database):
