@@ -7,6 +7,7 @@ databases. Workers of pytest-xdist share it.
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import errno
 import os
@@ -123,11 +124,13 @@ def empty_database(server_url) -> Iterator[str]:
 
 @pytest.fixture
 async def db(database) -> AsyncIterator[PostgresDb]:
-    """A started `PostgresDb`."""
+    """A started `PostgresDb`. A test that leaves a task to itself fails: it may be connecting."""
     started = PostgresDb(database, pool_size=5)
     await started.start()
     yield started
+    left = asyncio.all_tasks() - {asyncio.current_task()}
     await started.close()
+    assert not left, "whoever begins a task awaits it"
 
 
 @contextmanager

@@ -169,10 +169,12 @@ async def test_what_cant_be_stored_or_logged_fails_and_ends_every_stream(
             await asyncio.sleep(0.001)
 
     script = Script(lose_the_table, RunSettings(db=db))
-    live = launch(script, await accept(script, ask(anyone=True)), log=LogWriter(db, worker_id=None))
+    log = LogWriter(db, worker_id=None)
+    live = launch(script, await accept(script, ask(anyone=True)), log=log)
     events = [event async for event in live.buffer.follow()]
     assert events[-1].event == "RunError"
     assert (await live.finished()).status is RunStatus.ERROR
+    await log.close()
 
 
 async def test_runs_outlive_whoever_waits_and_end_with_the_server(db: Db) -> None:

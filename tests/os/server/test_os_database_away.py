@@ -25,6 +25,7 @@ class Door:
         self._target = place.hostname, place.port
         self._server = None
         self._halves = set()
+        self._passing = set()
         self.tried = asyncio.Event()
         """Set once somebody came."""
 
@@ -38,12 +39,15 @@ class Door:
         for half in list(self._halves):
             half.close()
         await self._server.wait_closed()
+        if self._passing:
+            await asyncio.wait(self._passing)
 
     async def _slam(self, reader, writer):
         writer.close()
         self.tried.set()
 
     async def _pass(self, reader, writer):
+        self._passing.add(asyncio.current_task())
         far_reader, far_writer = await asyncio.open_connection(*self._target)
         self._halves |= {writer, far_writer}
         await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
@@ -39,9 +41,9 @@ def routes_of(server: Server) -> list[APIRoute]:
 
 def routes_of_kind(kind: Kind, registry: Registry) -> list[APIRouter]:
     """All routes for runnables of one kind and their runs."""
-    return [
-        *runnable_routes(kind, registry),
-        run_routes(kind),
-        existing_run_routes(kind),
-        branch_routes(kind),
-    ]
+    return [*runnable_routes(kind, registry), *_routes_of_runs(kind)]
+
+
+@cache  # FastAPI takes tens of milliseconds to make them
+def _routes_of_runs(kind: Kind) -> tuple[APIRouter, ...]:
+    return run_routes(kind), existing_run_routes(kind), branch_routes(kind)
