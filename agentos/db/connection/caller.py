@@ -7,11 +7,13 @@ support prepared statements and `DEALLOCATE ALL`, as PgBouncer has since 1.22 (`
 
 from __future__ import annotations
 
-from asyncio import CancelledError, Lock
+import socket as sockets
+from asyncio import CancelledError, Lock, get_running_loop
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from socket import AF_INET, IPPROTO_TCP, SOCK_STREAM, socket
 from typing import Any, Final, Self, TypeVar
 
 from psycopg import AsyncCursor, AsyncPipeline, Error
@@ -31,6 +33,7 @@ SELECT
     set_config('agentos.anyone', %s, true)
 """
 _LOCKS: Final = "SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key"
+_CORK: Final[int | None] = getattr(sockets, "TCP_CORK", None)
 _EVERYBODY: Final = ("", "on")
 
 T = TypeVar("T")
@@ -96,10 +99,11 @@ class CallersConnection(Connection):
             try:
                 try:
                     pipeline = self._entered or await self._enter()
-                    await self._introduce(caller)
-                    result = await execute()
-                    # `sync` waits for an answer even if the socket hasn't taken the whole question.
-                    await self.wait(send(self.pgconn))
+                    with self._held_back():
+                        await self._introduce(caller)
+                        result = await execute()
+                        # `sync` waits for an answer even if the socket hasn't taken the whole question.
+                        await self.wait(send(self.pgconn))
                     await pipeline.sync()
                 except Exception:
                     await self._recover()
@@ -108,6 +112,28 @@ class CallersConnection(Connection):
                 await self.close()
                 raise
             return result
+
+    @contextmanager
+    def _held_back(self) -> Generator[None]:
+        """What is sent inside leaves with what is sent right after it, as far as the system can do that.
+
+        psycopg sends each command by itself. A process that stopped in between would keep its locks.
+        """
+        self._cork(1)
+        try:
+            yield
+        finally:
+            get_running_loop().call_soon(self._cork, 0)
+
+    def _cork(self, value: int) -> None:
+        if _CORK is None or self.closed:
+            return
+        connection = socket(AF_INET, SOCK_STREAM, fileno=self.pgconn.socket)
+        try:
+            with suppress(OSError):  # a Unix socket has none
+                connection.setsockopt(IPPROTO_TCP, _CORK, value)
+        finally:
+            connection.detach()
 
     async def close(self) -> None:
         """As psycopg's."""

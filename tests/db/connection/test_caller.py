@@ -2,6 +2,7 @@ import asyncio
 import os
 import socket
 from contextlib import suppress
+from threading import Event
 
 import psycopg
 import pytest
@@ -18,6 +19,10 @@ ALICE = Caller("alice")
 HELD = """
 SELECT count(*) FROM pg_locks
 WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+OPEN = """
+SELECT xact_start IS NOT NULL AND wait_event IS NOT DISTINCT FROM 'ClientRead'
+FROM pg_stat_activity WHERE pid = %s
 """
 WHO = """
 SELECT current_user::text, current_setting('agentos.owner', true), current_setting('agentos.anyone', true)
@@ -86,6 +91,27 @@ async def test_everything_is_one_round_trip_that_a_pooler_may_send_anywhere(data
         with connection.acting_for(ALICE):
             await connection.cursor().executemany("SELECT %s::text", [["a"], ["b"], ["c"]])
         assert wire.round_trips == 1
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_CORK"), reason="the system can't hold back what is sent")
+async def test_postgres_waits_for_nobody_with_a_transaction_open(database):
+    # A process that is stopped just then would keep its locks.
+    async with await connected(database) as connection:
+        pid, done = connection.info.backend_pid, Event()
+
+        def watched() -> list[bool]:
+            with administering(database) as other:
+                seen: list[bool] = []
+                while not done.is_set():
+                    seen += [is_open for (is_open,) in other.execute(OPEN, [pid])]
+                return seen
+
+        watching = asyncio.create_task(asyncio.to_thread(watched))
+        for _ in range(300):
+            await row(connection, "SELECT 1", whose=Caller("alice", locks=[1]))
+        done.set()
+        seen = await watching
+        assert seen.count(True) < len(seen) / 20
 
 
 async def test_many_at_once_are_the_callers_too_and_one_transaction(database, db):
