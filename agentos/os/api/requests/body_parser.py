@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from mimetypes import guess_type
 from typing import Any, TypeVar
+from urllib.parse import quote_from_bytes
 
 from fastapi import Request
 from pydantic import ValidationError
@@ -24,6 +28,7 @@ FORM, MULTIPART, JSON = "application/x-www-form-urlencoded", "multipart/form-dat
 MEDIA_TYPES = (MULTIPART, FORM, JSON)
 MAX_FIELDS = 1000
 """Fields in one form."""
+_NOT_ASCII = re.compile(rb"[\x80-\xff]+")
 _UNLIMITED = 2**63 - 1
 """The body as a whole is limited, so its parts need no limit."""
 
@@ -67,15 +72,27 @@ async def _multipart(request: Request) -> FormData:
 
 
 async def _urlencoded(request: Request) -> FormData:
-    stream = request.stream()
-    try:
-        return await FormParser(
-            request.headers, stream, max_fields=MAX_FIELDS, max_part_size=_UNLIMITED
-        ).parse()
-    except MultiPartException as error:
-        raise _invalid(("body",), "form_invalid", error.message) from error
-    finally:
-        await stream.aclose()
+    async with aclosing(_escaped(request.stream())) as stream:
+        try:
+            return await FormParser(
+                request.headers, stream, max_fields=MAX_FIELDS, max_part_size=_UNLIMITED
+            ).parse()
+        except MultiPartException as error:
+            raise _invalid(("body",), "form_invalid", error.message) from error
+
+
+async def _escaped(stream: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    """The form with its bytes beyond ASCII escaped, as `curl -d` leaves to others.
+
+    Starlette reads escaped bytes as UTF-8 and all others as Latin-1.
+    """
+    async with aclosing(stream):
+        async for chunk in stream:
+            yield chunk if chunk.isascii() else _NOT_ASCII.sub(_percent, chunk)
+
+
+def _percent(found: re.Match[bytes]) -> bytes:
+    return quote_from_bytes(found[0]).encode()
 
 
 async def _from_form(wanted: type[B], form: FormData) -> B:

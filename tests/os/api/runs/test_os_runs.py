@@ -86,6 +86,23 @@ async def test_forms_multipart_and_json_mean_the_same(client, sent):
     assert (run["input"]["input_content"], run["session_state"]) == ("hi", {"a": 1})
 
 
+RAW = {"content-type": "application/x-www-form-urlencoded"}
+
+
+@pytest.mark.parametrize("pieces", [1, 7])
+async def test_a_form_is_utf8_also_where_it_isnt_escaped(client, pieces):
+    # curl -d 'message=Zürich 東京' sends it like that.
+    form = "message=Z\u00fcrich \u6771\u4eac %C3%BC\U0001f600+&user_id=J\u00f6rg&stream=false".encode()
+
+    async def body():
+        for start in range(0, len(form), pieces):
+            yield form[start : start + pieces]
+
+    run = (await client.post(RUNS, content=body(), headers=RAW)).json()
+    text = "Z\u00fcrich \u6771\u4eac \u00fc\U0001f600 "
+    assert (run["input"]["input_content"], run["user_id"]) == (text, "J\u00f6rg")
+
+
 async def test_fields_that_nobody_knows_are_ignored(client):
     assert (await whole(client, flavour="vanilla"))["status"] == "COMPLETED"
 
