@@ -132,7 +132,8 @@ def decided(
     `answers` are the paused run's tools with `confirmed`, `confirmation_note`, `result` or the values in
     `user_input_schema` filled in; those of nested runs have `member_run_id`. Only the input that a call waits
     for is read. `approved`, by `approval_id`, applies to the calls whose `approval_type` is "required"; a
-    client's `confirmed` doesn't. Undecided calls keep waiting; InvalidInputError if nothing is decided.
+    client's `confirmed` doesn't. Undecided calls keep waiting; InvalidInputError if nothing is decided,
+    ConflictError if two waiting calls have one id.
     """
     tools = [tool.model_copy(deep=True) for tool in run.tools]
     nested = {
@@ -144,6 +145,10 @@ def decided(
         every += [((each.member_run_id, each.id), each.tool_execution) for each in requirements]
     undecided = [tool for _, tool in every if tool.is_waiting]
     waiting = {call: tool for call, tool in every if tool.is_waiting}
+    if len(waiting) < len(undecided):
+        raise ConflictError(
+            "Two waiting calls have one id, so nobody can say which is meant: cancel the run."
+        )
     before = [tool.model_copy(deep=True) for tool in undecided]
     for tool in undecided:
         if tool.approval_type == "required" and tool.approval_id is not None:

@@ -10,7 +10,7 @@ from agentos.agent import Agent
 from agentos.db.base import Db
 from agentos.errors import ConflictError
 from agentos.run.events import RunContent, RunEvent
-from agentos.run.messages import ToolCall
+from agentos.run.messages import ToolCall, ToolExecution
 from agentos.run.records import RunStatus
 from agentos.run.runnable import RunContext
 from agentos.runner.settings import RunSettings
@@ -109,3 +109,27 @@ async def test_whoever_read_a_run_before_its_nested_run_went_on_comes_too_late(d
     second.confirm()
     run = await root.acontinue_run(run_id=run.run_id, requirements=[second], user_id="ann")
     assert (run.status, dropped) == (RunStatus.COMPLETED, ["a crumb", "everything"])
+
+
+async def test_two_calls_with_one_id_in_an_older_row_are_decided_by_nobody(db: Db) -> None:
+    async def play(context: RunContext) -> AsyncGenerator[RunEvent]:
+        yield RunContent(content="I ask.")
+        for what in ("a crumb", "everything"):
+            context.run.tools.append(
+                ToolExecution(
+                    tool_call_id="call-1",
+                    tool_name="drop",
+                    tool_args={"what": what},
+                    requires_confirmation=True,
+                )
+            )
+
+    root = Script(play, RunSettings(db=db))
+    run = await root.arun("go", user_id="ann")
+    assert len(run.requirements) == 2
+    run.requirements[0].confirm()
+    with pytest.raises(ConflictError, match="cancel the run"):
+        await root.acontinue_run(run_id=run.run_id, requirements=run.requirements[:1], user_id="ann")
+    stored = await db.get_run(run.run_id, owner="ann")
+    assert stored is not None
+    assert len(stored.requirements) == 2
