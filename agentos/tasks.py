@@ -4,13 +4,70 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 BackgroundLoop = Callable[[], Coroutine[Any, Any, None]]
+
+
+class StrayError(Exception):
+    """A function that isn't ours raised what isn't an Exception, such as SystemExit or CancelledError."""
+
+    def __init__(self, raised: BaseException) -> None:
+        super().__init__(f"{type(raised).__name__}: {raised}")
+        self.raised = raised
+
+
+@contextmanager
+def contained() -> Generator[None]:
+    """Turns what a function that isn't ours raises into an Exception, except a real cancellation.
+
+    SystemExit and KeyboardInterrupt would end the process, and a CancelledError that nobody requested would
+    look like a cancelled run. For coroutines that run in a task, not for generators.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None, "only tasks can be cancelled"
+    try:
+        yield
+    except Exception:
+        raise
+    except asyncio.CancelledError as error:
+        if task.cancelling():
+            raise
+        raise StrayError(error) from error
+    except GeneratorExit as error:
+        if asyncio.current_task(loop) is not task:  # the coroutine is being closed
+            raise
+        raise StrayError(error) from error
+    except BaseException as error:
+        raise StrayError(error) from error
+
+
+class Deadline:
+    """A moment after which work is given up, known only once it draws near: at the end of a process."""
+
+    def __init__(self) -> None:
+        self._at: float | None = None
+        self._limits: set[asyncio.Timeout] = set()
+
+    def set(self, seconds: float) -> None:
+        """Gives up what is inside `limit`, and what will be, in this many seconds."""
+        self._at = asyncio.get_running_loop().time() + seconds
+        for limit in self._limits:
+            limit.reschedule(self._at)
+
+    @asynccontextmanager
+    async def limit(self) -> AsyncGenerator[None]:
+        """Raises TimeoutError if the deadline passes inside."""
+        async with asyncio.timeout_at(self._at) as limit:
+            self._limits.add(limit)
+            try:
+                yield
+            finally:
+                self._limits.discard(limit)
 
 
 async def patiently(call: Callable[[], Awaitable[T]], *, on: type[Exception], pauses: Iterable[float]) -> T:

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from agentos.tasks import background, occurs, patiently, to_the_end
+from agentos.tasks import Deadline, StrayError, background, contained, occurs, patiently, to_the_end
 
 LOGGER = logging.getLogger("agentos.tests")
 
@@ -116,3 +116,42 @@ async def test_background_loops_end_with_their_owner():
     with pytest.raises(RuntimeError):
         await owner()
     assert ended == ["ended", "ended"]
+
+
+async def test_a_deadline_ends_what_is_inside_its_limit_and_what_enters_later():
+    deadline, entered = Deadline(), asyncio.Event()
+
+    async def inside() -> None:
+        async with deadline.limit():
+            entered.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(to_the_end(inside()))
+    await entered.wait()
+    task.cancel()  # which `to_the_end` withstands
+    deadline.set(0)
+    with pytest.raises(TimeoutError):
+        await task
+    with pytest.raises(TimeoutError):
+        await inside()
+    async with Deadline().limit():
+        await asyncio.sleep(0)
+
+
+async def test_what_others_raise_is_contained_but_a_real_cancellation():
+    for stray in (SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError):
+        with pytest.raises(StrayError) as found, contained():
+            raise stray
+        assert isinstance(found.value.raised, stray)
+    with pytest.raises(KeyError), contained():
+        raise KeyError
+
+    async def waiting() -> None:
+        with contained():
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(waiting())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

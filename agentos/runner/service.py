@@ -55,7 +55,6 @@ class RunService:
         durable: bool = False,
         works: Sequence[Work] = (),
     ) -> None:
-        self.live = LiveRuns()
         self._works = works
         self._capacity = capacity or Capacity()
         self._background_durable = durable
@@ -218,6 +217,7 @@ class RunService:
 
     def _renew(self) -> None:
         """Creates new workers, since a worker that has left the database can't return."""
+        self.live = LiveRuns()
         self._drained_at: float | None = None
         self._workers: dict[int, Worker] = {}
         self._loops: dict[int, WorkerLoops] = {}
@@ -235,7 +235,8 @@ class RunService:
         end = self._drained_at + grace
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, end - monotonic())):
-                for worker in self._workers.values():  # what was claimed is nobody else's
+                for key, worker in self._workers.items():  # what was taken is nobody else's
+                    await self._loops[key].all_taken()
                     await worker.all_begun()
         await self.live.close(max(0.0, end - monotonic()))
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 from agentos.errors import ConfigurationError, RunLostError
 from agentos.models.base import ToolSpec
 from agentos.run.runnable import RunContext
+from agentos.tasks import StrayError, contained
 from agentos.tools import docstring, schema
 from agentos.tools.arguments import Arguments
 from agentos.tools.result import ToolError, ToolResult, join, join_async, to_text
@@ -141,18 +142,20 @@ class Tool:
         seconds = self.timeout or DEFAULT_TIMEOUT
         limit = asyncio.timeout(seconds)
         try:
-            values = self.arguments.inject(self.arguments.parse(arguments), context, agent)
-            async with limit:
-                return ToolResult(to_text(await self._result(values)))
+            with contained():
+                values = self.arguments.inject(self.arguments.parse(arguments), context, agent)
+                async with limit:
+                    return ToolResult(to_text(await self._result(values)))
         except RunLostError:
             raise
         except ToolError as error:
             return ToolResult(to_text(str(error)), error=True)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's function must not end the run
+        except Exception as error:  # noqa: BLE001 - a stranger's function must not end the run
             if isinstance(error, TimeoutError) and limit.expired():
                 return ToolResult(f"{self.name} gave no answer within {seconds:g} seconds.", error=True)
-            _log.error("tool %s failed in run %s", self.name, context.run_id, exc_info=error)
-            return ToolResult(f"{self.name} failed with {type(error).__name__}.", error=True)
+            raised = error.raised if isinstance(error, StrayError) else error
+            _log.error("tool %s failed in run %s", self.name, context.run_id, exc_info=raised)
+            return ToolResult(f"{self.name} failed with {type(raised).__name__}.", error=True)
 
     def _contradiction(self) -> str | None:
         if self.requires_confirmation + self.requires_user_input + self.external_execution > 1:
@@ -245,3 +248,9 @@ def _call(function: Callable[..., Any], values: dict[str, Any]) -> Any:
     except StopIteration as error:
         # A future can't carry it: the waiting side would wait for ever.
         raise RuntimeError("the tool raised StopIteration") from error
+    except Exception:
+        raise
+    except (
+        BaseException
+    ) as error:  # thrown into the waiting side, GeneratorExit and CancelledError would end it
+        raise StrayError(error) from error

@@ -17,6 +17,8 @@ from tests.faults.stage import Stage
 from tests.flows.processes import free_port
 
 DEAD_SECONDS = 3
+PATIENCE = 20
+"""Seconds that a stop may take on a busy machine; by itself it takes the grace and up to two more."""
 
 
 @pytest.fixture
@@ -95,7 +97,7 @@ async def test_who_could_not_say_that_it_lives_is_not_dead(
 async def test_a_server_can_be_stopped_while_the_database_is_away(
     postgres: EmbeddedPostgres, cluster: Cluster, stage: Stage
 ):
-    (server,) = await cluster.start(GRACE="1", AWAY_PAUSES="[0.2, 0.5, 1]")  # they add up to a minute
+    (server,) = await cluster.start(GRACE="1")
     runs = {agent: server.run(agent, agent) for agent in ("plain", "durable")}
     for agent in runs:
         stage.hold(agent, "look")
@@ -105,8 +107,9 @@ async def test_a_server_can_be_stopped_while_the_database_is_away(
     for agent in runs:
         stage.let_go(agent)
     server.stop()
-
+    began = monotonic()
     await server.stopped()
+    assert monotonic() - began < PATIENCE  # what waits for the database waits for a minute and more
     await asyncio.to_thread(postgres.start)
     (later,) = await cluster.start()
     died = await later.follow("plain", runs["plain"].run_id).ended()

@@ -1,7 +1,8 @@
 """Writes events to the log, in batches for all runs of a process.
 
 One INSERT and one NOTIFY carry the events of 20 ms, or, before an event other than text is shown, everything
-that is waiting. If the database is unavailable for less than a minute, events are delayed but not lost.
+that is waiting. If the database is unavailable for less than a minute, events are delayed but not lost,
+unless the process ends meanwhile.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from agentos.db.contracts.events import LoggedEvent
 from agentos.errors import DatabaseUnavailableError, RunLostError
 from agentos.run.owner import ANYONE
-from agentos.tasks import occurs, patiently
+from agentos.tasks import Deadline, occurs, patiently
 
 if TYPE_CHECKING:
     from agentos.db.base import Db
@@ -48,8 +49,9 @@ class Lines(Protocol):
 class LogWriter:
     """Writes the events of one process to one database's log, as one worker."""
 
-    def __init__(self, db: Db, *, worker_id: str | None) -> None:
+    def __init__(self, db: Db, *, worker_id: str | None, deadline: Deadline | None = None) -> None:
         self._db = db
+        self._deadline = deadline or Deadline()
         self._worker_id = worker_id
         self._waiting: dict[str, Lines] = {}
         self._urgent = asyncio.Event()
@@ -91,7 +93,8 @@ class LogWriter:
         async def append() -> set[str]:
             return await self._db.append_events(batches, owner=ANYONE, worker_id=self._worker_id)
 
-        return await patiently(append, on=DatabaseUnavailableError, pauses=AWAY_PAUSES)
+        async with self._deadline.limit():
+            return await patiently(append, on=DatabaseUnavailableError, pauses=AWAY_PAUSES)
 
     async def _gather(self) -> None:
         await occurs(self._urgent, within=BATCH_SECONDS)

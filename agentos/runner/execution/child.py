@@ -26,7 +26,7 @@ from agentos.runner.events.buffer import Buffer
 from agentos.runner.execution.drive import cancelled, drive, origin_of
 from agentos.runner.execution.steps import within
 from agentos.runner.settings import Configured, RunSettings
-from agentos.tasks import patiently, to_the_end
+from agentos.tasks import Deadline, patiently, to_the_end
 
 if TYPE_CHECKING:
     from agentos.db.base import Db
@@ -47,10 +47,11 @@ class NestingTooDeepError(AgentOSError):
 class ChildRuns:
     """`run.runnable.Children` of one execution: all runs below its root."""
 
-    def __init__(self, execution: Execution, buffer: Buffer, db: Db | None) -> None:
+    def __init__(self, execution: Execution, buffer: Buffer, db: Db | None, deadline: Deadline) -> None:
         self._execution = execution
         self._buffer = buffer
         self._db = db
+        self._deadline = deadline
         self._begun: set[str] = set()
         self._live: defaultdict[str, set[asyncio.Task[RunOutput]]] = defaultdict(set)
         """Live runs by parent."""
@@ -116,7 +117,7 @@ class ChildRuns:
                 final = cancelled(run)
                 final.origin = origin_of(run)
                 try:
-                    with suppress(DatabaseUnavailableError):  # the end of its root ends its row too
+                    with suppress(DatabaseUnavailableError, TimeoutError):  # its root's end ends its row too
                         await to_the_end(self._store(context))
                 finally:  # it may be cancelled once more
                     self._buffer.record(final)
@@ -137,7 +138,8 @@ class ChildRuns:
         if run.is_paused and (wanted := asked(run)):
             await self._db.create_approvals(wanted, owner=context.owner)
         worker_id = self._execution.worker_id
-        await self._db.finish_run(run, StateChange(), owner=context.owner, worker_id=worker_id)
+        async with self._deadline.limit():
+            await self._db.finish_run(run, StateChange(), owner=context.owner, worker_id=worker_id)
 
 
 def _new(parent: RunContext, runnable: Runnable, given: RunInput, name: str) -> RunOutput:

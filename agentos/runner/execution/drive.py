@@ -13,7 +13,7 @@ from agentos.run.budget import BudgetExceededError
 from agentos.run.events import Origin, RunCancelled, RunCompleted, RunError, RunEvent, RunPaused
 from agentos.run.records import RunOutput, RunStatus
 from agentos.run.runnable import RunContext, Runnable
-from agentos.tasks import to_the_end
+from agentos.tasks import StrayError, contained, to_the_end
 
 logger = logging.getLogger("agentos.runner")
 
@@ -57,10 +57,11 @@ async def drive(
     """
     run, limit = context.run, asyncio.timeout(None if origin else context.spending.left_seconds)
     try:
-        async with limit, aclosing(runnable.events(context)) as source:
-            async for event in source:
-                event.origin = event.origin or origin
-                events.record(event)
+        with contained():
+            async with limit, aclosing(runnable.events(context)) as source:
+                async for event in source:
+                    event.origin = event.origin or origin
+                    events.record(event)
     except RunLostError:
         raise
     except Exception as error:
@@ -94,7 +95,8 @@ def failed(run: RunOutput, error: Exception) -> RunError:
         logger.warning("Run %s failed (%s): %s, error_id %s", run.run_id, error.code, error, error_id)
         text, code = str(error), error.code
     else:
-        logger.error("Run %s failed, error_id %s", run.run_id, error_id, exc_info=error)
+        raised = error.raised if isinstance(error, StrayError) else error
+        logger.error("Run %s failed, error_id %s", run.run_id, error_id, exc_info=raised)
         text, code = _INTERNAL, "internal_error"
     run.status, run.content, run.content_type, run.error_type = RunStatus.ERROR, text, "str", code
     return RunError(content=text, error_type=code, error_id=error_id)

@@ -22,13 +22,15 @@ from agentos.runner.execution.child import STORE_PAUSES, ChildRuns
 from agentos.runner.execution.drive import cancelled, drive, failed, logger
 from agentos.runner.execution.execution import Execution
 from agentos.runner.execution.steps import metered
-from agentos.tasks import patiently, to_the_end
+from agentos.tasks import Deadline, patiently, to_the_end
 
 if TYPE_CHECKING:
     from agentos.db.base import Db
 
 
-async def execute(runnable: Runnable, execution: Execution, buffer: Buffer, *, db: Db | None) -> None:
+async def execute(
+    runnable: Runnable, execution: Execution, buffer: Buffer, *, db: Db | None, deadline: Deadline
+) -> None:
     """Runs the runnable, records its events, stores the outcome, then shows the final event.
 
     An exception of the runnable ends the run as RunError and isn't raised. Cancellation ends it as
@@ -38,8 +40,8 @@ async def execute(runnable: Runnable, execution: Execution, buffer: Buffer, *, d
     run, context, began = execution.run, execution.context, perf_counter()
     spent = (run.metrics.duration if run.metrics else None) or 0
     context.steps = metered(context.steps, context.spending)
-    context.children = nested = ChildRuns(execution, buffer, db)
-    outcome = Outcome(execution, buffer, db)
+    context.children = nested = ChildRuns(execution, buffer, db, deadline)
+    outcome = Outcome(execution, buffer, db, deadline)
     interruption: asyncio.CancelledError | None = None
     try:
         final = await drive(runnable, context, buffer, nested)
@@ -61,10 +63,11 @@ async def execute(runnable: Runnable, execution: Execution, buffer: Buffer, *, d
 class Outcome:
     """The outcome of a segment, and what the segment started with."""
 
-    def __init__(self, execution: Execution, buffer: Buffer, db: Db | None) -> None:
+    def __init__(self, execution: Execution, buffer: Buffer, db: Db | None, deadline: Deadline) -> None:
         self._execution = execution
         self._buffer = buffer
         self._db = db
+        self._deadline = deadline
         self._before = deepcopy(execution.context.session_state)
         self._earlier = execution.run.metrics
 
@@ -107,7 +110,11 @@ class Outcome:
                 raise RunLostError("Another process is to have the run.")
             await self._finish(self._buffer.rest())
 
-        await patiently(attempt, on=DatabaseUnavailableError, pauses=chain(STORE_PAUSES, endless))
+        try:
+            async with self._deadline.limit():
+                await patiently(attempt, on=DatabaseUnavailableError, pauses=chain(STORE_PAUSES, endless))
+        except TimeoutError:
+            raise DatabaseUnavailableError("The process ends, and Postgres doesn't answer.") from None
 
     async def _finish(self, lines: Sequence[LoggedEvent]) -> None:
         if self._db is None:

@@ -14,6 +14,10 @@ from agentos.runner.execution.drive import origin_of
 from agentos.runner.execution.execute import execute
 from agentos.runner.execution.execution import Execution
 from agentos.runner.settings import Configured
+from agentos.tasks import Deadline
+
+LAST_SECONDS = 1.0
+"""Seconds after a process's grace in which the last outcomes and events are stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +49,21 @@ class LiveRun:
         self.cancel()
 
 
-def launch(runnable: Configured, execution: Execution, *, log: LogWriter | None = None) -> LiveRun:
-    """Starts an accepted run. With a `log`, its events are also written there."""
+def launch(
+    runnable: Configured,
+    execution: Execution,
+    *,
+    log: LogWriter | None = None,
+    deadline: Deadline | None = None,
+) -> LiveRun:
+    """Starts an accepted run. With a `log`, its events are also written there.
+
+    Its outcome isn't tried to be stored beyond the `deadline`.
+    """
     origin, logged = origin_of(execution.run), execution.logged
     buffer = Buffer(origin, log=log, careful=execution.durable, logged=logged)
-    work = execute(runnable, execution, buffer, db=runnable.settings.db)
+    db, deadline = runnable.settings.db, deadline or Deadline()
+    work = execute(runnable, execution, buffer, db=db, deadline=deadline)
     return LiveRun(execution, buffer, asyncio.create_task(work, name=f"run {execution.run_id}"))
 
 
@@ -67,11 +81,13 @@ class LiveRuns:
     """Owns the running tasks of a server."""
 
     def __init__(self) -> None:
+        self.deadline = Deadline()
+        """Of the process, beyond which nothing is written any more."""
         self._runs: dict[str, LiveRun] = {}
 
     def launch(self, runnable: Configured, execution: Execution, *, log: LogWriter | None) -> LiveRun:
         """Starts an accepted run and keeps it until it ends."""
-        live = launch(runnable, execution, log=log)
+        live = launch(runnable, execution, log=log, deadline=self.deadline)
         self._runs[execution.run_id] = live
         live.task.add_done_callback(lambda _: self._forget(live))
         return live
@@ -99,12 +115,15 @@ class LiveRuns:
                 live.hand_over()
 
     async def close(self, grace: float) -> None:
-        """Hands durable runs over, waits up to `grace` seconds for the others, cancels the rest."""
+        """Hands durable runs over, waits up to `grace` seconds for the others, cancels the rest.
+
+        What isn't stored `LAST_SECONDS` later is given up.
+        """
         self.hand_over()
-        runs = list(self._runs.values())
-        if not runs:
-            return
-        _, late = await asyncio.wait([live.task for live in runs], timeout=grace)
+        late = {live.task for live in self._runs.values()}
+        if late:
+            _, late = await asyncio.wait(late, timeout=grace)
+        self.deadline.set(LAST_SECONDS)
         for task in late:
             task.cancel()
         if late:

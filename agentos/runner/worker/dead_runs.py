@@ -20,6 +20,7 @@ from agentos.runner.events.writer import LogWriter
 from agentos.runner.execution.drive import cancelled, failed, origin_of
 from agentos.runner.execution.execute import Outcome
 from agentos.runner.execution.execution import Execution
+from agentos.tasks import Deadline
 
 if TYPE_CHECKING:
     from agentos.db.base import Db
@@ -34,7 +35,9 @@ class ProcessDiedError(AgentOSError):
     code = "process_died"
 
 
-async def end(execution: Execution, log: LogWriter, *, db: Db, error: AgentOSError | None) -> None:
+async def end(
+    execution: Execution, log: LogWriter, *, db: Db, error: AgentOSError | None, deadline: Deadline
+) -> None:
     """Ends the run as ERROR with `error`; without an error, as CANCELLED with its text so far.
 
     Followers may have seen text that the dying process couldn't log. To place the final event after it, `seq`
@@ -51,7 +54,7 @@ async def end(execution: Execution, log: LogWriter, *, db: Db, error: AgentOSErr
     for origin in _open(logged, run.run_id):
         end_of_nested = final.model_copy(update={"origin": origin, "content": _text(final)})
         buffer.record(end_of_nested)
-    await Outcome(execution, buffer, db).store(final)
+    await Outcome(execution, buffer, db, deadline).store(final)
 
 
 def _text(final: RunCancelled | RunError) -> str | None:

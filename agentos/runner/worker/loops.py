@@ -51,11 +51,18 @@ class WorkerLoops:
         self._late: tuple[float, float] | None = None
         """The time of the last very late beat, and its delay."""
         self._is_draining = False
+        self._adopting, self._claiming = asyncio.Lock(), asyncio.Lock()
+        """Held while the database is asked for runs, until they are given to the worker."""
 
     def drain(self) -> None:
         """Stops taking runs, and ends the streams of runs that other processes execute."""
         self._is_draining = True
         self._worker.reader.end()
+
+    async def all_taken(self) -> None:
+        """After `drain`: returns once no run is being taken any more."""
+        async with self._adopting, self._claiming:
+            pass
 
     async def alive(self) -> None:
         """Reports that this worker is alive, unless it did so recently."""
@@ -72,6 +79,7 @@ class WorkerLoops:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._leave)
             stack.push_async_callback(worker.close)
+            stack.push_async_callback(worker.live.close, grace=0)  # what began when its time was up
             if worker.works or any(durable or runnable.settings.durable for runnable in own):
                 await self._prepare_runtime()
             loops = (
@@ -107,16 +115,21 @@ class WorkerLoops:
         while True:
             await self.alive()
             await worker.settle()
-            if not self._is_draining:
-                orphans = await self._db.adopt_runs(
-                    worker.id,
-                    dead_after=DEAD_SECONDS + self._allowance(),
-                    runnables=list(worker.runnables),
-                    held=worker.held,
-                )
-                for orphan in orphans:
-                    worker.give(orphan, orphaned=True)
+            async with self._adopting:
+                if not self._is_draining:
+                    await self._adopt()
             await asyncio.sleep(BEAT_SECONDS)
+
+    async def _adopt(self) -> None:
+        worker = self._worker
+        orphans = await self._db.adopt_runs(
+            worker.id,
+            dead_after=DEAD_SECONDS + self._allowance(),
+            runnables=list(worker.runnables),
+            held=worker.held,
+        )
+        for orphan in orphans:
+            worker.give(orphan, orphaned=True)
 
     async def _resumption(self) -> None:
         """Separate from adoption, since DBOS's calls block while the database is unavailable."""
@@ -146,18 +159,23 @@ class WorkerLoops:
             self._worker.cancel(run_id)
 
     async def _claims(self) -> None:
-        worker, capacity = self._worker, self._capacity
         while not self._is_draining:
             await self.alive()
-            free = capacity.per_process - worker.load
-            if free > 0 and worker.runnables:
-                claimed = await self._db.claim_runs(
-                    worker.id, runnables=list(worker.runnables), limits=capacity.limits, most=free
-                )
-                for assignment in claimed:
-                    worker.give(assignment)
+            async with self._claiming:
+                if not self._is_draining:
+                    await self._claim()
             await occurs(self._queue_news, within=CLAIM_SECONDS)
             self._queue_news.clear()
+
+    async def _claim(self) -> None:
+        worker, capacity = self._worker, self._capacity
+        free = capacity.per_process - worker.load
+        if free > 0 and worker.runnables:
+            claimed = await self._db.claim_runs(
+                worker.id, runnables=list(worker.runnables), limits=capacity.limits, most=free
+            )
+            for assignment in claimed:
+                worker.give(assignment)
 
     async def _notifications(self) -> None:
         async for news in self._db.notifications():
@@ -179,6 +197,7 @@ class WorkerLoops:
 
     async def _leave(self) -> None:
         try:
-            await self._db.leave(self._worker.id)
-        except AgentOSError as error:
+            async with self._worker.live.deadline.limit():
+                await self._db.leave(self._worker.id)
+        except (AgentOSError, TimeoutError) as error:
             logger.warning("Other workers adopt this one's runs in %s seconds: %s", DEAD_SECONDS, error)

@@ -52,7 +52,7 @@ class Worker:
         self.runnables = runnables
         self.works = works
         self.live = live
-        self.log = LogWriter(db, worker_id=self.id)
+        self.log = LogWriter(db, worker_id=self.id, deadline=live.deadline)
         self.reader = LogReader(db)
         self._held = HeldRuns()
         self._given: asyncio.Queue[str] = asyncio.Queue()
@@ -221,7 +221,8 @@ class Worker:
         execution = await open_execution(self.db, settings, given.run_id, worker_id=self.id)
         if execution is None:
             return
-        await end(execution, self.log, db=self.db, error=None if given.cancelling else error)
+        why = None if given.cancelling else error
+        await end(execution, self.log, db=self.db, error=why, deadline=self.live.deadline)
         self._ended(execution)
 
     async def _taken(self, run_id: str, segment: int) -> Execution | None:
