@@ -102,8 +102,9 @@ def running(
 def end(popen: subprocess.Popen[str]) -> None:
     """Asks the group to end, and makes it end."""
     if popen.poll() is None:
-        os.killpg(popen.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
+        # It may be gone without having said so: the fork server is told first.
+        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(popen.pid, signal.SIGTERM)
             popen.wait(PATIENCE)
     with suppress(ProcessLookupError):
         os.killpg(popen.pid, signal.SIGKILL)
