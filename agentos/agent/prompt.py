@@ -94,14 +94,17 @@ class Prompt:
         )
 
     def _resolved(self, texts: list[str], context: RunContext) -> list[str]:
-        """Replaces `{name}` with values from state, dependencies and metadata. Other braces are kept."""
+        """Replaces `{name}` with what claims, state, dependencies or metadata say, and keeps other braces."""
         if not self.resolve:
             return texts
         known: dict[str, Any] = {
-            "user_id": context.user_id,
             **context.metadata,
             **context.dependencies,
             **context.session_state,
+            # What the caller's token says can't be said by anybody else.
+            **context.request.claims,
+            "user_id": context.user_id,
+            "session_id": context.run.session_id,
         }
 
         def value(match: re.Match[str]) -> str:

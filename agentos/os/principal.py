@@ -121,11 +121,23 @@ class Access:
 
     def dependencies(self, requested: Mapping[str, Any]) -> dict[str, Any]:
         """A run's dependencies. Names reserved for claims are overridden or removed."""
-        return _over(requested, self.principal.dependencies)
+        return self._without_claims(requested) | _known(self.principal.dependencies)
 
     def session_state(self, requested: Mapping[str, Any]) -> dict[str, Any]:
         """The session state from a request, under the same rule."""
-        return _over(requested, self.principal.session_state)
+        return self._without_claims(requested) | _known(self.principal.session_state)
+
+    def metadata(self, requested: Mapping[str, Any]) -> dict[str, Any]:
+        """A run's metadata, without the names reserved for claims: instructions read names in all three."""
+        return self._without_claims(requested)
+
+    def claims(self) -> dict[str, Any]:
+        """What a run's instructions read under the names reserved for claims, whatever else has them."""
+        return _known(self.principal.session_state) | _known(self.principal.dependencies)
+
+    def _without_claims(self, requested: Mapping[str, Any]) -> dict[str, Any]:
+        reserved = self.principal.dependencies.keys() | self.principal.session_state.keys()
+        return {name: value for name, value in requested.items() if name not in reserved}
 
     def listed(self, family: str) -> frozenset[str] | None:
         """The ids of `agents`, `teams` or `workflows` that the caller may list; None for all."""
@@ -147,10 +159,8 @@ class Access:
         return self.principal.user_id
 
 
-def _over(requested: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
-    """Names of missing claims are removed from the request too, since only tokens may set them."""
-    kept = {name: value for name, value in requested.items() if name not in said}
-    return kept | {name: value for name, value in said.items() if value is not None}
+def _known(claims: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in claims.items() if value is not None}
 
 
 OPEN: Final = Access(

@@ -51,6 +51,8 @@ class RunRequest(Value):
     """Merged into the session's state, key by key, before the run starts."""
     dependencies: Json = Field(default_factory=dict[str, Any])
     metadata: Json = Field(default_factory=dict[str, Any], exclude=True)
+    claims: Json = Field(default_factory=dict[str, Any])
+    """What instructions read under these names, whatever state, dependencies and metadata say."""
     output_schema: OutputSchema | None = None
     """A class isn't stored: only the process that received it can use it."""
     history: bool | None = None
@@ -85,7 +87,9 @@ class RunRequest(Value):
 
     def nested(self, given: RunInput, run_id: str) -> RunRequest:
         """The request for a run nested in this one: for the same users, with its own input."""
-        shared = {"user_id", "anyone", "stream", "dependencies", "metadata", "begun_by", "continued_by"}
+        shared = {
+            "user_id", "anyone", "stream", "dependencies", "metadata", "claims", "begun_by", "continued_by",
+        }  # fmt: skip
         return RunRequest(input=given, run_id=run_id, **{name: getattr(self, name) for name in shared})
 
     def stored(self) -> Json:

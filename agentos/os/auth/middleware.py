@@ -31,7 +31,7 @@ from agentos.os.policy.policy import Decision
 from agentos.os.principal import NOBODY, Access, AccessDeniedError, Principal, grant
 from agentos.os.registry import Server, served_by
 from agentos.os.tokens import service_accounts
-from agentos.os.tokens.claims import TokenError
+from agentos.os.tokens.claims import TokenError, without_claims
 
 _JUDGED: Final = "agentos.judged"
 """Key in the ASGI scope for the app whose request was authorized, and the result."""
@@ -164,7 +164,7 @@ class Gate(ABC):
         principal, account = await service_accounts.verify(token, server and server.registry.default_db)
         if server is not None:
             server.usage.note(account)
-        return principal
+        return without_claims(principal, self._settings)
 
 
 def _compare(guard: Guard, scope: Scope, principal: Principal | None, method: str, given: Decision) -> None:

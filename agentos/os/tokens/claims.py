@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, cast
 
 import jwt
@@ -88,6 +89,15 @@ def read(claims: Mapping[str, Any], settings: AuthSettings, *, token_hash: str) 
         token_ref=jti if isinstance(jti, str) and _PLAIN_REFERENCE.fullmatch(jti) else token_hash[:12],
         dependencies=_picked(claims, settings.dependencies_claims),
         session_state=_picked(claims, settings.session_state_claims),
+    )
+
+
+def without_claims(principal: Principal, settings: AuthSettings) -> Principal:
+    """The principal of a token that has no claims: what is reserved for them stays empty."""
+    return replace(
+        principal,
+        dependencies=_picked({}, settings.dependencies_claims),
+        session_state=_picked({}, settings.session_state_claims),
     )
 
 

@@ -113,3 +113,55 @@ async def test_without_named_claims_requests_say_what_they_like(db):
     async with serving(secured(AgentOS(agents=[agent]).get_app())) as client:
         found = await seen(client, bearer("ann", **PRO), **FORGED)
     assert found == {"state": FORGED["session_state"], "dependencies": FORGED["dependencies"]}
+
+
+async def told(db, headers, before=None, **sent):
+    """What the instructions read under each name, which the agent repeats."""
+    agent = Agent(
+        id="web",
+        model=FunctionModel(lambda request: request.messages[0].content),
+        system_message="{tenant} {plan} {user_id} {session_id} {theme}",
+        db=db,
+        **(before or {}),
+    )
+    app = secured(
+        AgentOS(agents=[agent]).get_app(), dependencies_claims=["tenant"], session_state_claims=["plan"]
+    )
+    async with serving(app) as client:
+        if callable(headers):
+            headers = await headers(client)
+        body = {"message": "hi", "stream": False, "session_id": "s1", **sent}
+        response = await client.post(RUNS, json=body, headers=headers)
+        assert response.status_code == 200, response.text
+        return response.json()["content"]
+
+
+FORGERY = {"tenant": "victim", "plan": "root", "user_id": "admin", "session_id": "theirs", "theme": "dark"}
+
+
+@pytest.mark.parametrize("where", ["session_state", "dependencies", "metadata"])
+async def test_instructions_read_what_the_token_says_wherever_a_request_says_otherwise(db, where):
+    found = await told(db, bearer("ann", tenant="acme", plan="pro"), **{where: FORGERY})
+    assert found == "acme pro ann s1 dark"
+
+
+@pytest.mark.parametrize("where", ["session_state", "dependencies", "metadata"])
+async def test_instructions_read_nothing_where_the_token_says_nothing(db, where):
+    assert await told(db, bearer("ann"), **{where: FORGERY}) == "{tenant} {plan} ann s1 dark"
+
+
+async def test_a_state_from_elsewhere_doesnt_say_what_the_token_says(db):
+    state = {"session_state": {"tenant": "victim", "theme": "dark"}}
+    assert await told(db, bearer("ann", tenant="acme", plan="pro"), before=state) == "acme pro ann s1 dark"
+
+
+@pytest.mark.parametrize("where", ["session_state", "dependencies", "metadata"])
+async def test_a_service_account_cant_say_what_only_claims_say(db, where):
+    async def account(client):
+        body = {"name": "ci", "scopes": ["agents:run"]}
+        made = await client.post("/service-accounts", json=body, headers=bearer("root", ADMIN))
+        assert made.status_code == 201, made.text
+        return {"Authorization": f"Bearer {made.json()['token']}"}
+
+    found = await told(db, account, **{where: FORGERY})
+    assert found == "{tenant} {plan} sa:ci s1 dark"
