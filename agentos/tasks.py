@@ -26,24 +26,26 @@ def contained() -> Generator[None]:
     """Turns what a function that isn't ours raises into an Exception, except a real cancellation.
 
     SystemExit and KeyboardInterrupt would end the process, and a CancelledError that nobody requested would
-    look like a cancelled run. For coroutines that run in a task, not for generators.
+    look like a cancelled run. For threads and for coroutines that run in a task, not for generators.
     """
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None, "only tasks can be cancelled"
+    task = _current_task()
     try:
         yield
     except Exception:
         raise
-    except asyncio.CancelledError as error:
-        if task.cancelling():
-            raise
-        raise StrayError(error) from error
-    except GeneratorExit as error:
-        if asyncio.current_task(loop) is not task:  # the coroutine is being closed
-            raise
-        raise StrayError(error) from error
     except BaseException as error:
-        raise StrayError(error) from error
+        is_cancelled = isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling()
+        is_closed = isinstance(error, GeneratorExit) and _current_task() is not task
+        if not (is_cancelled or is_closed):
+            raise StrayError(error) from error
+        raise
+
+
+def _current_task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # a thread without a loop, or a coroutine that is being closed
+        return None
 
 
 class Deadline:

@@ -240,17 +240,12 @@ def tool(
 
 def _call(function: Callable[..., Any], values: dict[str, Any]) -> Any:
     try:
-        result = function(**values)
-        if not inspect.isgenerator(result):
-            return result
-        with closing(result):
-            return join(result)
+        with contained():  # a future that carries GeneratorExit or CancelledError would end who waits for it
+            result = function(**values)
+            if not inspect.isgenerator(result):
+                return result
+            with closing(result):
+                return join(result)
     except StopIteration as error:
         # A future can't carry it: the waiting side would wait for ever.
         raise RuntimeError("the tool raised StopIteration") from error
-    except Exception:
-        raise
-    except (
-        BaseException
-    ) as error:  # thrown into the waiting side, GeneratorExit and CancelledError would end it
-        raise StrayError(error) from error
