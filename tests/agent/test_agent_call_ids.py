@@ -32,6 +32,16 @@ def dropping(what: str) -> ToolCall:
     return call("drop", {"what": what}, call_id="call-1")
 
 
+def asking(member: Agent, db: Db) -> Script:
+    """A runnable that leaves everything to a nested run."""
+
+    async def play(context: RunContext) -> AsyncGenerator[RunEvent]:
+        yield RunContent(content="I ask.")
+        context.run.content = (await context.child(member, "go", name="one")).content
+
+    return Script(play, RunSettings(db=db))
+
+
 async def test_a_decision_is_about_one_of_two_calls_with_one_id(db: Db) -> None:
     dropped.clear()
     model, requests = scripted([dropping("a crumb"), dropping("everything")], "Done.")
@@ -68,12 +78,7 @@ async def test_a_decision_is_about_one_call_of_a_nested_run_too(db: Db) -> None:
     dropped.clear()
     model, _ = scripted([dropping("a crumb"), dropping("everything")], "Done.")
     member = Agent(id="member", model=model, tools=[drop])
-
-    async def play(context: RunContext) -> AsyncGenerator[RunEvent]:
-        yield RunContent(content="I ask.")
-        context.run.content = (await context.child(member, "go", name="one")).content
-
-    root = Script(play, RunSettings(db=db))
+    root = asking(member, db)
     run = await root.arun("go", user_id="ann")
     first, _ = run.requirements
     first.confirm()
@@ -89,12 +94,7 @@ async def test_whoever_read_a_run_before_its_nested_run_went_on_comes_too_late(d
     dropped.clear()
     model, _ = scripted([dropping("a crumb")], [dropping("everything")], "Done.")
     member = Agent(id="member", model=model, tools=[drop])
-
-    async def play(context: RunContext) -> AsyncGenerator[RunEvent]:
-        yield RunContent(content="I ask.")
-        context.run.content = (await context.child(member, "go", name="one")).content
-
-    root = Script(play, RunSettings(db=db))
+    root = asking(member, db)
     run = await root.arun("go", user_id="ann")
     early = await db.get_run(run.run_id, owner="ann")
     assert early is not None

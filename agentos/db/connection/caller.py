@@ -7,13 +7,12 @@ support prepared statements and `DEALLOCATE ALL`, as PgBouncer has since 1.22 (`
 
 from __future__ import annotations
 
-import socket as sockets
+import socket
 from asyncio import CancelledError, Lock, get_running_loop
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from socket import AF_INET, IPPROTO_TCP, SOCK_STREAM, socket
 from typing import Any, Final, Self, TypeVar
 
 from psycopg import AsyncCursor, AsyncPipeline, Error
@@ -33,7 +32,7 @@ SELECT
     set_config('agentos.anyone', %s, true)
 """
 _LOCKS: Final = "SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key"
-_CORK: Final[int | None] = getattr(sockets, "TCP_CORK", None)
+_CORK: Final[int | None] = getattr(socket, "TCP_CORK", None)
 _EVERYBODY: Final = ("", "on")
 
 T = TypeVar("T")
@@ -128,10 +127,10 @@ class CallersConnection(Connection):
     def _cork(self, value: int) -> None:
         if _CORK is None or self.closed:
             return
-        connection = socket(AF_INET, SOCK_STREAM, fileno=self.pgconn.socket)
+        connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM, fileno=self.pgconn.socket)
         try:
             with suppress(OSError):  # a Unix socket has none
-                connection.setsockopt(IPPROTO_TCP, _CORK, value)
+                connection.setsockopt(socket.IPPROTO_TCP, _CORK, value)
         finally:
             connection.detach()
 

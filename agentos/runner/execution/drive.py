@@ -13,7 +13,7 @@ from agentos.run.budget import BudgetExceededError
 from agentos.run.events import Origin, RunCancelled, RunCompleted, RunError, RunEvent, RunPaused
 from agentos.run.records import RunOutput, RunStatus
 from agentos.run.runnable import RunContext, Runnable
-from agentos.tasks import StrayError, contained, to_the_end
+from agentos.tasks import contained, to_the_end
 
 logger = logging.getLogger("agentos.runner")
 
@@ -95,8 +95,7 @@ def failed(run: RunOutput, error: Exception) -> RunError:
         logger.warning("Run %s failed (%s): %s, error_id %s", run.run_id, error.code, error, error_id)
         text, code = str(error), error.code
     else:
-        raised = error.raised if isinstance(error, StrayError) else error
-        logger.error("Run %s failed, error_id %s", run.run_id, error_id, exc_info=raised)
+        logger.error("Run %s failed, error_id %s", run.run_id, error_id, exc_info=error)
         text, code = _INTERNAL, "internal_error"
     run.status, run.content, run.content_type, run.error_type = RunStatus.ERROR, text, "str", code
     return RunError(content=text, error_type=code, error_id=error_id)

@@ -12,6 +12,7 @@ from time import monotonic
 from agentos.db.contracts.events import Notification
 from agentos.db.contracts.workers import BEAT_SECONDS, Limits
 from agentos.errors import AgentOSError, DatabaseUnavailableError
+from agentos.runner.execution.live_runs import LAST_SECONDS
 from agentos.runner.worker.worker import AGAIN_SECONDS, Worker
 from agentos.tasks import background, occurs
 
@@ -197,7 +198,7 @@ class WorkerLoops:
 
     async def _leave(self) -> None:
         try:
-            async with self._worker.live.deadline.limit():
+            async with asyncio.timeout(LAST_SECONDS):  # its own: what came before may have taken as long
                 await self._db.leave(self._worker.id)
         except (AgentOSError, TimeoutError) as error:
             logger.warning("Other workers adopt this one's runs in %s seconds: %s", DEAD_SECONDS, error)

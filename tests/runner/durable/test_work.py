@@ -15,7 +15,7 @@ from agentos.errors import ConfigurationError
 from agentos.run.records import RunStatus
 from agentos.runner.durable.runtime import DurableRuntime
 from agentos.runner.durable.work import Work
-from agentos.runner.execution.live_runs import LiveRuns
+from agentos.runner.execution.live_runs import LAST_SECONDS, LiveRuns
 from agentos.runner.service import RunService
 from agentos.runner.settings import RunSettings
 from agentos.runner.worker.loops import Capacity, WorkerLoops
@@ -28,6 +28,8 @@ from tests.runner.worker.test_restarts import ask, ended, hello
 
 ROOT = Path(__file__).parents[3]
 HELD = "SELECT status, executor_id FROM dbos.workflow_status WHERE name = 'agentos_work'"
+
+EXECUTORS = "SELECT executor_id FROM ai.agentos_executors"
 
 
 class Letters:
@@ -113,6 +115,26 @@ async def test_what_a_process_leaves_is_resumed_by_the_next(db, database):
     async with runs.running(grace=5):
         assert (await letters.next())[0] == "left"
         await until(lambda: rows(database, HELD) == [])
+
+
+async def test_a_process_whose_work_ends_slowly_says_that_it_leaves_all_the_same(db, database):
+    begun = asyncio.Event()
+
+    async def lingers(argument) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(LAST_SECONDS + 0.5)
+
+    work = Work("lingering", lingers, db)
+    runs = RunService([], [db], works=[work])
+    async with runs.running(grace=0):
+        await runs.enqueue(work, "1", {})
+        async with asyncio.timeout(30):
+            await begun.wait()
+        assert len(rows(database, EXECUTORS)) == 1
+    assert rows(database, EXECUTORS) == []
 
 
 async def test_work_of_a_killed_process_is_resumed_and_that_of_a_live_one_is_not(db, database):
