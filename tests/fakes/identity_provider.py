@@ -48,13 +48,13 @@ class Handler(BaseHTTPRequestHandler):
             return
         with self.server.changed:
             self.server.counts[self.path] += 1
-            document = self.server.documents.get(self.path, {"status": 404})
-        self._answer(document)
+            document, version = self.server.documents.get(self.path, {"status": 404}), self.server.version
+        self._answer(document, version)
 
-    def _answer(self, document: dict[str, Any]) -> None:
+    def _answer(self, document: dict[str, Any], version: int = 0) -> None:
         body, hold = document.get("body", "").encode(), document.get("hold")
         if hold == -1:
-            self._wait()
+            self._wait(version)
         self.send_response(document.get("status", 200))
         for name, value in document.get("headers", {}).items():
             self.send_header(name, value)
@@ -62,14 +62,14 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if hold is not None and hold >= 0:
             self.wfile.write(body[:hold])
-            self._wait()
+            self._wait(version)
             body = body[hold:]
         self.wfile.write(body)
 
-    def _wait(self) -> None:
+    def _wait(self, version: int) -> None:
+        """Returns once something was `PUT` after the document of `version` was read."""
         with self.server.changed:
-            seen = self.server.version
-            self.server.changed.wait_for(lambda: self.server.version != seen)
+            self.server.changed.wait_for(lambda: self.server.version != version)
 
     def log_request(self, code="-", size="-") -> None:
         """What it prints is its address, and nothing else."""
