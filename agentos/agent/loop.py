@@ -12,8 +12,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from agentos.agent.calls import TurnCalls, distinct, last_calls, open_calls, turns
-from agentos.errors import AgentOSError, ModelError
+from agentos.errors import AgentOSError, InvalidInputError, ModelError, PayloadTooLargeError
 from agentos.models.base import Model, ModelDelta, ModelRequest, ModelResponse, ResponseFormat
+from agentos.run.bounds import JSON_LIMITS
 from agentos.run.events import (
     ModelRequestCompleted,
     ModelRequestStarted,
@@ -239,6 +240,7 @@ def parse(text: str, schema: OutputSchema) -> BaseModel | Any:
     by the model's provider; here it is only parsed as JSON.
     """
     try:
+        JSON_LIMITS.check(text.encode(errors="replace"))
         if isinstance(schema, type):
             return schema.model_validate_json(_without_fence(text))
         return from_json(_without_fence(text))
@@ -249,6 +251,8 @@ def parse(text: str, schema: OutputSchema) -> BaseModel | Any:
         raise OutputError(f"The answer doesn't match the schema: {problems}") from error
     except ValueError as error:
         raise OutputError("The answer isn't JSON.") from error
+    except (InvalidInputError, PayloadTooLargeError) as error:
+        raise OutputError(f"The answer is too much. {error}.") from error
 
 
 def _without_fence(text: str) -> str:

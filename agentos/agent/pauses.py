@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from agentos.errors import InvalidInputError, PayloadTooLargeError
+from agentos.run.bounds import JSON_LIMITS
 from agentos.run.messages import ToolExecution
 from agentos.run.text import json_of
 from agentos.tools.result import ToolError
@@ -21,8 +23,9 @@ CUT_OFF = (
 def arguments(text: str) -> dict[str, Any] | None:
     """Parses the model's JSON text; None if it isn't an object."""
     try:
+        JSON_LIMITS.check(text.encode(errors="replace"))
         value: Any = from_json(text) if text.strip() else {}
-    except ValueError:
+    except (ValueError, InvalidInputError, PayloadTooLargeError):
         return None
     return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType] - JSON
 

@@ -35,6 +35,7 @@ from agentos.os.server import serve
 from agentos.os.server.limits import QueueConfig
 from agentos.os.server.retention import Retention, kept
 from agentos.os.server.serve import on_termination
+from agentos.run.bounds import JSON_LIMITS, JsonLimits
 from agentos.runner.service import RunService
 from agentos.utils.slug import slug
 
@@ -70,6 +71,8 @@ class AgentOS:
 
     `lifespan` is entered after the databases are ready and exited before they are closed. At shutdown, runs
     get `shutdown_grace` seconds to finish. `max_body_bytes` limits request bodies.
+    JSON in them is limited to `max_json_bytes`, without images and documents in Base64, to `max_json_values`
+    values and to 100 levels. So is each text field of a form to `max_json_bytes` characters.
     """
 
     def __init__(
@@ -93,6 +96,8 @@ class AgentOS:
         queue: QueueConfig | None = None,
         retention: Retention | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
+        max_json_bytes: int = JSON_LIMITS.bytes,
+        max_json_values: int = JSON_LIMITS.values,
         shutdown_grace: float = 10.0,
     ) -> None:
         if not agents and db is None:
@@ -107,8 +112,14 @@ class AgentOS:
             )
         if isinstance(cors_allowed_origins, str):
             raise ConfigurationError(f"cors_allowed_origins must be a list: [{cors_allowed_origins!r}].")
-        if max_body_bytes < 1:
-            raise ConfigurationError(f"max_body_bytes={max_body_bytes!r} is invalid: give 1 or more.")
+        limits = {
+            "max_body_bytes": max_body_bytes,
+            "max_json_bytes": max_json_bytes,
+            "max_json_values": max_json_values,
+        }
+        for option, most in limits.items():
+            if most < 1:
+                raise ConfigurationError(f"{option}={most!r} is invalid: give 1 or more.")
         if not shutdown_grace >= 0:
             raise ConfigurationError(f"shutdown_grace={shutdown_grace!r} is invalid: give 0 seconds or more.")
         self.id = id or slug(name or "") or "agentos"
@@ -129,6 +140,7 @@ class AgentOS:
         self.retention = retention
         self._security_key = chosen(security_key)
         self.max_body_bytes = max_body_bytes
+        self.json_limits = JsonLimits(bytes=max_json_bytes, values=max_json_values)
         self.shutdown_grace = shutdown_grace
         self._registry = Registry(self.agents, db=db)
 
@@ -161,6 +173,7 @@ class AgentOS:
             version=self.version,
             audit=AuditLog() if self.audit and self._registry.default_db is not None else None,
             has_security_key=self._security_key is not None,
+            json_limits=self.json_limits,
         )
         app.state.agentos = server
         _add_routes(app, server)

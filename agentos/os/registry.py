@@ -16,6 +16,7 @@ from agentos.os.audit.log import AuditLog
 from agentos.os.config import AgentOSConfig
 from agentos.os.policy.default_scopes import RESERVED_FAMILIES
 from agentos.os.tokens.usage import Usage
+from agentos.run.bounds import JSON_LIMITS, JsonLimits
 from agentos.runner.service import RunService
 from agentos.runner.settings import Configured
 
@@ -88,6 +89,8 @@ class Server:
     audit: AuditLog | None = None
     """None if the audit is off."""
     usage: Usage = field(default_factory=Usage)
+    json_limits: JsonLimits = JSON_LIMITS
+    """On JSON from callers."""
     instantiated_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 

@@ -8,6 +8,8 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
+from agentos.errors import InvalidInputError, PayloadTooLargeError
+from agentos.run.bounds import JSON_LIMITS
 from agentos.run.runnable import RunContext
 from agentos.tools.result import ToolError
 
@@ -44,8 +46,12 @@ class Arguments:
 
         Blank text means no arguments.
         """
+        encoded = text.encode(errors="replace") if text.strip() else b"{}"
         try:
-            parsed = self.model.model_validate_json(text.encode(errors="replace") if text.strip() else b"{}")
+            JSON_LIMITS.check(encoded)
+            parsed = self.model.model_validate_json(encoded)
+        except (InvalidInputError, PayloadTooLargeError) as error:
+            raise ToolError(f"The arguments don't fit. {error}. {self._usage()}") from error
         except ValidationError as error:
             raise ToolError(self._explain(error)) from error
         values = {name: parsed.__dict__[field] for name, field in self.fields.items()}

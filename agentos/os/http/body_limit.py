@@ -1,14 +1,21 @@
-"""Limits request bodies, with or without Content-Length, before they fill the memory."""
+"""Limits request bodies before they fill the memory, and JSON in them before it is parsed."""
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
+from typing import Final
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agentos.errors import PayloadTooLargeError
 from agentos.os.http.problems import answer
+from agentos.run.bounds import JsonLimits
+
+_QUICK: Final = 64 * 1024
+"""Bytes of JSON that are checked in the event loop."""
 
 
 class _TooLargeError(PayloadTooLargeError):
@@ -61,6 +68,20 @@ class BodyLimit:
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         await answer(_TooLargeError(self._max_bytes))(scope, receive, send)
+
+
+def json_limits(request: Request) -> JsonLimits:
+    """The server's limits on JSON from callers."""
+    return request.app.state.agentos.json_limits
+
+
+async def check_json(request: Request, text: bytes, *, media: bool = False) -> None:
+    """Checks a caller's JSON against the limits of the server; see `JsonLimits.check`."""
+    limits = json_limits(request)
+    if len(text) <= _QUICK:
+        limits.check(text, media=media)
+    else:
+        await asyncio.to_thread(limits.check, text, media=media)
 
 
 def _announced(scope: Scope) -> int:

@@ -17,6 +17,7 @@ from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
 from agentos.errors import AgentOSError, BadRequestError, MethodNotAllowedError, NotFoundError
+from agentos.os.http.body_limit import check_json
 from agentos.os.http.problems import InvalidRequestError, answer
 from agentos.os.http.request_note import note_denial
 from agentos.os.principal import AccessDeniedError
@@ -25,6 +26,15 @@ denials = logging.getLogger("agentos.auth")
 
 _UNREADABLE: Final = "There was an error parsing the body"
 """FastAPI's own word for a body that it can't read; nothing of ours raises an HTTPException."""
+
+
+class _BoundedRequest(Request):
+    """Checks JSON before it is parsed."""
+
+    async def json(self) -> Any:
+        """The body's JSON; see `check_json` for the errors."""
+        await check_json(self, await self.body())
+        return await super().json()
 
 
 class ProblemRoute(APIRoute):
@@ -36,7 +46,7 @@ class ProblemRoute(APIRoute):
 
         async def handler(request: Request) -> Response:
             try:
-                return await handle(request)
+                return await handle(_BoundedRequest(request.scope, request.receive))
             except AgentOSError as error:
                 return _answered(request, error)
             except RequestValidationError as error:
@@ -44,7 +54,8 @@ class ProblemRoute(APIRoute):
             except HTTPException as error:
                 if error.detail != _UNREADABLE:
                     raise  # of a dependency of the user's app, whose handlers answer it
-                return answer(BadRequestError(error.detail))
+                cause = error.__cause__
+                return answer(cause if isinstance(cause, AgentOSError) else BadRequestError(error.detail))
 
         return handler
 

@@ -17,8 +17,13 @@ class Body(ApiModel):
 
     as_json: ClassVar[frozenset[str]] = frozenset()
     """Fields that a form contains as JSON text."""
-    takes_files: ClassVar[bool] = False
-    """Whether it accepts uploaded files."""
+    as_media: ClassVar[frozenset[str]] = frozenset()
+    """Fields that may contain images or documents. With any, uploaded files are accepted."""
+
+    @property
+    def media(self) -> list[Image | File]:
+        """The images and documents in it."""
+        return []
 
     def attach(self, media: Image | File) -> None:
         """Adds an uploaded file. Ignored by default, as unknown fields are."""

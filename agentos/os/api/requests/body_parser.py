@@ -16,9 +16,10 @@ from pydantic_core import from_json
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 
-from agentos.errors import BadRequestError, UnsupportedMediaTypeError
+from agentos.errors import BadRequestError, PayloadTooLargeError, UnsupportedMediaTypeError
 from agentos.os.api.requests.body import Body
 from agentos.os.api.requests.run import MAX_MEDIA
+from agentos.os.http.body_limit import check_json, json_limits
 from agentos.os.http.problems import InvalidRequestError
 from agentos.run.media import File, Image
 
@@ -37,12 +38,22 @@ async def read(request: Request, wanted: type[B]) -> B:
     """Parses the body as `wanted`, by its content type. 415 for types not in `MEDIA_TYPES`."""
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == JSON or (content_type.startswith("application/") and content_type.endswith("+json")):
-        return _checked(wanted, _json(await request.body(), ("body",)))
+        return await _from_json(request, wanted, await request.body())
     if content_type == MULTIPART:
-        return await _from_form(wanted, await _multipart(request))
+        return await _from_form(request, wanted, await _multipart(request))
     if content_type == FORM or (not content_type and not await request.body()):
-        return await _from_form(wanted, await _urlencoded(request))
+        return await _from_form(request, wanted, await _urlencoded(request))
     raise UnsupportedMediaTypeError(f"Send the body as one of {', '.join(MEDIA_TYPES)}")
+
+
+async def _from_json(request: Request, wanted: type[B], text: bytes) -> B:
+    await check_json(request, text, media=bool(wanted.as_media))
+    body = _checked(wanted, _json(text, ("body",)))
+    if len(text) > (most := json_limits(request).bytes):
+        media = sum(len(each.content or b"") * 4 // 3 + len(each.url or "") for each in body.media)
+        if len(text) - media - media // 16 > most:  # slashes may be escaped
+            raise PayloadTooLargeError(f"The JSON is larger than {most} bytes, without images and documents")
+    return body
 
 
 class _Multipart(MultiPartParser):
@@ -95,19 +106,28 @@ def _percent(found: re.Match[bytes]) -> bytes:
     return quote_from_bytes(found[0]).encode()
 
 
-async def _from_form(wanted: type[B], form: FormData) -> B:
+async def _from_form(request: Request, wanted: type[B], form: FormData) -> B:
     try:
         texts = {name: value for name, value in form.items() if name != "files" and value != ""}
-        body = _checked(wanted, {name: _parsed(wanted, name, value) for name, value in texts.items()})
-        for upload in form.getlist("files") if wanted.takes_files else ():
+        body = _checked(
+            wanted, {name: await _parsed(request, wanted, name, value) for name, value in texts.items()}
+        )
+        for upload in form.getlist("files") if wanted.as_media else ():
             await _attach(body, upload)
         return body
     finally:
         await form.close()
 
 
-def _parsed(wanted: type[Body], name: str, value: UploadFile | str) -> Any:
-    return _json(value, ("body", name)) if name in wanted.as_json and isinstance(value, str) else value
+async def _parsed(request: Request, wanted: type[Body], name: str, value: UploadFile | str) -> Any:
+    if not isinstance(value, str):
+        return value
+    if name in wanted.as_json:
+        await check_json(request, value.encode(errors="replace"), media=name in wanted.as_media)
+        return _json(value, ("body", name))
+    if len(value) > (most := json_limits(request).bytes):
+        raise PayloadTooLargeError(f"The field {name[:100]!r} is longer than {most} characters")
+    return value
 
 
 async def _attach(body: Body, upload: UploadFile | str) -> None:

@@ -40,7 +40,7 @@ def schemas(bodies: Iterable[type[Body]]) -> dict[str, Json]:
         properties = {name: _of_a_form(each) for name, each in plain["properties"].items()}
         form = {**plain, "title": _form(body), "properties": properties}
         named[PREFIX + _form(body)] = form
-        if body.takes_files:
+        if body.as_media:
             with_files = {**form, "title": _upload(body), "properties": {**properties, "files": _FILES}}
             named[PREFIX + _upload(body)] = with_files
     return named
@@ -58,7 +58,7 @@ def _form(body: type[Body]) -> str:
 
 
 def _upload(body: type[Body]) -> str:
-    return _form(body) + ("WithFiles" if body.takes_files else "")
+    return _form(body) + ("WithFiles" if body.as_media else "")
 
 
 def _encoding(body: type[Body]) -> Json:

@@ -35,7 +35,7 @@ class RunBody(Body):
             "knowledge_filters",
         }
     )
-    takes_files: ClassVar[bool] = True
+    as_media: ClassVar[frozenset[str]] = frozenset({"images", "input_files"})
 
     message: Text = Field(min_length=1)
     """The user's message."""
@@ -76,6 +76,11 @@ class RunBody(Body):
         if value:
             raise PydanticCustomError("unsupported", "Not supported by this server")
         return value
+
+    @property
+    def media(self) -> list[Image | File]:
+        """See `Body.media`."""
+        return [*self.images, *self.input_files]
 
     def attach(self, media: Image | File) -> None:
         """Adds an uploaded file to the message."""

@@ -1,0 +1,102 @@
+"""Sizes of JSON that somebody else wrote, checked before it is parsed.
+
+A parser holds the interpreter's lock until it ends, in whichever thread it runs, and for `[],[],…` it needs
+a hundred times the memory of the text. The checks take a few nanoseconds per byte.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from string import ascii_letters, digits
+from typing import Final
+
+from agentos.errors import InvalidInputError, PayloadTooLargeError
+
+_BASE64: Final = (ascii_letters + digits + "+/-_=").encode()
+_TO_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_LEAST_MEDIA: Final = 1024
+"""Length of a Base64 string that counts as media."""
+_LONGEST_TYPE: Final = 256
+"""Length of a `data:` URL up to its comma."""
+_PIECE: Final = 1024 * 1024
+"""Bytes looked at in one go; then other threads may run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonLimits:
+    """Limits on one JSON text."""
+
+    bytes: int = 1024 * 1024
+    """Media aren't counted where they are allowed."""
+    values: int = 100_000
+    """Objects, arrays, strings, numbers and so on, at any depth."""
+    depth: int = 100
+
+    def check(self, text: bytes, *, media: bool = False) -> None:
+        """PayloadTooLargeError for a text that is too long; InvalidInputError for too many or deep values.
+
+        It says nothing about whether the text is JSON. With `media`, strings of 1 KiB or more are media if
+        they are Base64, alone or in a `data:` URL.
+        """
+        if len(text) <= min(self.bytes, self.values) and text.count(b"[") + text.count(b"{") <= self.depth:
+            return
+        if len(text) > self.bytes and not (media and self._has_few_marks(text)):
+            raise self._too_long()
+        unescaped = _without_escapes(text)
+        parts = unescaped.split(b'"', 4 * self.values)
+        if len(parts) > 4 * self.values:  # each value has at most a name and a text, of two quotes each
+            raise self._too_many()
+        if len(text) > self.bytes:
+            size = len(text) - sum(len(string) for string in parts[1::2] if _is_media(string))
+            if size > self.bytes:
+                raise self._too_long()
+        self._check_values(b'"'.join(parts[::2]).translate(None, b" \t\r\n"))
+
+    def _check_values(self, marks: bytes) -> None:
+        """Checks a text whose strings are each one quotation mark."""
+        brackets = marks.translate(_TO_SQUARE, _NO_BRACKETS)
+        empty = marks.count(b"[]") + marks.count(b"{}")
+        if marks.count(b",") + brackets.count(b"[") - empty >= self.values:
+            raise self._too_many()
+        depth = 0
+        while b"[]" in brackets and depth <= self.depth:
+            brackets, depth = brackets.replace(b"[]", b""), depth + 1
+        if max(depth, brackets.count(b"[")) > self.depth:
+            raise InvalidInputError(f"JSON may nest {self.depth} levels")
+
+    def _has_few_marks(self, text: bytes) -> bool:
+        """Whether quotes and backslashes alone aren't too many. Media may have some, as in `\\/`."""
+        marks = 0
+        for start in range(0, len(text), _PIECE):
+            piece = text[start : start + _PIECE]
+            marks += piece.count(b'"') + max(0, piece.count(b"\\") - len(piece) // 16)
+            if marks > self.bytes:
+                return False
+        return True
+
+    def _too_long(self) -> PayloadTooLargeError:
+        return PayloadTooLargeError(f"The JSON is larger than {self.bytes} bytes, without media")
+
+    def _too_many(self) -> InvalidInputError:
+        return InvalidInputError(f"JSON may hold {self.values} values")
+
+
+JSON_LIMITS: Final = JsonLimits()
+
+
+def _without_escapes(text: bytes) -> bytes:
+    """The text with a quotation mark only where a string begins or ends."""
+    if b"\\" not in text:
+        return text
+    return text.replace(b"\\/", b"/").replace(b"\\\\", b"").replace(b'\\"', b"")
+
+
+def _is_media(string: bytes) -> bool:
+    if len(string) < _LEAST_MEDIA:
+        return False
+    start = 0
+    if string.startswith(b"data:"):
+        start = string.find(b",", 0, _LONGEST_TYPE) + 1
+    pieces = range(start, len(string), _PIECE)
+    return not any(string[each : each + _PIECE].translate(None, _BASE64) for each in pieces)
