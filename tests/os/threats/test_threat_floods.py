@@ -11,6 +11,7 @@ import pytest
 from agentos.os.api.requests import body_parser
 from agentos.os.http import field_types
 from agentos.os.http.body_limit import BodyLimit
+from agentos.run.bounds import JsonLimits
 from tests.os.threats import forged_tokens, raw
 from tests.os.threats.threat import Threat, every, stands
 from tests.os.threats.world import MAX_BODY, World
@@ -48,6 +49,10 @@ def nested(depth: int) -> bytes:
     return b'{"message": "hi", "stream": false, "metadata": {"a": %s}}' % (b"[" * depth + b"]" * depth)
 
 
+def values(count: int) -> bytes:
+    return b'{"message": "hi", "stream": false, "metadata": {"a": [%s]}}' % b",".join([b"1"] * count)
+
+
 def chunked(size: int) -> Iterator[bytes]:
     """A body that never says how long it will be, in pieces of 10,000 bytes."""
     yield raw.request("POST", RUN, [AUTHORIZED, JSON, ("Transfer-Encoding", "chunked")])
@@ -75,6 +80,12 @@ def counting_nothing(patch: pytest.MonkeyPatch) -> None:
 
 def as_deep_as_it_gets(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(field_types, "MAX_DEPTH", 10**6)
+
+
+def counting_no_json(patch: pytest.MonkeyPatch) -> None:
+    """Hands JSON to the parser as it comes, and needs only some of it."""
+    patch.setattr(JsonLimits, "check", lambda self, text, **given: None)
+    reading_no_further(patch)
 
 
 def inflating(patch: pytest.MonkeyPatch) -> None:
@@ -117,7 +128,7 @@ TOO_MUCH = [
             posted(PARTS, body=parts(50, name="g", more='; filename="a.txt"')),
             counting_nothing,
         ),
-        ("depth", posted(JSON, body=nested(100)), posted(JSON, body=nested(50)), as_deep_as_it_gets),
+        ("depth", posted(JSON, body=nested(80)), posted(JSON, body=nested(50)), as_deep_as_it_gets),
         (
             "a packed body",
             posted(JSON, ("Content-Encoding", "gzip"), body=BOMB),
@@ -128,7 +139,13 @@ TOO_MUCH = [
             "great depth",
             posted(JSON, body=nested(50_000)),
             posted(JSON, body=nested(50)),
-            reading_no_further,
+            counting_no_json,
+        ),
+        (
+            "many values",
+            posted(JSON, body=values(100_001)),
+            posted(JSON, body=values(50_000)),
+            counting_no_json,
         ),
         (
             "a number of many digits",
