@@ -23,7 +23,7 @@ from agentos.run.runnable import RunContext
 from tests.os.apps import ADMIN, USER_SCOPES, Played, agent
 from tests.os.threats import forged_tokens, raw
 
-MAX_BODY = 200_000
+MAX_BODY = 300_000
 PAGE = "https://page.example"
 """The one origin that may act with cookies."""
 SECRET = "what the exception of a crash says"
