@@ -6,7 +6,7 @@ import tomllib
 from importlib import import_module
 
 from agentos.runner.durable import host
-from agentos.runner.worker import loops
+from agentos.runner.worker import heartbeat, loops
 from benchmarks.measures import MEASURES
 from tests.docs.readme import ROOT
 
@@ -34,7 +34,7 @@ def test_the_rooms_are_there():
 
 
 def test_the_numbers_are_the_codes():
-    assert f"noticed after {loops.DEAD_SECONDS:.0f} seconds" in TEXT
+    assert f"noticed after {heartbeat.DEAD_SECONDS:.0f} seconds" in TEXT
     assert host.ENDED_AGE.total_seconds() + loops.FORGET_SECONDS < 2 * 3600
     assert f"(`{host.VERSION}`)" in TEXT
 

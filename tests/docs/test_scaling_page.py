@@ -13,7 +13,7 @@ from agentos.os.server import serve
 from agentos.os.server.limits import QueueConfig
 from agentos.runner.durable import host
 from agentos.runner.events import reader, writer
-from agentos.runner.worker import loops
+from agentos.runner.worker import heartbeat, loops
 from benchmarks.capacity import parser as capacity
 from benchmarks.measures import MEASURES
 from tests.cli.commands import agentos
@@ -64,8 +64,8 @@ def default(made: type, name: str) -> object:
 def test_the_numbers_are_the_codes():
     page = " ".join(TEXT.split())
     says = {
-        f"every {loops.BEAT_SECONDS:.0f} seconds that it is alive",
-        f"After {loops.DEAD_SECONDS:.0f} seconds without a report",
+        f"every {heartbeat.BEAT_SECONDS:.0f} seconds that it is alive",
+        f"After {heartbeat.DEAD_SECONDS:.0f} seconds without a report",
         f"doesn't respond for {serve.WORKER_SECONDS} seconds",
         f"to end: {default(AgentOS, 'shutdown_grace'):.0f} seconds",
         f"`PostgresDb(pool_size=…)`, {default(PostgresDb, 'pool_size')} unless set",

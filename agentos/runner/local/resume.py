@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from agentos.db.contracts.runs import OpenedRun
-from agentos.db.contracts.workers import BEAT_SECONDS
 from agentos.errors import (
-    AgentOSError,
     ConflictError,
     DatabaseUnavailableError,
     InvalidInputError,
@@ -27,12 +23,10 @@ from agentos.runner.execution.execution import Execution, execution_of
 from agentos.runner.execution.live_runs import LiveRun, launch
 from agentos.runner.local.options import ContinueOptions
 from agentos.runner.settings import Configured
-from agentos.tasks import background
+from agentos.runner.worker.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
     from agentos.db.base import Db
-
-logger = logging.getLogger("agentos.runner")
 
 
 @asynccontextmanager
@@ -52,14 +46,16 @@ async def continuing(
         yield launch(runnable, _in_memory(runnable, run_response, answers, continuation))
         return
     run = await _paused(runnable, db, run_response, options, owner=owner)
-    async with _present(db) as worker_id:
+    live: list[LiveRun] = []
+    async with _present(db, live) as worker_id:
         await reopen(db, run, continuation, owner=owner, worker_id=worker_id, recorded=False)
         execution = await open_execution(db, runnable.settings, run.run_id, worker_id=worker_id)
         if execution is None:
             raise ConflictError("The run was taken over by another process.")
         # Only a run that was begun on a server has a log, which must not end in the middle.
         log = LogWriter(db, worker_id=worker_id) if execution.logged.before else None
-        yield launch(runnable, execution, log=log)
+        live.append(launch(runnable, execution, log=log))
+        yield live[0]
         if log is not None:
             await log.close()
 
@@ -121,18 +117,18 @@ def _in_memory(
 
 
 @asynccontextmanager
-async def _present(db: Db) -> AsyncGenerator[str]:
-    """A worker for one run, so that servers don't adopt it."""
+async def _present(db: Db, live: list[LiveRun]) -> AsyncGenerator[str]:
+    """A worker for one run, so that servers don't adopt it. The run is put into `live` once it executes."""
+
+    def cancel(_: str) -> None:
+        for each in live:
+            each.cancel()
+
     worker_id = uuid4().hex
-    await db.beat(worker_id)
-
-    async def beats() -> None:
-        while True:
-            await asyncio.sleep(BEAT_SECONDS)
-            await db.beat(worker_id)
-
+    heartbeat = Heartbeat(db, worker_id, cancel)
+    await heartbeat.alive()
     try:
-        async with background(beats, logger=logger, expected=AgentOSError, pause=BEAT_SECONDS):
+        async with heartbeat.beating():
             yield worker_id
     finally:
         with suppress(DatabaseUnavailableError):

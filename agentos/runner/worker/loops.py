@@ -1,4 +1,4 @@
-"""The background loops of a worker: beats, the queue, notifications, and the runs of dead workers."""
+"""The background loops of a worker: the queue, notifications, and the runs of dead workers."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from time import monotonic
 
 from agentos.db.contracts.events import Notification
 from agentos.db.contracts.workers import BEAT_SECONDS, Limits
 from agentos.errors import AgentOSError, DatabaseUnavailableError
 from agentos.runner.execution.live_runs import LAST_SECONDS
+from agentos.runner.worker import heartbeat
+from agentos.runner.worker.heartbeat import Heartbeat
 from agentos.runner.worker.worker import AGAIN_SECONDS, Worker
 from agentos.tasks import background, occurs
 
 logger = logging.getLogger("agentos.runner")
 
-DEAD_SECONDS = 20.0
-"""A worker without a beat for this long counts as dead, and its runs are adopted."""
 FORGET_SECONDS = 1800.0
 """How often the remains of ended workflows are deleted."""
 CLAIM_SECONDS = 2.0
@@ -48,9 +47,7 @@ class WorkerLoops:
         self._db = worker.db
         self._capacity = capacity
         self._queue_news = asyncio.Event()
-        self._beaten: float | None = None
-        self._late: tuple[float, float] | None = None
-        """The time of the last very late beat, and its delay."""
+        self._heartbeat = Heartbeat(worker.db, worker.id, worker.cancel)
         self._is_draining = False
         self._adopting, self._claiming = asyncio.Lock(), asyncio.Lock()
         """Held while the database is asked for runs, until they are given to the worker."""
@@ -67,8 +64,7 @@ class WorkerLoops:
 
     async def alive(self) -> None:
         """Reports that this worker is alive, unless it did so recently."""
-        if self._beaten is None or monotonic() - self._beaten > DEAD_SECONDS / 2:
-            await self._beat()
+        await self._heartbeat.alive()
 
     @asynccontextmanager
     async def running(self, *, durable: bool) -> AsyncGenerator[None]:
@@ -79,12 +75,12 @@ class WorkerLoops:
         worker, own = self._worker, self._worker.runnables.values()
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._leave)
+            await stack.enter_async_context(self._heartbeat.beating())
             stack.push_async_callback(worker.close)
             stack.push_async_callback(worker.live.close, grace=0)  # what began when its time was up
             if worker.works or any(durable or runnable.settings.durable for runnable in own):
                 await self._prepare_runtime()
             loops = (
-                self._beats,
                 self._adoption,
                 self._claims,
                 self._notifications,
@@ -105,13 +101,7 @@ class WorkerLoops:
         except DatabaseUnavailableError as error:
             logger.warning("Durable runs and queued work start later: %s", error)
 
-    async def _beats(self) -> None:
-        while True:
-            await self._beat()
-            await asyncio.sleep(BEAT_SECONDS)
-
     async def _adoption(self) -> None:
-        """Separate from the beats, which must not be delayed by adoption."""
         worker = self._worker
         while True:
             await self.alive()
@@ -125,7 +115,7 @@ class WorkerLoops:
         worker = self._worker
         orphans = await self._db.adopt_runs(
             worker.id,
-            dead_after=DEAD_SECONDS + self._allowance(),
+            dead_after=heartbeat.DEAD_SECONDS + self._heartbeat.allowance,
             runnables=list(worker.runnables),
             held=worker.held,
         )
@@ -144,20 +134,6 @@ class WorkerLoops:
         while True:
             await self._worker.forget_ended()
             await asyncio.sleep(FORGET_SECONDS)
-
-    def _allowance(self) -> float:
-        """Additional time before others count as dead: what delayed this worker's beats delays theirs too."""
-        if self._late is None or monotonic() - self._late[0] > DEAD_SECONDS:
-            return 0
-        return self._late[1]
-
-    async def _beat(self) -> None:
-        unwanted = await self._db.beat(self._worker.id)
-        before, self._beaten = self._beaten, monotonic()
-        if before is not None and self._beaten - before > DEAD_SECONDS / 2:
-            self._late = self._beaten, self._beaten - before
-        for run_id in unwanted:
-            self._worker.cancel(run_id)
 
     async def _claims(self) -> None:
         while not self._is_draining:
@@ -201,4 +177,5 @@ class WorkerLoops:
             async with asyncio.timeout(LAST_SECONDS):  # its own: what came before may have taken as long
                 await self._db.leave(self._worker.id)
         except (AgentOSError, TimeoutError) as error:
-            logger.warning("Other workers adopt this one's runs in %s seconds: %s", DEAD_SECONDS, error)
+            after = heartbeat.DEAD_SECONDS
+            logger.warning("Other workers adopt this one's runs in %s seconds: %s", after, error)

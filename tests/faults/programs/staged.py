@@ -20,11 +20,11 @@ from agentos.os import AgentOS
 from agentos.os.server.limits import QueueConfig
 from agentos.run.messages import FunctionCall, ToolCall
 from agentos.run.runnable import RunContext
-from agentos.runner.worker import loops
+from agentos.runner.worker import heartbeat, loops
 from agentos.tools import tool
 
-loops.BEAT_SECONDS = float(os.environ.get("BEAT_SECONDS", "0.4"))
-loops.DEAD_SECONDS = float(os.environ.get("DEAD_SECONDS", "4"))
+loops.BEAT_SECONDS = heartbeat.BEAT_SECONDS = float(os.environ.get("BEAT_SECONDS", "0.4"))
+heartbeat.DEAD_SECONDS = float(os.environ.get("DEAD_SECONDS", "4"))
 ARGUMENTS = {"pay": {"amount": 5}}
 
 
