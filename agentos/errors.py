@@ -13,6 +13,7 @@
     │   └── IdempotencyConflictError the key belongs to another request
     ├── ApprovalPendingError         an approver must decide first
     ├── PayloadTooLargeError         the request exceeds a limit of the server
+    │   └── StateTooLargeError       a session's state exceeds a limit of its database
     ├── UnsupportedMediaTypeError    the call doesn't accept the body's content type
     ├── TooManyRequestsError         try again later
     │   ├── QueueFullError           too many runs are queued
@@ -130,6 +131,17 @@ class PayloadTooLargeError(AgentOSError):
     """A request body, a file or a field is larger than the server takes."""
 
     code = "payload_too_large"
+
+
+class StateTooLargeError(PayloadTooLargeError):
+    """A session's state would be larger than its database takes."""
+
+    code = "state_too_large"
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(
+            f"The session's state may have {max_bytes} bytes of JSON: keep big values elsewhere."
+        )
 
 
 class UnsupportedMediaTypeError(AgentOSError):

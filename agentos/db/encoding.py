@@ -13,18 +13,23 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from agentos.errors import InvalidInputError
+from agentos.errors import InvalidInputError, PayloadTooLargeError
 from agentos.run.text import is_holdable, json_of
 
 MAX_ID = 255
 """Maximum characters in an id or a topic. An index entry holds about 2,700 bytes."""
 
+MAX_JSON = 200_000_000
+"""Maximum characters of one JSON value. Postgres holds 256 MB in a `jsonb` and less than 1 GB in a row."""
+
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 def dump(value: object) -> str:
-    """Encodes any value as JSON that Postgres accepts."""
+    """Encodes any value as JSON that Postgres accepts. PayloadTooLargeError if there is too much of it."""
     text = json_of(value)
+    if len(text) > MAX_JSON:
+        raise PayloadTooLargeError(f"A value of {len(text)} characters of JSON is too large to be stored.")
     return _NUL.sub(r"\1\\ufffd", text) if "\\u0000" in text else text
 
 

@@ -50,6 +50,9 @@ class PostgresDb(
 
     Each event loop has up to `pool_size` connections. A call waits at most `pool_timeout` seconds for one and
     `query_timeout` seconds in total; then it fails with DatabaseUnavailableError.
+
+    A session's state has at most about `max_state_bytes` of JSON. A request that would make it larger is
+    refused, and a run that does fails and leaves it as it was: StateTooLargeError.
     """
 
     def __init__(
@@ -70,9 +73,15 @@ class PostgresDb(
         pool_size: int = 10,
         pool_timeout: float = 5,
         query_timeout: float = 30,
+        max_state_bytes: int = 1024 * 1024,
     ) -> None:
         url = parse_url(db_url)
-        limits = {"pool_size": pool_size, "pool_timeout": pool_timeout, "query_timeout": query_timeout}
+        limits = {
+            "pool_size": pool_size,
+            "pool_timeout": pool_timeout,
+            "query_timeout": query_timeout,
+            "max_state_bytes": max_state_bytes,
+        }
         for name, value in limits.items():
             if value <= 0:
                 raise ConfigurationError(f"{name}={value} must be more than 0.")
@@ -100,6 +109,7 @@ class PostgresDb(
             query_timeout=query_timeout,
         )
         super().__init__(engine, tables_under(names))
+        self.max_state_bytes = max_state_bytes
 
     @property
     def id(self) -> str:

@@ -16,20 +16,20 @@ class BudgetExceededError(AgentOSError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """Limits on one run and all its nested runs; None is no limit.
+    """Limits on one run and all its nested runs; None is no limit. The defaults only stop what never ends.
 
     Exceeding a limit isn't undone: the model turn that reaches it still counts, and the next one isn't
     started.
     """
 
-    tokens: int | None = None
+    tokens: int | None = 20_000_000
     """Input and output tokens, across all model turns."""
     turns: int | None = None
     """Number of model turns."""
-    seconds: float | None = None
+    seconds: float | None = 4 * 3600
     """Seconds of execution, without waiting for people."""
-    output_bytes: int | None = None
-    """UTF-8 bytes of model output, including reasoning."""
+    output_bytes: int | None = 16 * 1024 * 1024
+    """UTF-8 bytes of model output, including reasoning and the arguments of tool calls."""
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -62,6 +62,15 @@ class Spending:
             limit: float | None = getattr(self.budget, name)
             if limit is not None and amount >= limit:
                 raise BudgetExceededError(f"The run has used up its budget of {limit:g} {name}.")
+
+    def count(self, *, tokens: int, output_bytes: int) -> None:
+        """Counts a model turn. BudgetExceededError if its output alone is more than was left."""
+        self.turns += 1
+        self.tokens += tokens
+        self.output_bytes += output_bytes
+        limit = self.budget.output_bytes
+        if limit is not None and self.output_bytes > limit:
+            raise BudgetExceededError(f"The run has used up its budget of {limit} output_bytes.")
 
     @property
     def left_seconds(self) -> float | None:

@@ -5,22 +5,32 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Final
 
+from psycopg import Error as PostgresError
 from psycopg.errors import InsufficientPrivilege
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from agentos.errors import ConfigurationError, DatabaseUnavailableError
+from agentos.errors import AgentOSError, ConfigurationError, DatabaseUnavailableError
 
 _logger = logging.getLogger(__name__)
 
 
+_PASSING: Final = ("08", "25006", "40", "53", "55P03", "57", "58")
+"""Beginnings of SQLSTATEs after which the same statement may succeed: connections, a standby, deadlocks, lack
+of resources, locks, shutdowns and cancelled statements, files. PostgreSQL documentation, appendix A."""
+
+
 def is_away(error: BaseException) -> bool:
     """Whether Postgres was unreachable, so that the same call may succeed later."""
-    if isinstance(error, OperationalError | InterfaceError | PoolTimeoutError | TimeoutError):
-        return True
-    return isinstance(error, DBAPIError) and error.connection_invalidated
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, PoolTimeoutError | TimeoutError)
+    sqlstate = error.orig.sqlstate if isinstance(error.orig, PostgresError) else None
+    if sqlstate is not None and not error.connection_invalidated:
+        return sqlstate.startswith(_PASSING)
+    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
 
 
 def lacks_privilege(error: BaseException) -> bool:
@@ -30,7 +40,10 @@ def lacks_privilege(error: BaseException) -> bool:
 
 @contextmanager
 def answering(url: URL) -> Generator[None]:
-    """Turns all errors of an unreachable Postgres into DatabaseUnavailableError."""
+    """Turns all errors of an unreachable Postgres into DatabaseUnavailableError.
+
+    An AgentOSError that SQLAlchemy has wrapped, as it does if a value can't be encoded, is unwrapped.
+    """
     try:
         yield
     except (DBAPIError, PoolTimeoutError, TimeoutError) as error:
@@ -45,6 +58,10 @@ def answering(url: URL) -> Generator[None]:
             type(cause).__name__,
         )
         raise DatabaseUnavailableError("The database isn't available. Try again in a moment.") from error
+    except StatementError as error:
+        if isinstance(error.orig, AgentOSError):
+            raise error.orig from None
+        raise
 
 
 @contextmanager

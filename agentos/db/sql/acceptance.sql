@@ -1,16 +1,18 @@
--- Accepting runs. No row comes back, and nothing has been written, if the session isn't the owner's.
+-- Accepting runs. No status comes back, and nothing has been written, if the session isn't the owner's.
 
 -- name: accept_run
 -- Accepts a run without rules: finds or makes its session, writes its row, reads what it needs.
-WITH admitted AS (
-    SELECT CAST(:status AS text) AS status
+WITH rules AS (
+    SELECT CASE WHEN $outgrows THEN 'state' END AS refusal
+), admitted AS (
+    SELECT CAST(:status AS text) AS status FROM rules WHERE refusal IS NULL
 ), earlier AS (
     SELECT CAST(NULL AS bigint) AS position
 ), place AS (
     SELECT CAST(:session_id AS text) AS session_id, 9223372036854775807 AS before
 ), $session, $run
-SELECT user_id, session_state, run.status, $history, $memories_read
-FROM session CROSS JOIN run
+SELECT refusal, session.user_id, session_state, run.status, $history, $memories_read
+FROM rules LEFT JOIN session ON true LEFT JOIN run ON true
 
 -- name: queue_length
 -- Goes ahead of `admit_run` in its transaction, with the right to see everybody's rows: the queue is everybody's.
@@ -55,6 +57,7 @@ WITH target AS (
     SELECT
         CASE
             WHEN EXISTS (SELECT FROM known) THEN 'known'
+            WHEN $outgrows THEN 'state'
             WHEN :multitask = 'reject' AND EXISTS (SELECT FROM live) THEN 'busy'
             WHEN nullif(current_setting('agentos.queued', true), '')::bigint >= :queue_limit THEN 'full'
             WHEN :user_queue_limit <= (

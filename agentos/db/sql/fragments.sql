@@ -22,6 +22,15 @@ session AS (
     RETURNING user_id, session_state
 )
 
+-- fragment: outgrows
+-- Whether the caller's values would make the state of the session too large.
+:state <> '{}' AND EXISTS (
+    SELECT FROM $sessions
+    WHERE session_id = :session_id
+        AND (:anyone OR user_id = :owner)
+        AND octet_length((session_state || :state)::text) > :max_state
+)
+
 -- fragment: run
 -- Writes the row of a run whose `session` was found or made; its history ends before the run `earlier`.
 run AS (

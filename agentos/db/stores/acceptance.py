@@ -23,6 +23,7 @@ from agentos.errors import (
     QueueFullError,
     RunLostError,
     SessionBusyError,
+    StateTooLargeError,
 )
 from agentos.run.owner import Owner
 from agentos.run.records import RunOutput, RunStatus
@@ -50,6 +51,7 @@ _ACCEPTANCE: Final[dict[str, Any]] = {
     "defaults": OBJECT,
     "default_keys": TEXTS,
     "state": OBJECT,
+    "max_state": BigInteger,
     "background": Boolean,
     "multitask": Text,
     "idempotency_key": Text,
@@ -86,7 +88,8 @@ class AcceptanceStore(Store):
 
         A run that must wait for its turn in the session is returned as PENDING. NotFoundError("Session") if
         the session belongs to another user or another runnable. ConflictError if any user has a run with the
-        id. SessionBusyError, QueueFullError and IdempotencyConflictError according to the request.
+        id. StateTooLargeError if the session's state would become too large. SessionBusyError,
+        QueueFullError and IdempotencyConflictError according to the request.
         """
         placement = placement or Placement()
         check_owner(owner, run.user_id)
@@ -97,19 +100,22 @@ class AcceptanceStore(Store):
             user_id=run.user_id,
             idempotency_key=request.idempotency_key,
         )
+        self.check_state(request.session_state)
         has_rules = _has_rules(run, request, placement)
         wanted = _wanted(run, request, reads or RunReads(), placement)
+        wanted["max_state"] = self.max_state_bytes
         try:
             if has_rules:
                 row = await self._admitted(run, request, wanted, placement, owner=owner)
             else:
-                rows = await self._reach(owner).execute(self._accept_run, wanted)
-                row = rows[0] if rows else None
+                (row,) = await self._reach(owner).execute(self._accept_run, wanted)
         except IntegrityError as error:
             raise ConflictError("A run with this run_id already exists.") from error
-        if has_rules and row is not None and row["refusal"]:
+        if row["refusal"] == "state":
+            raise StateTooLargeError(self.max_state_bytes)
+        if row["refusal"]:
             return _known(run, request, row)
-        if row is None or row["status"] is None:
+        if row["status"] is None:
             raise NotFoundError("Session")
         changes = {"status": RunStatus(row["status"]), "user_id": row["user_id"]}
         accepted = run.model_copy(update=changes)

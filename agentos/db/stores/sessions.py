@@ -28,7 +28,8 @@ class SessionStore(Store):
         self._fork = self._statement("fork_session", through_run_id=Text)
 
     async def create_session(self, session: Session, *, owner: Owner) -> Session:
-        """Stores a new session; ConflictError if any user has one with the id."""
+        """Stores a new session; ConflictError if any user has one with the id. StateTooLargeError."""
+        self.check_state(session.session_state)
         check_owner(owner, session.user_id)
         check_ids(session_id=session.session_id, runnable_id=session.runnable_id, user_id=session.user_id)
         table = self._tables.sessions
@@ -61,7 +62,8 @@ class SessionStore(Store):
         return Page(rows=[_session(row) for row in rows], total=total)
 
     async def update_session(self, session_id: str, change: SessionChange, *, owner: Owner) -> Session | None:
-        """Changes a session; None if it doesn't exist."""
+        """Changes a session; None if it doesn't exist. StateTooLargeError."""
+        self.check_state(change.session_state or {})
         given = {
             "session_name": change.session_name,
             "session_state": change.session_state,

@@ -7,7 +7,7 @@ DatabaseUnavailableError if Postgres doesn't respond.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, Select, TextClause, func, select
@@ -16,7 +16,8 @@ from agentos.db.connection.engine import Engine, Reach
 from agentos.db.filters import bounded
 from agentos.db.schema.tables import Tables
 from agentos.db.sql.statements import statement
-from agentos.errors import InvalidInputError
+from agentos.errors import InvalidInputError, StateTooLargeError
+from agentos.run.bounds import size
 from agentos.run.owner import Owner, may_see
 
 AnySelect = Select[*tuple[Any, ...]]
@@ -25,12 +26,20 @@ AnySelect = Select[*tuple[Any, ...]]
 class Store:
     """The tables of one database."""
 
+    max_state_bytes: int = 1024 * 1024
+    """About how much JSON the state of one session may have."""
+
     def __init__(self, engine: Engine, tables: Tables) -> None:
         self._engine = engine
         self._tables = tables
 
     def _statement(self, name: str, **types: Any) -> TextClause:
         return statement(self._tables, name, **types)
+
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        """StateTooLargeError if a session can't have this state."""
+        if size(state, self.max_state_bytes) > self.max_state_bytes:
+            raise StateTooLargeError(self.max_state_bytes)
 
     def _reach(self, owner: Owner) -> Reach:
         return self._engine.reach(owner)

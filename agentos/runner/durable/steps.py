@@ -7,7 +7,7 @@ stored by the runtime (`agentos.runner.durable.runtime`).
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from contextvars import ContextVar
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -17,13 +17,17 @@ from typing import Any, Literal, Protocol, TypeVar
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from agentos.db.contracts.runs import StateChange
-from agentos.errors import AgentOSError
+from agentos.errors import AgentOSError, PayloadTooLargeError, StateTooLargeError
 from agentos.models.base import ModelDelta, ModelResponse
+from agentos.run.bounds import size
 from agentos.run.records import Json
 from agentos.run.runnable import RunContext
 from agentos.tools.result import ToolResult
 
 T = TypeVar("T")
+
+MAX_RESULT = 64 * 1024 * 1024
+"""Bytes of JSON in which a step may end."""
 
 Tag = Literal["model_response", "tool_result", "json", "error"]
 
@@ -103,12 +107,14 @@ class RecordedSteps:
 
     A step must end in a ModelResponse, a ToolResult or plain JSON, which is recorded; anything else is a
     TypeError. Model deltas are yielded at once. Other items are yielded when the next one arrives, since the
-    last item is recorded before it is yielded. An AgentOSError is recorded too, so that a resumed run ends
+    last item is recorded before it is yielded. A step that changes more than `max_state` bytes of the state
+    fails, and its changes are undone. An AgentOSError is recorded too, so that a resumed run ends
     the same way. After any other exception, or a cancellation, the step counts as not executed.
     """
 
-    def __init__(self, context: RunContext) -> None:
+    def __init__(self, context: RunContext, *, max_state: int) -> None:
         self._context = context
+        self._max_state = max_state
         self._recorder = recording.get()
         self._number = max((each.number for each in self._recorder.recorded.values()), default=0)
         self._names: set[str] = set()
@@ -144,12 +150,25 @@ class RecordedSteps:
                     for earlier in last:
                         yield earlier
                     last = [item]
+            self._check(before, last)
         except AgentOSError as error:
+            with suppress(StateTooLargeError):
+                self._check(before, [])
             await self._record(name, "error", StepError(error.code, str(error)), before)
             raise
         for item in last:
             await self._record(name, tag_of(item), item, before)
             yield item
+
+    def _check(self, before: Json, last: list[Any]) -> None:
+        """Refuses what can't be recorded, and undoes a change of the state that is too large."""
+        state, most = self._context.session_state, self._max_state
+        if size(state, most) > most and size(StateChange.between(before, state).put, most) > most:
+            state.clear()
+            state.update(before)
+            raise StateTooLargeError(most)
+        if size(last, MAX_RESULT) > MAX_RESULT:
+            raise PayloadTooLargeError(f"A durable step may end in {MAX_RESULT} bytes of JSON.")
 
     async def _record(self, name: str, tag: Tag, value: object, before: Json) -> None:
         change = StateChange.between(before, self._context.session_state)

@@ -82,6 +82,10 @@ class Buffer:
         for news in [final] if self._dedupe is None else self._dedupe.news(final):
             self._append(news)
 
+    def forget(self) -> None:
+        """Gives up logging the events so far; `rest` is what is added after them."""
+        self._logged = self._end
+
     def show_all(self) -> None:
         """Shows the remaining events and ends every `follow`. No events may be added afterwards."""
         self._is_over = True

@@ -77,17 +77,31 @@ class LogWriter:
             batches = {run_id: lines for run_id, writer in writers.items() if (lines := writer.unlogged())}
             if not batches:
                 continue
-            try:
-                taken = await self._store(batches)
-            except Exception as error:  # noqa: BLE001 - the log's failure is that of the runs in it
-                for run_id in batches:
-                    writers[run_id].failed(error)
-                continue
-            for run_id, lines in batches.items():
-                if run_id in taken:
-                    writers[run_id].logged(len(lines))
-                else:
-                    writers[run_id].failed(RunLostError("Another process has the run, or it was deleted."))
+            if not await self._log(batches, writers, alone=len(batches) == 1):
+                for run_id, lines in batches.items():
+                    await self._log({run_id: lines}, writers, alone=True)
+
+    async def _log(
+        self, batches: Mapping[str, Sequence[LoggedEvent]], writers: Mapping[str, Lines], *, alone: bool
+    ) -> bool:
+        """Writes the events of several runs and tells the runs. False if each must be written by itself:
+
+        then an event that the database never takes fails its own run only.
+        """
+        try:
+            taken = await self._store(batches)
+        except Exception as error:  # noqa: BLE001 - the log's failure is that of the runs in it
+            if not alone and not isinstance(error, DatabaseUnavailableError | TimeoutError):
+                return False
+            for run_id in batches:
+                writers[run_id].failed(error)
+            return True
+        for run_id, lines in batches.items():
+            if run_id in taken:
+                writers[run_id].logged(len(lines))
+            else:
+                writers[run_id].failed(RunLostError("Another process has the run, or it was deleted."))
+        return True
 
     async def _store(self, batches: Mapping[str, Sequence[LoggedEvent]]) -> set[str]:
         async def append() -> set[str]:

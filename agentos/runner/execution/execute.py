@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from agentos.db.contracts.events import LoggedEvent
 from agentos.db.contracts.runs import StateChange
-from agentos.errors import DatabaseUnavailableError, RunLostError
+from agentos.errors import DatabaseUnavailableError, NotFoundError, RunLostError, StateTooLargeError
+from agentos.run.bounds import MAX_SIZE, size
 from agentos.run.events import RunCompleted, RunEvent
 from agentos.run.messages import Metrics
 from agentos.run.runnable import Runnable
@@ -69,6 +70,7 @@ class Outcome:
         self._db = db
         self._deadline = deadline
         self._before = deepcopy(execution.context.session_state)
+        self._messages = len(execution.run.messages)
         self._earlier = execution.run.metrics
 
     async def store(self, final: RunEvent) -> None:
@@ -77,11 +79,14 @@ class Outcome:
         if execution.is_handed_over:
             self._buffer.abandon()
             return
-        run.session_state = execution.context.session_state
-        if isinstance(final, RunCompleted):
-            final.session_state = run.session_state
         try:
-            await self._store(final)
+            try:
+                self._check_state()
+                await self._store(final)
+            except (RunLostError, DatabaseUnavailableError, NotFoundError):
+                raise
+            except Exception as error:  # noqa: BLE001 - what storage never takes is the run's failure
+                await self._store(self._reduced(error))
             execution.is_handed_over = False  # who wanted another process to have it came too late
         except RunLostError:
             logger.warning("Stopping run %s: another process has taken it over", run.run_id)
@@ -99,6 +104,10 @@ class Outcome:
 
         A durable run waits until the database is back: its steps are stored there, so nothing else is lost.
         """
+        run = self._execution.run
+        run.session_state = self._execution.context.session_state
+        if isinstance(final, RunCompleted):
+            final.session_state = run.session_state
         self._buffer.end(final)
         endless = repeat(STORE_PAUSES[-1]) if self._execution.durable else ()
         attempts = 0
@@ -115,6 +124,26 @@ class Outcome:
                 await patiently(attempt, on=DatabaseUnavailableError, pauses=chain(STORE_PAUSES, endless))
         except TimeoutError:
             raise DatabaseUnavailableError("The process ends, and Postgres doesn't answer.") from None
+
+    def _check_state(self) -> None:
+        """StateTooLargeError if the state grew beyond what the database takes."""
+        if self._db is None:
+            return
+        most = self._db.max_state_bytes
+        if size(self._before, most) > most:  # it was stored under another limit
+            most = size(self._before, MAX_SIZE)
+        if size(self._execution.context.session_state, most) > most:
+            raise StateTooLargeError(self._db.max_state_bytes)
+
+    def _reduced(self, error: Exception) -> RunEvent:
+        """Ends the run as ERROR without what can't be stored: its changes to the state, or all it did."""
+        run, context = self._execution.run, self._execution.context
+        context.session_state = deepcopy(self._before)
+        if not isinstance(error, StateTooLargeError):
+            run.messages = run.messages[: self._messages]
+            run.tools, run.reasoning_content, run.model_provider_data = [], None, None
+            self._buffer.forget()
+        return failed(run, error)
 
     async def _finish(self, lines: Sequence[LoggedEvent]) -> None:
         if self._db is None:

@@ -48,9 +48,9 @@ async def _counted(items: AsyncGenerator[T], spending: Spending) -> AsyncGenerat
                 written += _size(item.content, item.reasoning_content)
                 spending.check(output_bytes=written)
             elif isinstance(item, ModelResponse):
-                spending.turns += 1
-                spending.tokens += item.metrics.total_tokens
-                spending.output_bytes += _size(item.content, item.reasoning_content)
+                arguments = (call.function.arguments for call in item.tool_calls)
+                written = _size(item.content, item.reasoning_content, *arguments)
+                spending.count(tokens=item.metrics.total_tokens, output_bytes=written)
             yield item
 
 

@@ -127,6 +127,10 @@ class Worker:
                 await held.execution.settle()
             except (RunLostError, NotFoundError) as error:
                 logger.warning("Discarding the outcome of run %s: %s", run_id, error)
+            except DatabaseUnavailableError:
+                raise
+            except Exception:  # others' outcomes, and other workers' runs, don't wait for it
+                logger.exception("Discarding the outcome of run %s", run_id)
             self._held.drop(run_id, held)
 
     def cancel(self, run_id: str) -> None:
@@ -197,7 +201,7 @@ class Worker:
         if execution is None:
             return
         runnable = self.runnables[execution.run.kind, execution.run.runnable_id]
-        execution.context.steps = RecordedSteps(execution.context)
+        execution.context.steps = RecordedSteps(execution.context, max_state=self.db.max_state_bytes)
         live = self._launch(runnable, execution, log=True)
         if held is not None and held.launched is not None and not held.launched.done():
             held.launched.set_result(live)

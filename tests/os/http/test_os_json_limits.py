@@ -67,3 +67,21 @@ async def test_an_operator_sets_the_limits():
         for extra, status in [({}, 200), ({"a": "x" * 100}, 413), ({"a": [1, 2, 3]}, 422)]:
             asked = {"message": "hi", "stream": False, **extra}
             assert (await client.post("/agents/web/runs", json=asked)).status_code == status
+
+
+@pytest.mark.parametrize("policy", [None, "enqueue"])
+async def test_the_state_of_a_session_has_a_limit(db, policy):
+    db.max_state_bytes = 1000
+    session = {"session_id": "mine", "session_state": {"a": "x" * 500}}
+    async with serving(AgentOS(agents=[agent()], db=db).get_app()) as client:
+        assert (await client.post("/sessions?type=agent", json=session)).status_code == 201
+        run = {"message": "hi", "stream": False, "session_id": "mine", "multitask": policy}
+        for state, status in [({"b": "x" * 300}, 200), ({"c": "x" * 300}, 413), ({"b": "x"}, 200)]:
+            answered = await client.post("/agents/web/runs", json={**run, "session_state": state})
+            assert answered.status_code == status, answered.text
+        large = {"session_state": {"a": "x" * 1000}}
+        for method, path in [("POST", "/sessions?type=agent"), ("PATCH", "/sessions/mine?type=agent")]:
+            answered = await client.request(method, path, json=large)
+            assert (answered.status_code, answered.json()["code"]) == (413, "state_too_large")
+        found = await client.get("/sessions/mine?type=agent")
+        assert found.json()["session_state"] == {"a": "x" * 500, "b": "x"}

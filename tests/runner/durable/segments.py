@@ -34,7 +34,7 @@ class Segments:
         context = self.contexts[run_id] = context_of(run_id)
         outcome = self._outcomes.setdefault(run_id, asyncio.Queue())
         try:
-            outcome.put_nowait(await self.bodies[run_id](RecordedSteps(context), context))
+            outcome.put_nowait(await self.bodies[run_id](RecordedSteps(context, max_state=1024), context))
         except BaseException as error:
             outcome.put_nowait(error)
             raise

@@ -1,6 +1,13 @@
 -- accept_run
-WITH admitted AS (
-    SELECT CAST(:status AS text) AS status
+WITH rules AS (
+    SELECT CASE WHEN :state <> '{}' AND EXISTS (
+    SELECT FROM ai.agentos_sessions
+    WHERE session_id = :session_id
+        AND (:anyone OR user_id = :owner)
+        AND octet_length((session_state || :state)::text) > :max_state
+) THEN 'state' END AS refusal
+), admitted AS (
+    SELECT CAST(:status AS text) AS status FROM rules WHERE refusal IS NULL
 ), earlier AS (
     SELECT CAST(NULL AS bigint) AS position
 ), place AS (
@@ -33,7 +40,7 @@ WITH admitted AS (
     FROM session CROSS JOIN admitted
     RETURNING status
 )
-SELECT user_id, session_state, run.status, (
+SELECT refusal, session.user_id, session_state, run.status, (
     WITH RECURSIVE last AS (
         (
             SELECT messages, position, coalesce(history_before, position) AS behind, 1 AS number
@@ -69,7 +76,7 @@ SELECT user_id, session_state, run.status, (
         LIMIT :memories
     ) AS newest
 ) AS memories
-FROM session CROSS JOIN run
+FROM rules LEFT JOIN session ON true LEFT JOIN run ON true
 
 -- queue_length
 SELECT set_config(
@@ -110,6 +117,12 @@ WITH target AS (
     SELECT
         CASE
             WHEN EXISTS (SELECT FROM known) THEN 'known'
+            WHEN :state <> '{}' AND EXISTS (
+    SELECT FROM ai.agentos_sessions
+    WHERE session_id = :session_id
+        AND (:anyone OR user_id = :owner)
+        AND octet_length((session_state || :state)::text) > :max_state
+) THEN 'state'
             WHEN :multitask = 'reject' AND EXISTS (SELECT FROM live) THEN 'busy'
             WHEN nullif(current_setting('agentos.queued', true), '')::bigint >= :queue_limit THEN 'full'
             WHEN :user_queue_limit <= (

@@ -30,7 +30,7 @@ async def main(url: str, command: str, places: list[str]) -> None:
             await asyncio.Event().wait()
 
     async def execute(place: str, segment: int) -> None:
-        steps = RecordedSteps(context_of(place))
+        steps = RecordedSteps(context_of(place), max_state=1024)
 
         async def source(name):
             print("begins", place, name, flush=True)
