@@ -16,7 +16,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from psycopg.errors import DuplicateObject, InsufficientPrivilege, InvalidParameterValue, UniqueViolation
+from psycopg.errors import (
+    DuplicateObject,
+    InsufficientPrivilege,
+    InvalidParameterValue,
+    UndefinedObject,
+    UniqueViolation,
+)
 from sqlalchemy import Connection, Table, bindparam, text
 from sqlalchemy.exc import DBAPIError
 
@@ -26,7 +32,7 @@ from agentos.db.schema.tables import Tables
 ROLE: Final = "agentos_app"
 """The role that transactions act as."""
 
-_REFUSALS = (DuplicateObject, InsufficientPrivilege, InvalidParameterValue, UniqueViolation)
+_REFUSALS = (DuplicateObject, InsufficientPrivilege, InvalidParameterValue, UndefinedObject, UniqueViolation)
 
 # Subqueries are evaluated once for a statement, not for each row. On a connection that has made a setting
 # before, it is '' in the next transaction, which is no user.

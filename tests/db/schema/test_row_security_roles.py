@@ -1,8 +1,6 @@
 """Whoever the server logs in as, row-level security binds it, or it doesn't start."""
 
 import asyncio
-import os
-import secrets
 
 import psycopg
 import pytest
@@ -13,58 +11,10 @@ from agentos.db.postgres import PostgresDb
 from agentos.db.schema.row_security import ROLE
 from agentos.errors import ConfigurationError
 from agentos.run.owner import ANYONE
+from tests.db.logins import Logins, name_in
 from tests.db.made import a_memory
 
 COUNT = text("SELECT count(*) AS count, current_user::text AS role FROM ai.agentos_memories")
-
-
-@pytest.fixture(scope="module")
-def server():
-    """A server whose superuser the tests may be."""
-    if "AGENTOS_TEST_DB_URL" in os.environ:
-        pytest.skip("needs the embedded server's superuser")
-    with EmbeddedPostgres(os.environ["AGENTOS_TEST_POSTGRES"], fsync=False) as shared:
-        yield shared
-
-
-class Logins:
-    """Roles that may log in, on a database of the test's own."""
-
-    def __init__(self, superuser: str) -> None:
-        self.superuser = superuser
-        self.made: list[str] = []
-
-    def create(self, attributes: str = "") -> str:
-        """The URL for a new role with `attributes`."""
-        name = f"login_{secrets.token_hex(8)}"
-        self.made.append(name)
-        self.run(f"CREATE ROLE {name} LOGIN PASSWORD 'x' {attributes}")
-        return f"postgresql://{name}:x@{self.superuser.rpartition('@')[2]}"
-
-    def run(self, *statements: str):
-        with psycopg.connect(self.superuser.replace("+psycopg", ""), autocommit=True) as connection:
-            for statement in statements:
-                cursor = connection.execute(statement)
-            return cursor.fetchall() if cursor.description else None
-
-
-@pytest.fixture
-def logins(server, empty_database):
-    database = empty_database.rpartition("/")[2]
-    made = Logins(server.url(database, user="postgres"))
-    made.run(f'ALTER DATABASE "{database}" OWNER TO postgres')
-    yield made
-    made.run(f'ALTER DATABASE "{database}" OWNER TO ai')
-    for name in made.made:
-        made.run(f"DROP OWNED BY {name} CASCADE", f"DROP ROLE {name}")
-    # Those of a superuser, the next user of the database may not end, and closing doesn't wait for their end.
-    with psycopg.connect(server.url(user="postgres").replace("+psycopg", "")) as connection:
-        ending = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s"
-        connection.execute(ending, [database])
-
-
-def name_in(url) -> str:
-    return url.partition("://")[2].partition(":")[0]
 
 
 async def seen(db, owner=None) -> tuple[int, str]:
@@ -105,6 +55,14 @@ async def test_an_owner_of_the_tables_that_may_not_act_as_another_is_bound(login
         admin.execute("SET agentos.anyone = 'on'")
         assert admin.execute("SELECT count(*) FROM ai.agentos_memories").fetchone() == (2,)
     assert PostgresDb(url).schema.upgrade().is_current
+
+
+async def test_an_owner_is_bound_on_a_server_where_nobody_has_made_the_role(shared_folder):
+    with EmbeddedPostgres(shared_folder, fsync=False) as own:
+        logins = Logins(own.url("ai", user="postgres"))
+        url = logins.create()
+        logins.run(f"GRANT CREATE ON DATABASE {database_of(url)} TO {name_in(url)}")
+        assert await is_walled(url, role=name_in(url))
 
 
 async def test_a_role_that_owns_nothing_is_bound(logins):
