@@ -1,13 +1,15 @@
-"""`agentos db`: upgrades the tables in Postgres, prunes them, and exports and imports sessions."""
+"""`agentos db`: upgrades, dumps and prunes the tables in Postgres, and moves sessions."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, contextmanager
 from dataclasses import asdict, astuple
+from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import mkstemp
 from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +19,9 @@ from agentos.cli.database import SchemaName, Url, on
 from agentos.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from agentos.db.backup.archive import Counts
     from agentos.db.postgres import PostgresDb
+    from agentos.db.schema.table_names import TableNames
     from agentos.db.schema.upgrade import DatabaseSchema
 
 app = typer.Typer(no_args_is_help=True, help="Manage the tables in Postgres.")
@@ -67,6 +71,35 @@ def status(url: Url, schema: SchemaName = "ai", tables: TableOptions = None) -> 
         typer.echo(f"Run `agentos db upgrade` to finish, while servers run: {step}.")
     if found.deferred:
         raise typer.Exit(1)
+
+
+@app.command()
+def dump(
+    url: Url,
+    file: Annotated[
+        Path | None, typer.Argument(help="A new file, readable only by you. By default, named by the time.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    schema: SchemaName = "ai",
+    tables: TableOptions = None,
+) -> None:
+    """Writes all rows of the tables, and all records of durable runs, to an archive, while servers run.
+
+    It needs the programs pg_dump and pg_restore. Fails if a row isn't in the archive.
+    """
+    from agentos.db.backup.dump import write_archive
+
+    target = Path(f"agentos-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.dump") if file is None else file
+    with _created(target, force=force, remedy="give another FILE") as part:
+        counts = write_archive(url, _names(schema, tables), part)
+    _show(counts)
+    typer.echo(f"Dumped to {target}.")
+
+
+def _show(counts: Counts) -> None:
+    width = max(len(f"{schema}.{table}") for schema, table in counts)
+    for (schema, table), count in sorted(counts.items()):
+        typer.echo(f"{f'{schema}.{table}':<{width}}{count:>12,}")
 
 
 @app.command()
@@ -155,24 +188,37 @@ def _written(out: Path | None) -> Generator[Callable[[str], object]]:
     if out is None:
         yield lambda line: typer.echo(line, nl=False)
         return
-    if out.exists():
-        raise ConfigurationError(f"{str(out)!r} already exists: give another --out.")
+    with _created(out, remedy="give another --out") as part, part.open("w", encoding="utf-8") as file:
+        yield file.write
+
+
+@contextmanager
+def _created(target: Path, *, force: bool = False, remedy: str) -> Generator[Path]:
+    """An empty file that only its owner may read, which gets its name once it is complete."""
+    if not force and target.exists():
+        raise ConfigurationError(f"{str(target)!r} already exists: {remedy}.")
     try:
-        part = NamedTemporaryFile("w", encoding="utf-8", dir=out.parent, delete=False)  # noqa: SIM115 - below
+        handle, name = mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
     except OSError as error:
-        raise ConfigurationError(f"{str(out)!r} can't be written: give another --out.") from error
+        raise ConfigurationError(f"{str(target)!r} can't be written: {remedy}.") from error
+    os.close(handle)
+    part = Path(name)
     try:
-        with part:
-            yield part.write
-        Path(part.name).rename(out)
+        yield part
+        part.replace(target)
     finally:
-        Path(part.name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
 def _schema(url: str, schema: str, tables: list[str] | None) -> DatabaseSchema:
     from agentos.db.connection.url import parse_url
-    from agentos.db.schema.table_names import PARAMETERS, TableNames
     from agentos.db.schema.upgrade import DatabaseSchema
+
+    return DatabaseSchema(parse_url(url), _names(schema, tables))
+
+
+def _names(schema: str, tables: list[str] | None) -> TableNames:
+    from agentos.db.schema.table_names import PARAMETERS, TableNames
 
     names = dict(zip(PARAMETERS, astuple(TableNames(schema)), strict=True))
     for table in tables or ():
@@ -180,4 +226,4 @@ def _schema(url: str, schema: str, tables: list[str] | None) -> DatabaseSchema:
         if parameter not in PARAMETERS[1:]:
             raise ConfigurationError(f"--table={table} must begin with one of {', '.join(PARAMETERS[1:])}.")
         names[parameter] = name
-    return DatabaseSchema(parse_url(url), TableNames(*names.values()))
+    return TableNames(*names.values())

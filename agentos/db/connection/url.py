@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Engine, NullPool, create_engine
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -39,3 +40,14 @@ def parse_url(db_url: str | None) -> URL:
 def connect_args(url: URL) -> dict[str, Any]:
     """Connection options for the driver. Options in the URL override them."""
     return {name: value for name, value in _CONNECT.items() if name not in url.query}
+
+
+def blocking_engine(url: URL) -> Engine:
+    """An engine without a pool, for work that blocks its thread. It doesn't connect yet."""
+    return create_engine(
+        url,
+        poolclass=NullPool,
+        connect_args=connect_args(url),
+        hide_parameters=True,
+        use_native_hstore=False,  # finding out whether there is one takes a round trip
+    )

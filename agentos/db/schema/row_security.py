@@ -13,7 +13,7 @@ applies the policies to the owner of the tables, who then sees rows in psql only
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from psycopg.errors import (
@@ -54,6 +54,23 @@ SELECT
     (SELECT bool_and(has_table_privilege(name, 'SELECT')) FROM unnest(:used) AS name)
 """
 
+# As Postgres prints the policies that `protect` creates: everything for `lift`, or as much as of the parent,
+# whose row a foreign key requires.
+_COVERED: Final = r"""
+^\(\( SELECT \(current_setting\('agentos.anyone'::text, true\) = 'on'::text\)( AS \w+)?\) OR \(
+|^\(EXISTS \( SELECT FROM .+ parent WHERE \(parent\.(\w+) = ("([^"]|"")+"|\w+)\.\2\)\)\)$
+"""
+_HIDDEN: Final = """
+SELECT name FROM unnest(:names) AS name WHERE row_security_active(name) AND (
+    EXISTS (SELECT FROM pg_policy WHERE polrelid = name::regclass AND NOT polpermissive)
+    OR NOT EXISTS (
+        SELECT FROM pg_policy
+        WHERE polrelid = name::regclass AND polname = 'agentos_owner' AND polcmd = '*' AND polroles = '{0}'
+        AND regexp_replace(pg_get_expr(polqual, polrelid), '\\s+', ' ', 'g') ~ :covered
+    )
+)
+"""
+
 
 def protect(
     connection: Connection, schema: str, table: str, *, through: tuple[str, str] | None = None
@@ -76,6 +93,13 @@ def protect(
 def lift(connection: Connection) -> None:
     """Lets the current transaction see everyone's rows, as revisions must."""
     _run(connection, "SELECT set_config('agentos.anyone', 'on', true)")
+
+
+def hidden(connection: Connection, names: Sequence[str]) -> list[str]:
+    """Those of the quoted tables whose policies may hide rows from the login role, also after `lift`."""
+    look = text(_HIDDEN.replace("::", r"\:\:")).bindparams(bindparam("names", type_=TEXTS))
+    covered = _COVERED.replace("\n", "")
+    return list(connection.scalars(look, {"names": list(names), "covered": covered}))
 
 
 def enforce(connection: Connection, tables: Tables) -> None:

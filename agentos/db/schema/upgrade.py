@@ -16,12 +16,12 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.engine import URL
 from sqlalchemy.schema import CreateSchema
 
 from agentos.db.connection.errors import answering, permitted
-from agentos.db.connection.url import connect_args
+from agentos.db.connection.url import blocking_engine
 from agentos.db.schema import deferred, row_security, version_table
 from agentos.db.schema.table_names import TableNames
 from agentos.db.schema.tables import tables_under
@@ -198,13 +198,7 @@ class DatabaseSchema:
 
     @cached_property
     def _engine(self) -> Engine:
-        return create_engine(
-            self._url,
-            poolclass=NullPool,
-            connect_args=connect_args(self._url),
-            hide_parameters=True,
-            use_native_hstore=False,  # finding out whether there is one takes a round trip
-        )
+        return blocking_engine(self._url)
 
 
 def require_postgres(version: int) -> None:

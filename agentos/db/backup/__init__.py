@@ -1,0 +1,1 @@
+"""Backups of a set of tables, written and read by `pg_dump` and `pg_restore`."""
