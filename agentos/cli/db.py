@@ -1,4 +1,4 @@
-"""`agentos db`: upgrades, dumps and prunes the tables in Postgres, and moves sessions."""
+"""`agentos db`: upgrades, dumps, restores and prunes the tables in Postgres, and moves sessions."""
 
 from __future__ import annotations
 
@@ -94,6 +94,26 @@ def dump(
         counts = write_archive(url, _names(schema, tables), part)
     _show(counts)
     typer.echo(f"Dumped to {target}.")
+
+
+@app.command()
+def restore(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="A file that `dump` has written.")
+    ],
+    url: Url,
+    schema: SchemaName = "ai",
+    tables: TableOptions = None,
+) -> None:
+    """Restores the tables from an archive into a database that has none, in one transaction.
+
+    Then it upgrades them, if the archive is of an earlier release. It needs the program pg_restore.
+    """
+    from agentos.db.backup.restore import restore_archive
+
+    counts, status = restore_archive(url, _names(schema, tables), file)
+    _show(counts)
+    typer.echo(f"Restored. The tables are at revision {status.current}.")
 
 
 def _show(counts: Counts) -> None:

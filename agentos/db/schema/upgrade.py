@@ -125,6 +125,32 @@ class DatabaseSchema:
             deferred.finish(self._engine, self._tables, self._backfills(), key=key)
         return self.status()
 
+    @contextmanager
+    def restoration(self, revision: str) -> Generator[Connection]:
+        """Creates the tables at `revision` for the block to fill, then upgrades them, in one transaction.
+
+        Inside, neither policies nor grants are in force yet, and there are no indexes but those of keys.
+        ConfigurationError if there are tables already, or if the revision is of a newer agentos.
+        """
+        schema = self._names.schema
+        if revision not in _revisions(self._migrations):
+            raise ConfigurationError(
+                f"The tables to restore are at revision {revision}, which is newer than this version of "
+                "agentos: upgrade agentos."
+            )
+        with _alembic, self._permitted(), self._engine.begin() as connection:
+            self._take_turns(connection)
+            self._status(connection)
+            if present := version_table.present(connection, self._names):
+                raise ConfigurationError(
+                    f"There are tables in db_schema={schema!r} already, like {present[0]!r}: restore into "
+                    "an empty database."
+                )
+            self._migrate(connection, revision)
+            yield connection
+            self._migrate(connection, "head")
+            self._complete(connection, is_new=True)
+
     def _look(self) -> tuple[SchemaStatus, str | None]:
         """The status, and the bound role, which is looked for only if the tables are current."""
         with self._permitted(), self._engine.connect() as connection:
@@ -149,26 +175,34 @@ class DatabaseSchema:
             yield
 
     def _upgrade(self, connection: Connection) -> None:
-        from alembic.command import upgrade
-
         schema = self._names.schema
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(schema)})
+        self._take_turns(connection)
         before = self._status(connection)
         if before.current is not None and before.current not in _revisions(self._migrations):
             raise ConfigurationError(
                 f"The tables in db_schema={schema!r} are at revision {before.current}, which is newer than "
                 "this version of agentos: upgrade agentos."
             )
-        found = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = :schema"
-        # Looked up first: IF NOT EXISTS asks for the right to create it even if it is there.
-        if connection.execute(text(found), {"schema": schema}).first() is None:
-            connection.execute(CreateSchema(schema))
+        self._migrate(connection, "head")
+        self._complete(connection, is_new=before.current is None)
+
+    def _take_turns(self, connection: Connection) -> None:
+        key = {"key": lock_key(self._names.schema)}
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), key)
+
+    def _migrate(self, connection: Connection, revision: str) -> None:
+        from alembic.command import upgrade
+
+        create_schema(connection, self._names.schema)
         row_security.lift(connection)
         config = self._config()
         place = version_table.settle(connection, self._names)
         config.attributes.update(connection=connection, names=self._names, version_table=place)
-        upgrade(config, "head")
-        if before.current is None:  # new tables are empty, so that nothing need be deferred
+        upgrade(config, revision)
+
+    def _complete(self, connection: Connection, *, is_new: bool) -> None:
+        """What no revision does: indexes, unless they are deferred, and the role of transactions."""
+        if is_new:
             indexes = deferred.missing_indexes(connection, self._tables)
             deferred.build(connection, indexes, concurrently=False)
         if row_security.bound_role(connection, self._tables) is None:
@@ -199,6 +233,14 @@ class DatabaseSchema:
     @cached_property
     def _engine(self) -> Engine:
         return blocking_engine(self._url)
+
+
+def create_schema(connection: Connection, name: str) -> None:
+    """Creates the schema if there is none."""
+    found = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = :schema"
+    # Looked up first: IF NOT EXISTS asks for the right to create it even if it is there.
+    if connection.execute(text(found), {"schema": name}).first() is None:
+        connection.execute(CreateSchema(name))
 
 
 def require_postgres(version: int) -> None:

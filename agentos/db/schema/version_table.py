@@ -44,6 +44,12 @@ def find(connection: Connection, names: TableNames) -> Version | None:
     return found if is_complete or (found.revision or "") < _FORMER_UNTIL else None
 
 
+def present(connection: Connection, names: TableNames) -> list[str]:
+    """The names that tables of the set have, or would have, and that are taken."""
+    versions = {names.version_table, names.former_version_table}
+    return sorted(_tables(connection, names) & {*astuple(names)[1:], *versions})
+
+
 def settle(connection: Connection, names: TableNames) -> str:
     """Returns where the revision is stored from now on: under the current name, unless another set has it.
 
