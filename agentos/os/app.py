@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, cast
 
 from fastapi import APIRouter, FastAPI
@@ -20,6 +21,7 @@ from agentos.errors import ConfigurationError, DatabaseUnavailableError
 from agentos.os.api.openapi import Document
 from agentos.os.api.routers import routes_of
 from agentos.os.audit.log import AuditLog
+from agentos.os.audit.recorder import ended
 from agentos.os.auth.inspection import refuse_both
 from agentos.os.auth.review import warn
 from agentos.os.auth.security_key import SecurityKeyMiddleware, chosen
@@ -158,6 +160,7 @@ class AgentOS:
             return self.base_app
         else:
             raise ConfigurationError("base_app already belongs to another AgentOS: give each its own.")
+        audit = AuditLog() if self.audit and self._registry.default_db is not None else None
         server = Server(
             id=self.id,
             registry=self._registry,
@@ -167,11 +170,12 @@ class AgentOS:
                 self._registry.dbs,
                 capacity=self.queue.capacity,
                 durable=self.durable,
+                report=partial(ended, audit),
             ),
             name=self.name,
             description=self.description,
             version=self.version,
-            audit=AuditLog() if self.audit and self._registry.default_db is not None else None,
+            audit=audit,
             has_security_key=self._security_key is not None,
             json_limits=self.json_limits,
         )

@@ -44,7 +44,10 @@ class Started:
 
 
 class RunService:
-    """The runs of a server's runnables. Its tasks live as long as `running`."""
+    """The runs of a server's runnables. Its tasks live as long as `running`.
+
+    `report` is called with each durable run that is ended because processes kept dying at it.
+    """
 
     def __init__(
         self,
@@ -54,8 +57,10 @@ class RunService:
         capacity: Capacity | None = None,
         durable: bool = False,
         works: Sequence[Work] = (),
+        report: Callable[[RunOutput], None] = lambda _: None,
     ) -> None:
         self._works = works
+        self._report = report
         self._capacity = capacity or Capacity()
         self._background_durable = durable
         self._runnables = runnables
@@ -226,7 +231,7 @@ class RunService:
                 (each.kind, each.id): each for each in self._runnables if each.settings.db is db
             }
             works = [work for work in self._works if work.db is db]
-            worker = self._workers[id(db)] = Worker(db, own, self.live, works)
+            worker = self._workers[id(db)] = Worker(db, own, self.live, works, report=self._report)
             self._loops[id(db)] = WorkerLoops(worker, self._capacity)
 
     async def _close(self, grace: float) -> None:

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-AuditDecision = Literal["allowed", "denied", "gap"]
-"""`gap` marks records that were lost."""
+AuditDecision = Literal["allowed", "denied", "ended", "gap"]
+"""`ended`: the server ended a run by itself. `gap` marks records that were lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRecord:
-    """One denial, or one allowed write."""
+    """One denial, one allowed write, or one run that the server ended."""
 
     time: datetime
     decision: AuditDecision
     reason: str
-    """The code of the response, or what granted the request; for a gap, the number of lost records."""
+    """The code of the response or of the run, what granted the request, or the number of lost records."""
     status: int | None = None
     """Status of the response; None if there was none."""
     method: str | None = None

@@ -40,3 +40,5 @@ class Assignment:
     durable: bool
     cancelling: Cancelling | None = None
     """Set if the run is to be cancelled."""
+    takeovers: int = 0
+    """How often its worker died at the step that it is at; known if it was taken over."""

@@ -142,6 +142,8 @@ def _runs(names: TableNames, metadata: MetaData) -> Table:
         Column("history_before", BigInteger),
         Column("root_run_id", Text),
         Column("depth", Integer),
+        Column("takeovers", Integer),
+        Column("takeover_steps", Integer),
         Index(f"{name}_session", "session_id", "position"),
         Index(f"{name}_live", "session_id", "position", postgresql_where=text(_LIVE)),
         Index(f"{name}_pending", "position", postgresql_where=text("status = 'PENDING'")),

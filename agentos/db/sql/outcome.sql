@@ -146,6 +146,8 @@ WITH found AS (
         background = r.background OR :worker_id IS NULL,
         awaited = true,
         durable = r.durable AND :recorded,
+        takeovers = NULL,
+        takeover_steps = NULL,
         details = :details,
         arguments = (
             SELECT json_object_agg(key, value)

@@ -12,8 +12,14 @@ SELECT run_id FROM $runs
 WHERE executor_id = :worker_id AND status = 'RUNNING' AND cancelling IS NOT NULL
 
 -- name: leave
--- Forgets the worker.
-WITH gone AS (DELETE FROM $executors WHERE executor_id = :worker_id) SELECT $queue
+-- Forgets the worker. It didn't die, so that whoever takes its runs over next doesn't count.
+WITH gone AS (
+    DELETE FROM $executors WHERE executor_id = :worker_id
+), left_behind AS (
+    UPDATE $runs SET takeovers = coalesce(takeovers, 0) - 1
+    WHERE executor_id = :worker_id AND status = 'RUNNING' AND durable
+)
+SELECT $queue
 
 -- name: claim_runs
 -- Takes runs that may start now, oldest first. Who has no more room is left out first. Of those that are left
@@ -153,8 +159,16 @@ SELECT worker_id FROM unnest(:worker_ids) AS worker_id
 WHERE NOT EXISTS (SELECT FROM $executors WHERE executor_id = worker_id)
 
 -- name: take_run
--- Makes a RUNNING run this worker's, whoever had it.
+-- Makes a RUNNING run this worker's, whoever had it, and counts how often that happened at the step that it is
+-- at: after as many steps as are recorded.
 UPDATE $runs
-SET executor_id = :worker_id, updated_at = now()
+SET
+    executor_id = :worker_id,
+    takeovers = CASE
+        WHEN coalesce(takeover_steps, :steps) = :steps THEN coalesce(takeovers, 0) + 1
+        ELSE 1
+    END,
+    takeover_steps = :steps,
+    updated_at = now()
 WHERE run_id = :run_id AND status = 'RUNNING' AND segment = :segment
-RETURNING run_id, kind, runnable_id, segment, durable, cancelling, position
+RETURNING run_id, kind, runnable_id, segment, durable, cancelling, position, takeovers

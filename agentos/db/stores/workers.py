@@ -37,7 +37,7 @@ class WorkerStore(Store):
         self._claim_runs = self._statement("claim_runs", runnables=PAYLOAD, **limits)
         self._adopt_runs = self._statement("adopt_runs", runnables=PAYLOAD, held=TEXTS, dead_after=Double)
         self._gone_workers = self._statement("gone_workers", worker_ids=TEXTS)
-        self._take_run = self._statement("take_run", segment=Integer)
+        self._take_run = self._statement("take_run", segment=Integer, steps=Integer)
         self._open_run = self._statement(
             "open_run", defaults=OBJECT, default_keys=TEXTS, history_runs=BigInteger, memories=BigInteger
         )
@@ -125,9 +125,14 @@ class WorkerStore(Store):
             claimed += _assignments(rows)
         return claimed
 
-    async def take_run(self, run_id: str, *, worker_id: str, segment: int) -> Assignment | None:
-        """Assigns a RUNNING run to this worker; None if it isn't RUNNING or not in that segment."""
-        wanted = {"run_id": id_or_none(run_id), "worker_id": worker_id, "segment": segment}
+    async def take_run(
+        self, run_id: str, *, worker_id: str, segment: int, steps: int = 0
+    ) -> Assignment | None:
+        """Assigns a RUNNING run to this worker; None if it isn't RUNNING or not in that segment.
+
+        `steps`: how many steps of the segment are recorded. Workers that left don't count as takeovers.
+        """
+        wanted = {"run_id": id_or_none(run_id), "worker_id": worker_id, "segment": segment, "steps": steps}
         taken = _assignments(await self._reach(ANYONE).execute(self._take_run, wanted))
         return taken[0] if taken else None
 
@@ -205,9 +210,11 @@ def _listed(runnables: Sequence[tuple[Kind, str]]) -> list[dict[str, str]]:
 
 def _assignments(rows: Sequence[RowMapping]) -> list[Assignment]:
     """Assignments from rows, in the order in which the runs were accepted."""
-    names = ("run_id", "kind", "runnable_id", "segment", "durable", "cancelling")
+    names = ("run_id", "kind", "runnable_id", "segment", "durable", "cancelling", "takeovers")
 
     def position(row: RowMapping) -> Any:
         return row["position"]
 
-    return [Assignment(**{name: row[name] for name in names}) for row in sorted(rows, key=position)]
+    return [
+        Assignment(**{name: row[name] for name in names if name in row}) for row in sorted(rows, key=position)
+    ]

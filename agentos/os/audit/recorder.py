@@ -1,4 +1,4 @@
-"""Records requests in the audit: every denial, and every allowed write."""
+"""Records in the audit: every denial, every allowed write, and runs that the server ends by itself."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from agentos.os.http.lookup import path_of, served
 from agentos.os.http.request_id import id_of
 from agentos.os.http.request_note import Note, note_of, take_note
 from agentos.os.principal import Access, Principal
+from agentos.run.records import RunOutput
 from agentos.run.text import mended
 
 READS: Final = frozenset({"GET", "HEAD", "OPTIONS", "QUERY"})
@@ -69,6 +70,20 @@ def refused(log: AuditLog | None, scope: Scope, code: str, status: int, principa
         note.denial = code
     elif log is not None:
         log.add(_record(scope, "denied", code, status, principal))
+
+
+def ended(log: AuditLog | None, run: RunOutput) -> None:
+    """Records that the server ended a run that nobody asked it to end."""
+    if log is not None:
+        log.add(
+            AuditRecord(
+                time=datetime.now(UTC),
+                decision="ended",
+                reason=run.error_type or run.status.value,
+                resource_id=f"{run.runnable_id}/{run.run_id}"[:_LONGEST],
+                principal=run.user_id,
+            )
+        )
 
 
 def _record(

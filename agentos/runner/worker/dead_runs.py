@@ -35,6 +35,15 @@ class ProcessDiedError(AgentOSError):
     code = "process_died"
 
 
+class CrashLoopError(AgentOSError):
+    """Each process that executed a step of a durable run died at it."""
+
+    code = "crash_loop"
+
+    def __init__(self, deaths: int) -> None:
+        super().__init__(f"The run was ended: {deaths} processes in a row died at the same step of it.")
+
+
 async def end(
     execution: Execution, log: LogWriter, *, db: Db, error: AgentOSError | None, deadline: Deadline
 ) -> None:

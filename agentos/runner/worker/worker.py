@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -18,16 +18,16 @@ from agentos.errors import (
     RunLostError,
 )
 from agentos.kinds import Kind
-from agentos.run.records import Json
+from agentos.run.records import Json, RunOutput
 from agentos.runner.continuation import open_execution
-from agentos.runner.durable.steps import RecordedSteps
+from agentos.runner.durable.steps import RecordedSteps, recording
 from agentos.runner.durable.work import Work
 from agentos.runner.events.reader import LogReader
 from agentos.runner.events.writer import LogWriter
 from agentos.runner.execution.execution import Execution
 from agentos.runner.execution.live_runs import LiveRun, LiveRuns
 from agentos.runner.settings import Configured, RunSettings
-from agentos.runner.worker.dead_runs import ProcessDiedError, end
+from agentos.runner.worker.dead_runs import CrashLoopError, ProcessDiedError, end
 from agentos.runner.worker.held_runs import HeldRun, HeldRuns, RunState
 from agentos.tasks import patiently
 
@@ -37,6 +37,8 @@ if TYPE_CHECKING:  # importing it imports DBOS, which only durable runs need
 
 logger = logging.getLogger("agentos.runner")
 
+MAX_TAKEOVERS = 3
+"""How often a durable run may be taken over at one step: a step that kills its process would end them all."""
 AGAIN_SECONDS = 1.0
 """Seconds to wait after the database was unavailable."""
 
@@ -46,7 +48,15 @@ Runnables = Mapping[tuple[Kind, str], Configured]
 class Worker:
     """Starts and ends the runs of this process, with which `WorkerLoops` supplies it."""
 
-    def __init__(self, db: Db, runnables: Runnables, live: LiveRuns, works: Sequence[Work] = ()) -> None:
+    def __init__(
+        self,
+        db: Db,
+        runnables: Runnables,
+        live: LiveRuns,
+        works: Sequence[Work] = (),
+        *,
+        report: Callable[[RunOutput], None] = lambda _: None,
+    ) -> None:
         self.id = uuid4().hex
         self.db = db
         self.runnables = runnables
@@ -54,6 +64,7 @@ class Worker:
         self.live = live
         self.log = LogWriter(db, worker_id=self.id, deadline=live.deadline)
         self.reader = LogReader(db)
+        self._report = report
         self._held = HeldRuns()
         self._given: asyncio.Queue[str] = asyncio.Queue()
         self._runtime: DurableRuntime | None = None
@@ -154,8 +165,12 @@ class Worker:
             logger.error("Can't continue run %s here: %s", orphan.run_id, error)
             await self._end(orphan, died)
             return
-        if not await runtime.resume(orphan.run_id, orphan.segment):
-            await self.begin(orphan)
+        if await runtime.resume(orphan.run_id, orphan.segment):
+            return
+        # Its process died before it had begun.
+        given = await self.db.take_run(orphan.run_id, worker_id=self.id, segment=orphan.segment)
+        if given is not None:
+            await self.begin(given)
 
     async def enqueue(self, work: Work, entry_id: str, argument: Json, *, delay: float = 0) -> bool:
         """Queues an entry of one of `works`; see `DurableRuntime.enqueue`."""
@@ -197,7 +212,8 @@ class Worker:
         RunLostError if the run was handed over, or taken over by another process.
         """
         held = self._held.get(run_id, RunState.BEGINNING)
-        execution = held.execution if held else await self._taken(run_id, segment)
+        steps = recording.get()
+        execution = held.execution if held else await self._taken(run_id, segment, len(steps.recorded))
         if execution is None:
             return
         runnable = self.runnables[execution.run.kind, execution.run.runnable_id]
@@ -215,6 +231,9 @@ class Worker:
         if runnable is None or given.cancelling:
             await self._end(given, NotFoundError(given.kind.capitalize(), given.runnable_id))
             return
+        if given.takeovers > MAX_TAKEOVERS:
+            await self._end(given, CrashLoopError(given.takeovers))
+            return
         execution = await open_execution(self.db, runnable.settings, given.run_id, worker_id=self.id)
         if execution is not None:
             await self.start(runnable, execution, log=True)
@@ -227,17 +246,19 @@ class Worker:
             return
         why = None if given.cancelling else error
         await end(execution, self.log, db=self.db, error=why, deadline=self.live.deadline)
+        if isinstance(why, CrashLoopError):
+            self._report(execution.run)
         self._ended(execution)
 
-    async def _taken(self, run_id: str, segment: int) -> Execution | None:
+    async def _taken(self, run_id: str, segment: int, steps: int) -> Execution | None:
         """Takes over a run whose process died."""
 
         async def take() -> Execution | None:
-            given = await self.db.take_run(run_id, worker_id=self.id, segment=segment)
+            given = await self.db.take_run(run_id, worker_id=self.id, segment=segment, steps=steps)
             if given is None:
                 return None
             runnable = self.runnables.get((given.kind, given.runnable_id))
-            if runnable is None or given.cancelling is not None:
+            if runnable is None or given.cancelling is not None or given.takeovers > MAX_TAKEOVERS:
                 await self.begin(given)
                 return None
             return await open_execution(self.db, runnable.settings, given.run_id, worker_id=self.id)

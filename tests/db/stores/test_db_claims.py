@@ -160,6 +160,22 @@ async def test_an_executor_that_is_silent_or_gone_loses_its_runs_and_one_that_li
         assert bool(await db.append_events({run_id: [LINE]}, owner=ANYONE, worker_id=name)) == taken
 
 
+async def test_takeovers_count_at_one_step_and_only_after_deaths(db):
+    run = a_run()
+    await accepted(db, run, worker_id="first", durable=True)
+
+    async def taken(worker_id, steps):
+        assignment = await db.take_run(run.run_id, worker_id=worker_id, segment=0, steps=steps)
+        return assignment.takeovers
+
+    assert [await taken(f"w{number}", 2) for number in range(3)] == [1, 2, 3]
+    assert await taken("w4", 3) == 1
+    assert await taken("w5", 3) == 2
+    await db.leave("w5")
+    assert await taken("w6", 3) == 2
+    assert await taken("w7", 3) == 3
+
+
 async def test_an_orphan_is_adopted_by_exactly_one(pair):
     await pair[0].beat("e0")
     await pair[1].beat("e1")
@@ -229,5 +245,6 @@ async def test_a_run_is_taken_while_it_runs_in_the_segment_that_was_meant(db, st
     if status is not RunStatus.RUNNING:
         await finished(db, run, status=status, worker_id="old")
     taken = await db.take_run(run.run_id, worker_id="new", segment=segment)
-    assert taken == (Assignment(run.run_id, "agent", "web", 0, durable=True) if may else None)
+    wanted = Assignment(run.run_id, "agent", "web", 0, durable=True, takeovers=1)
+    assert taken == (wanted if may else None)
     assert await db.take_run("a\0", worker_id="new", segment=segment) is None

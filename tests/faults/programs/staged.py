@@ -7,6 +7,7 @@ with `fickle` in the message it says something else when it is asked again.
 import json
 import os
 import re
+import signal
 from collections.abc import AsyncIterator
 
 from points import at
@@ -20,10 +21,11 @@ from agentos.os import AgentOS
 from agentos.os.server.limits import QueueConfig
 from agentos.run.messages import FunctionCall, ToolCall
 from agentos.run.runnable import RunContext
-from agentos.runner.worker import heartbeat, loops
+from agentos.runner.worker import heartbeat, loops, worker
 from agentos.tools import tool
 
 loops.BEAT_SECONDS = heartbeat.BEAT_SECONDS = float(os.environ.get("BEAT_SECONDS", "0.4"))
+worker.MAX_TAKEOVERS = int(os.environ.get("MAX_TAKEOVERS", "3"))
 heartbeat.DEAD_SECONDS = float(os.environ.get("DEAD_SECONDS", "4"))
 ARGUMENTS = {"pay": {"amount": 5}}
 
@@ -45,6 +47,11 @@ async def charge(run_context: RunContext) -> str:
     """Charges."""
     await at(_label(run_context), "charge")
     return "charged"
+
+
+async def die() -> None:
+    """Takes its process with it."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @tool(requires_confirmation=True)
@@ -121,6 +128,7 @@ left = agent("left", asking(deep, "deep"))
 agents = [
     agent("plain", look, count),
     agent("durable", look, count, durable=True),
+    agent("deadly", look, die, durable=True),
     agent("talker"),
     agent("durable-talker", durable=True),
     agent("careful", charge, durable=True),
@@ -139,7 +147,7 @@ agent_os = AgentOS(
     agents=agents,
     durable=bool(os.environ.get("DURABLE")),
     queue=QueueConfig(**json.loads(os.environ.get("QUEUE", "{}"))),
-    audit=False,
+    audit=bool(os.environ.get("AUDIT")),
     shutdown_grace=float(os.environ.get("GRACE", "10")),
 )
 

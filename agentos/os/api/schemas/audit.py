@@ -45,16 +45,16 @@ class AuditFilter(PageQuery):
 
 
 class AuditRow(ApiModel):
-    """One denial, or one allowed write."""
+    """One denial, one allowed write, or one run that the server ended."""
 
     seq: int
     """The row's position in the chain, from 1."""
     time: Utc
     """When the request was authorized or denied."""
     decision: AuditDecision
-    """`gap` marks records that were lost."""
+    """`ended`: the server ended a run by itself. `gap` marks records that were lost."""
     reason: str
-    """The code of the denial, or what granted the write; for a gap, the number of lost records."""
+    """The code of the denial or of the run's error, what granted the write, or the number of lost records."""
     status: int | None = None
     """Status of the response; null if there was none."""
     method: str | None = None

@@ -7,7 +7,13 @@ SELECT run_id FROM ai.agentos_runs
 WHERE executor_id = :worker_id AND status = 'RUNNING' AND cancelling IS NOT NULL
 
 -- leave
-WITH gone AS (DELETE FROM ai.agentos_executors WHERE executor_id = :worker_id) SELECT pg_notify('ai.agentos_runs', '{"queue":[]}')
+WITH gone AS (
+    DELETE FROM ai.agentos_executors WHERE executor_id = :worker_id
+), left_behind AS (
+    UPDATE ai.agentos_runs SET takeovers = coalesce(takeovers, 0) - 1
+    WHERE executor_id = :worker_id AND status = 'RUNNING' AND durable
+)
+SELECT pg_notify('ai.agentos_runs', '{"queue":[]}')
 
 -- claim_runs
 WITH busy AS (
@@ -141,6 +147,13 @@ WHERE NOT EXISTS (SELECT FROM ai.agentos_executors WHERE executor_id = worker_id
 
 -- take_run
 UPDATE ai.agentos_runs
-SET executor_id = :worker_id, updated_at = now()
+SET
+    executor_id = :worker_id,
+    takeovers = CASE
+        WHEN coalesce(takeover_steps, :steps) = :steps THEN coalesce(takeovers, 0) + 1
+        ELSE 1
+    END,
+    takeover_steps = :steps,
+    updated_at = now()
 WHERE run_id = :run_id AND status = 'RUNNING' AND segment = :segment
-RETURNING run_id, kind, runnable_id, segment, durable, cancelling, position
+RETURNING run_id, kind, runnable_id, segment, durable, cancelling, position, takeovers
