@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agentos.errors import UnavailableError
+from agentos.errors import AgentOSError, UnavailableError
 from agentos.os.audit import recorder
 from agentos.os.audit.log import AuditLog
 from agentos.os.auth import refusals
@@ -23,6 +23,7 @@ from agentos.os.auth.explain import explain
 from agentos.os.auth.guard import AGENTS, Guard
 from agentos.os.auth.rate_limit import Failures
 from agentos.os.auth.refusals import Refusal
+from agentos.os.auth.stream_watch import StreamWatch
 from agentos.os.auth_settings import AuthSettings
 from agentos.os.http.lookup import app_of, path_of, served
 from agentos.os.http.problems import answer
@@ -82,16 +83,20 @@ class Gate(ABC):
                 recorder.refused(log, scope, outcome.error.code, response.status_code, outcome.principal)
             await refusals.send_refusal(response, scope, receive, send)
             return
+        asked, is_ours = {**scope}, outcome is not _outer(scope)
         grant(scope, outcome)
         scope[_JUDGED] = scope.get("app"), outcome
         record = recorder.begin(log, scope, outcome)
-        if record is None:
-            await self._app(scope, receive, send)
-            return
         try:
-            await self._app(scope, receive, record.watching(send))
+            send = send if record is None else record.watching(send)
+            if outcome.principal is NOBODY or not is_ours:
+                await self._app(scope, receive, send)
+                return
+            async with StreamWatch(send, lambda: self._refusal(asked, outcome)) as watch:
+                await self._app(scope, receive, watch.send)
         finally:
-            record.finish()
+            if record is not None:
+                record.finish()
 
     async def _judge(self, scope: Scope) -> Access | Refusal:
         outer = _outer(scope)
@@ -121,6 +126,18 @@ class Gate(ABC):
         if decision.allowed:
             return _identified(scope, method, path, guard.access(principal, decision))
         return refusals.refused(decision, method, served(scope), principal)
+
+    async def _refusal(self, scope: Scope, access: Access) -> AgentOSError | None:
+        """Why a request that was allowed isn't any more. None also if that can't be told at the moment."""
+        try:
+            principal = await self._verified(scope, self._finder.find(scope["headers"]).token)
+        except TokenError as error:
+            return error
+        except UnavailableError:
+            return None
+        if access.policy.decide(principal.scopes, scope["method"], path_of(scope)).allowed:
+            return None
+        return TokenError("The token doesn't permit this any more", code="insufficient_scope")
 
     def _guard(self, scope: Scope) -> Guard:
         """The guard for what the app of the request serves."""
@@ -158,7 +175,10 @@ class Gate(ABC):
         # ones come, be it the address of a proxy. A shared key can be; looking up an account costs a query.
         if (is_account or self._is_guessable) and self._failures.wait(scope):
             raise TokenError("Not checked: too many failed authentications")
-        if not is_account:
+        return await self._verified(scope, token)
+
+    async def _verified(self, scope: Scope, token: str) -> Principal:
+        if not service_accounts.is_one(token):
             return await self._verifier.verify(token)
         server = _server(scope)
         principal, account = await service_accounts.verify(token, server and server.registry.default_db)
