@@ -21,6 +21,7 @@
     ├── UnavailableError             something that the call needs is unavailable
     │   ├── DatabaseUnavailableError try again soon
     │   ├── NotConfiguredError       the server lacks something that the call needs
+    │   ├── NotStartedError          the app's lifespan hasn't been entered
     │   └── RunLostError             another process executes the run now
     └── ModelError                   the model's provider refused, failed or sent an unusable answer
 
@@ -194,6 +195,19 @@ class NotConfiguredError(UnavailableError):
     """The server lacks something that the call needs; its operator must configure it."""
 
     code = "not_configured"
+
+
+class NotStartedError(UnavailableError):
+    """The app serves requests although its lifespan hasn't been entered."""
+
+    code = "not_started"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This AgentOS hasn't been started. An app that is mounted in another one is started by that one: "
+            "enter app.router.lifespan_context(app) in the outer app's lifespan. In tests, use "
+            "`with TestClient(app) as client`."
+        )
 
 
 class RunLostError(UnavailableError):

@@ -108,20 +108,10 @@ class AgentOS:
             raise ConfigurationError(
                 "authorization_config protects nothing by itself: pass authorization=True too."
             )
-        if base_app is not None and cors_allowed_origins is not None and _has_cors(base_app):
-            raise ConfigurationError(
-                "base_app already has a CORSMiddleware: name the origins there, not in cors_allowed_origins."
-            )
-        if isinstance(cors_allowed_origins, str):
-            raise ConfigurationError(f"cors_allowed_origins must be a list: [{cors_allowed_origins!r}].")
-        limits = {
-            "max_body_bytes": max_body_bytes,
-            "max_json_bytes": max_json_bytes,
-            "max_json_values": max_json_values,
-        }
-        for option, most in limits.items():
-            if most < 1:
-                raise ConfigurationError(f"{option}={most!r} is invalid: give 1 or more.")
+        _check_origins(cors_allowed_origins, base_app)
+        _check_limits(
+            max_body_bytes=max_body_bytes, max_json_bytes=max_json_bytes, max_json_values=max_json_values
+        )
         if not shutdown_grace >= 0:
             raise ConfigurationError(f"shutdown_grace={shutdown_grace!r} is invalid: give 0 seconds or more.")
         self.id = id or slug(name or "") or "agentos"
@@ -294,6 +284,21 @@ async def _start(db: Db) -> None:
         await db.start()
     except DatabaseUnavailableError as error:
         logger.warning("Database %s: %s Requests that need it are answered 503 until it is.", db.id, error)
+
+
+def _check_origins(origins: Sequence[str] | None, base_app: FastAPI | None) -> None:
+    if base_app is not None and origins is not None and _has_cors(base_app):
+        raise ConfigurationError(
+            "base_app already has a CORSMiddleware: name the origins there, not in cors_allowed_origins."
+        )
+    if isinstance(origins, str):
+        raise ConfigurationError(f"cors_allowed_origins must be a list: [{origins!r}].")
+
+
+def _check_limits(**limits: int) -> None:
+    for option, most in limits.items():
+        if most < 1:
+            raise ConfigurationError(f"{option}={most!r} is invalid: give 1 or more.")
 
 
 def _has_cors(app: FastAPI) -> bool:

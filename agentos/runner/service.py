@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -10,7 +11,13 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from agentos.db.contracts.workers import Assignment
-from agentos.errors import ConflictError, DatabaseUnavailableError, InvalidInputError, NotFoundError
+from agentos.errors import (
+    ConflictError,
+    DatabaseUnavailableError,
+    InvalidInputError,
+    NotFoundError,
+    NotStartedError,
+)
 from agentos.run.owner import ANYONE, Owner, may_see
 from agentos.run.records import Json, RunOutput, RunStatus
 from agentos.run.request import RunRequest
@@ -26,6 +33,8 @@ from agentos.runner.worker.worker import Runnables, Worker
 
 if TYPE_CHECKING:
     from agentos.db.base import Db
+
+logger = logging.getLogger("agentos.runner")
 
 EventSource = Callable[[int], Batches]
 """Events after a `seq`, until the segment ends. Can be reopened where it was left."""
@@ -76,10 +85,19 @@ class RunService:
         """
         async with AsyncExitStack() as stack:
             stack.callback(self._renew)
+            self._is_running = True
             for loops in self._loops.values():
                 await stack.enter_async_context(loops.running(durable=self._background_durable))
             stack.push_async_callback(self._close, grace)
             yield
+
+    def _check_running(self) -> None:
+        """NotStartedError unless inside `running`: nobody would claim runs, and others would adopt them."""
+        if not self._is_running:
+            if not self._is_reported:
+                logger.error("%s", NotStartedError())
+            self._is_reported = True
+            raise NotStartedError
 
     def drain(self) -> None:
         """Prepares for shutdown: accepts no more runs, and hands durable runs to other processes."""
@@ -98,6 +116,7 @@ class RunService:
                 )
             live = self.live.launch(runnable, await accept(runnable, request), log=None)
             return Started(live.run, live.buffer.follow_batches, live)
+        self._check_running()
         await self._loops[id(worker.db)].alive()
         queue = self._capacity
         place = Place(worker.id, queue.queued, queue.queued_per_user, self._background_durable)
@@ -168,6 +187,7 @@ class RunService:
                 raise NotFoundError("Run")
             here.cancel()
             return
+        self._check_running()
         status = await worker.db.cancel_run(run_id, worker_id=worker.id, owner=owner)
         if status is None:
             raise NotFoundError("Run")
@@ -199,6 +219,7 @@ class RunService:
         worker = self._worker(runnable)
         if worker is None or not run.is_paused:
             raise ConflictError(f"The run is {run.status.value}, not PAUSED.")
+        self._check_running()
         await self._loops[id(worker.db)].alive()
         # Read first: once the run is continued, any process may add to its log.
         after = await worker.db.last_seq(run.run_id, owner=owner)
@@ -222,6 +243,7 @@ class RunService:
 
     def _renew(self) -> None:
         """Creates new workers, since a worker that has left the database can't return."""
+        self._is_running = self._is_reported = False
         self.live = LiveRuns()
         self._drained_at: float | None = None
         self._workers: dict[int, Worker] = {}

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from agentos.agent import Agent
 from agentos.errors import RunLostError
+from agentos.run.bounds import MAX_SIZE
 from agentos.run.events import RunEvent
 from agentos.run.runnable import RunContext
 from agentos.run.text import json_of
@@ -74,7 +75,7 @@ class FencedAgent(Agent):
         async with engine.connect() as connection:
             holder = (await connection.execute(_HOLDER, {"run_id": run_id})).scalar_one()
         recording.set(FencedRecorder(engine, run_id, holder))
-        context.steps = RecordedSteps(context)
+        context.steps = RecordedSteps(context, max_state=MAX_SIZE)
         async for event in super().events(context):
             yield event
         async with engine.connect() as connection:

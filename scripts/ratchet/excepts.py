@@ -15,9 +15,11 @@ ALLOWED = {
     "agentos/os/audit/log.py": 1,  # a background loop, which must not end before the server does
     "agentos/tasks.py": 1,  # a background loop, which must not end before its owner
     "agentos/runner/durable/recorder.py": 1,  # a thread's work: its failure is that of who waits for it
-    "agentos/runner/execution/execute.py": 2,  # the run's boundary: executing, and storing its outcome
+    "agentos/runner/execution/execute.py": 3,  # the run's boundary: executing, storing its outcome, or less
     "agentos/runner/events/writer.py": 1,  # the log's failure is that of every run that writes to it
     "agentos/runner/execution/drive.py": 1,  # a runnable's code: its failure is that of its run
+    "agentos/runner/worker/heartbeat.py": 1,  # a thread, which must not end before its worker
+    "agentos/runner/worker/worker.py": 1,  # an outcome that is never stored must not hold up others
     "agentos/tools/toolkit.py": 1,  # a toolset's end: its failure must not cost the answer
     "agentos/tools/tool.py": 1,  # the call of a user's function: its failure is an answer to the model
 }

@@ -1,7 +1,7 @@
 """Composing apps: what AgentOS takes, adds, keeps and refuses."""
 
 import logging
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Annotated
 
 import pytest
@@ -312,3 +312,29 @@ async def test_authorization_without_a_key_stops_the_start(monkeypatch):
     app = AgentOS(agents=[agent()], authorization=True).get_app()
     with pytest.raises(ConfigurationError, match="verification_keys"):
         app.build_middleware_stack()
+
+
+@pytest.mark.parametrize("is_started", [False, True])
+async def test_a_mounted_app_takes_runs_only_once_it_is_started(db, is_started, caplog):
+    """Mounting an app doesn't enter its lifespan: nobody would execute its runs, or say that it lives."""
+    inner = AgentOS(agents=[agent()], db=db).get_app()
+
+    @asynccontextmanager
+    async def lifespan(_):
+        async with inner.router.lifespan_context(inner) if is_started else nullcontext():
+            yield
+
+    outer = FastAPI(lifespan=lifespan)
+    outer.mount("/os", inner)
+    async with serving(outer) as client:
+        for background in (False, True):
+            run = {"message": "hi", "stream": False, "background": background}
+            answered = await client.post("/os/agents/web/runs", json=run)
+            if is_started:
+                assert answered.status_code == (202 if background else 200)
+            else:
+                assert (answered.status_code, answered.json()["code"]) == (503, "not_started")
+                assert "enter app.router.lifespan_context(app)" in answered.json()["detail"]
+        assert len((await client.get("/os/sessions")).json()["data"]) == (2 if is_started else 0)
+    errors = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert [each[:35] for each in errors] == ([] if is_started else ["This AgentOS hasn't been started. A"])
