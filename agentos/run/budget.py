@@ -50,27 +50,31 @@ class Spending:
     """Seconds of earlier segments."""
     began: float = field(default_factory=monotonic)
 
-    def check(self, *, output_bytes: int = 0) -> None:
-        """BudgetExceededError if nothing more may start, or this many more bytes be written."""
+    def check(self) -> None:
+        """BudgetExceededError if nothing more may start."""
         spent = {
             "tokens": self.tokens,
             "turns": self.turns,
             "seconds": self.seconds + monotonic() - self.began,
-            "output_bytes": self.output_bytes + output_bytes,
+            "output_bytes": self.output_bytes,
         }
         for name, amount in spent.items():
             limit: float | None = getattr(self.budget, name)
             if limit is not None and amount >= limit:
                 raise BudgetExceededError(f"The run has used up its budget of {limit:g} {name}.")
 
+    def check_output(self, more: int = 0) -> None:
+        """BudgetExceededError if the model has written too much, together with `more` bytes."""
+        limit = self.budget.output_bytes
+        if limit is not None and self.output_bytes + more > limit:
+            raise BudgetExceededError(f"The run has used up its budget of {limit} output_bytes.")
+
     def count(self, *, tokens: int, output_bytes: int) -> None:
         """Counts a model turn. BudgetExceededError if its output alone is more than was left."""
         self.turns += 1
         self.tokens += tokens
         self.output_bytes += output_bytes
-        limit = self.budget.output_bytes
-        if limit is not None and self.output_bytes > limit:
-            raise BudgetExceededError(f"The run has used up its budget of {limit} output_bytes.")
+        self.check_output()
 
     @property
     def left_seconds(self) -> float | None:

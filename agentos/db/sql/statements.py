@@ -30,15 +30,18 @@ def statement(tables: Tables, name: str, **types: Any) -> TextClause:
 
     Read once for all databases that share their tables.
     """
-    found = text(assembled(tables, name, escape=r"\:"))
+    found = text(assembled(tables, name, escape=r"\:", dense=True))
     return found.bindparams(*(bindparam(parameter, type_=type_) for parameter, type_ in types.items()))
 
 
-def assembled(tables: Tables, name: str, *, escape: str = ":") -> str:
-    """The SQL of a statement. `escape` replaces a colon in a table name."""
+def assembled(tables: Tables, name: str, *, escape: str = ":", dense: bool = False) -> str:
+    """The SQL of a statement. `escape` replaces a colon in a table name.
+
+    `dense`: in one line, since psycopg parses statements of more than 4096 bytes anew each time.
+    """
     found = {table: quoted.replace(":", escape) for table, quoted in tables.quoted().items()}
     template = Template(_read()["name"][name]).safe_substitute(_read()["fragment"])
-    return Template(template).substitute(found)
+    return Template(" ".join(template.split()) if dense else template).substitute(found)
 
 
 def subjects() -> dict[str, list[str]]:

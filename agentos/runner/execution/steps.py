@@ -46,7 +46,7 @@ async def _counted(items: AsyncGenerator[T], spending: Spending) -> AsyncGenerat
         async for item in items:
             if isinstance(item, ModelDelta):
                 written += _size(item.content, item.reasoning_content)
-                spending.check(output_bytes=written)
+                spending.check_output(written)
             elif isinstance(item, ModelResponse):
                 arguments = (call.function.arguments for call in item.tool_calls)
                 written = _size(item.content, item.reasoning_content, *arguments)
@@ -55,4 +55,4 @@ async def _counted(items: AsyncGenerator[T], spending: Spending) -> AsyncGenerat
 
 
 def _size(*texts: str | None) -> int:
-    return sum(len(text.encode(errors="replace")) for text in texts if text)
+    return sum(len(text) if text.isascii() else len(text.encode(errors="replace")) for text in texts if text)
