@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -29,6 +31,12 @@ from agentos.tools.tool import Tool
 
 MAX_TURNS = 100
 """Model turns in one run. Exceeding it means that the model is stuck in a loop."""
+
+
+_THOUGHTS = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
+_FENCED = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL | re.IGNORECASE)
+_START = re.compile(r"[{\[]")
+_DECODER = json.JSONDecoder()
 
 
 class TooManyTurnsError(AgentOSError):
@@ -241,9 +249,8 @@ def parse(text: str, schema: OutputSchema) -> BaseModel | Any:
     """
     try:
         JSON_LIMITS.check(text.encode(errors="replace"))
-        if isinstance(schema, type):
-            return schema.model_validate_json(_without_fence(text))
-        return from_json(_without_fence(text))
+        value = json_in(text)
+        return schema.model_validate_json(value) if isinstance(schema, type) else from_json(value)
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(map(str, part['loc'])) or 'the answer'}: {part['msg']}" for part in error.errors()
@@ -255,8 +262,21 @@ def parse(text: str, schema: OutputSchema) -> BaseModel | Any:
         raise OutputError(f"The answer is too much. {error}.") from error
 
 
-def _without_fence(text: str) -> str:
-    stripped = text.strip()
-    if stripped.startswith("```") and stripped.endswith("```"):
-        return stripped.removeprefix("```json").removeprefix("```").removesuffix("```")
-    return stripped
+def json_in(text: str) -> str:
+    """The JSON in an answer that may think first, talk around it, or fence it; the text if it isn't clear.
+
+    It is clear if there is one fenced block, or one object or array.
+    """
+    said = _THOUGHTS.sub("", text).strip()
+    if said[:1] in {"{", "["}:
+        return said
+    if len(fenced := _FENCED.findall(said)) == 1:
+        return fenced[0].strip()
+    if start := _START.search(said):
+        try:
+            _, end = _DECODER.raw_decode(said, start.start())
+        except (ValueError, RecursionError):
+            return said
+        if not _START.search(said, end):
+            return said[start.start() : end]
+    return said

@@ -17,8 +17,21 @@ class City(BaseModel):
     people: int
 
 
+ROME = '{"name": "Rome", "people": 3}'
+
+
 @pytest.mark.parametrize(
-    "text", ['{"name": "Rome", "people": 3}', '```json\n{"name": "Rome", "people": 3}\n```']
+    "text",
+    [
+        ROME,
+        f"```json\n{ROME}\n```",
+        f"```JSON\n{ROME}\n```",
+        f"```\n{ROME}```",
+        f"Here you are:\n```json\n{ROME}\n```\nAnything else?",
+        f"<think>Is it {{big}}?</think>\n{ROME}",
+        f"The answer is {ROME}. Anything else?",
+        '{"name": "Rome", "people": 3, "note": "```json\\n{}```"}',
+    ],
 )
 async def test_the_answer_is_an_instance_of_the_class(text: str) -> None:
     model, requests = scripted(text)
@@ -29,7 +42,17 @@ async def test_the_answer_is_an_instance_of_the_class(text: str) -> None:
     assert requests[0].response_format.name == "City"
 
 
-@pytest.mark.parametrize("wrong", ["Rome is big.", '{"name": "Rome"}', '{"name": "Rome", "people": "many"}'])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "Rome is big.",
+        f"{ROME} or {ROME}",
+        f"Either {ROME} or {ROME}.",
+        f"One {{ and {ROME}",
+        '{"name": "Rome"}',
+        '{"name": "Rome", "people": "many"}',
+    ],
+)
 async def test_a_misfit_is_sent_back_once_and_then_fails(wrong: str) -> None:
     model, requests = scripted(wrong, '{"name": "Rome", "people": 3}')
     run = await Agent(model=model, output_schema=City).arun("Rome?")

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from agentos.errors import ModelError
 from agentos.models.base import ModelRequest, ToolSpec
 from agentos.models.openai.chat_answer import ChatAnswer
-from agentos.models.openai.codec import Json, data_url, given, schema_format, sendable
+from agentos.models.openai.codec import Json, data_url, given, schema_format, sendable, sendable_name
 from agentos.models.openai.model import AnswerReader, OpenAIModel
 from agentos.models.openai.strict_schema import strict_schema
 from agentos.models.tool_choice import chosen_tool
@@ -65,7 +65,7 @@ class OpenAIChat(OpenAIModel):
         return body
 
     def _answer(self) -> AnswerReader:
-        return ChatAnswer()
+        return ChatAnswer(self.id)
 
 
 def _tool(tool: ToolSpec) -> Json:
@@ -100,13 +100,27 @@ def _assistant(message: Message) -> Json:
         {
             "id": call.id,
             "type": "function",
-            "function": {"name": call.function.name, "arguments": sendable(call.function.arguments)},
+            "function": {
+                "name": sendable_name(call.function.name),
+                "arguments": sendable(call.function.arguments),
+            },
         }
         for call in message.tool_calls or ()
     ]
     if not calls:
         return {"role": "assistant", "content": message.content or ""}
-    return {"role": "assistant", "content": message.content or None, "tool_calls": calls}
+    return {
+        "role": "assistant",
+        "content": message.content or None,
+        "tool_calls": calls,
+        **_thoughts(message),
+    }
+
+
+def _thoughts(message: Message) -> Json:
+    """The reasoning before tool calls of this run, for servers that want it back (DeepSeek's do)."""
+    field = (message.provider_data or {}).get("reasoning_field")
+    return {field: message.reasoning_content} if field and not message.from_history else {}
 
 
 def _content(message: Message) -> str | list[Json]:

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from pydantic_core import from_json
 
 from agentos.errors import ConfigurationError, ModelError
-from agentos.models.openai.codec import ServerEvents, given
+from agentos.models.openai.codec import DONE, ServerEvents, given
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -115,7 +115,8 @@ async def fetch(client: AsyncOpenAI, path: str, content: bytes) -> bytes:
 async def stream(client: AsyncOpenAI, path: str, content: bytes) -> AsyncGenerator[AsyncGenerator[JsonValue]]:
     """The response of one request, event by event. Leaving the context closes the connection.
 
-    An error that the provider sends as an event is raised as the SDK's APIError.
+    The last event is `DONE` if the provider says so. An error that it sends as an event is raised as the
+    SDK's APIError.
     """
     from openai import AsyncStream
 
@@ -131,6 +132,7 @@ async def _events(response: Response) -> AsyncGenerator[JsonValue]:
         async for chunk in chunks:
             for data in received.feed(chunk):
                 if data.startswith(b"[DONE]"):
+                    yield DONE
                     await _read_out(chunks)
                     return
                 event: JsonValue = from_json(data)

@@ -7,9 +7,9 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping
 from mimetypes import guess_type
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from agentos.models.base import ResponseFormat
@@ -19,7 +19,24 @@ from agentos.run.messages import FunctionCall, Metrics, ToolCall
 
 Json = dict[str, Any]
 
+DONE = "[DONE]"
+"""The event with which a stream of chat completions ends."""
+
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+def _as_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _as_json(value: object) -> object:
+    return to_json(value).decode() if isinstance(value, dict | list) else value
+
+
+Identifier = Annotated[str, BeforeValidator(_as_text)]
+"""An id, which some servers number."""
+JsonText = Annotated[str, BeforeValidator(_as_json)]
+"""JSON as text, which some servers send as it is."""
 
 
 class Received(BaseModel):
@@ -70,8 +87,14 @@ def sendable(arguments: str) -> str:
 
 
 def tool_call(id: str, name: str, arguments: str) -> ToolCall:  # noqa: A002 - the wire's word
-    """Converts a call to ours. A tool without parameters may be called without arguments."""
-    return ToolCall(id=id, function=FunctionCall(name=name, arguments=arguments or "{}"))
+    """Converts a call to ours. A tool without parameters may be called without arguments, or with `null`."""
+    nothing = arguments.strip() in {"", "null"}
+    return ToolCall(id=id, function=FunctionCall(name=name, arguments="{}" if nothing else arguments))
+
+
+def sendable_name(name: str) -> str:
+    """A called tool's name in a form that can be sent back, which providers refuse to read otherwise."""
+    return _NOT_IN_NAMES.sub("_", name)[:64] or "unknown"
 
 
 class TokenDetails(Received):

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from traceback import format_exception
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from agentos.errors import ModelError
+
+if TYPE_CHECKING:
+    import openai
 
 _LONGEST_PLAIN = 7
 """Header values up to this length ("1", "true") aren't treated as secrets, since they occur in any text."""
@@ -49,16 +53,25 @@ def _explain(error: Exception, model_id: str) -> ModelError:
         case ValueError():
             return nonsense("its answer is not JSON")
         case openai.APIStatusError():
-            return _status(error.status_code, error.code, model_id)
+            return _status(error.status_code, _code_of(error), model_id)
         case openai.APIError():
-            return failure(error.code)
+            return reported(error.code, model_id)
         case _:
             return failure(None)
+
+
+def _code_of(error: openai.APIStatusError) -> str | None:
+    """The provider's code. vLLM has no code of its own for a conversation that is too long."""
+    if error.status_code == 400 and "maximum context length" in str(error.body):
+        return "context_length_exceeded"
+    return error.code
 
 
 def _status(status: int, code: str | None, model_id: str) -> ModelError:
     if code == "insufficient_quota":
         return ModelError("The quota at the model's provider is used up.", code="model_rate_limited")
+    if code == "content_filter":
+        return failure(code)
     if code == "context_length_exceeded":
         return ModelError(
             f"The conversation is longer than the model {model_id!r} can read.", code="model_rejected"
@@ -103,6 +116,13 @@ def failure(code: str | None) -> ModelError:
     """A failure that the provider reports inside a response, with its code."""
     sentence, ours = _FAILURES.get(code or "", ("reported an error", "model_error"))
     return ModelError(f"The model's provider {sentence}.", code=ours)
+
+
+def reported(code: str | int | None, model_id: str) -> ModelError:
+    """A failure inside a response, whose code may be an HTTP status, as proxies pass it on."""
+    if isinstance(code, int) or (code is not None and code.isdecimal()):
+        return _status(int(code), None, model_id)
+    return failure(code)
 
 
 def broken_off() -> ModelError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from agentos.models.base import ModelRequest, ToolSpec
-from agentos.models.openai.codec import Json, data_url, given, schema_format, sendable
+from agentos.models.openai.codec import Json, data_url, given, schema_format, sendable, sendable_name
 from agentos.models.openai.model import AnswerReader, OpenAIModel
 from agentos.models.openai.responses_answer import ResponsesAnswer
 from agentos.models.openai.strict_schema import strict_schema
@@ -119,7 +119,7 @@ def _assistant(message: Message) -> list[Json]:
         {
             "type": "function_call",
             "call_id": call.id,
-            "name": call.function.name,
+            "name": sendable_name(call.function.name),
             "arguments": sendable(call.function.arguments),
         }
         for call in message.tool_calls or ()

@@ -7,8 +7,17 @@ from typing import Any
 from pydantic import JsonValue
 
 from agentos.models.base import ModelDelta, ModelResponse
-from agentos.models.openai.codec import Json, Received, TokenDetails, metrics, tool_call
-from agentos.models.openai.failures import broken_off, failure, nonsense, used_up
+from agentos.models.openai.codec import (
+    DONE,
+    Identifier,
+    Json,
+    JsonText,
+    Received,
+    TokenDetails,
+    metrics,
+    tool_call,
+)
+from agentos.models.openai.failures import broken_off, failure, nonsense, reported, used_up
 from agentos.run.messages import Metrics
 
 _GAP = "\n\n"
@@ -22,16 +31,16 @@ class _Part(Received):
 
 class _Item(Received):
     type: str
-    call_id: str | None = None
+    call_id: Identifier | None = None
     name: str | None = None
-    arguments: str = ""
+    arguments: JsonText = ""
     content: list[_Part] | None = None
     summary: list[_Part] | None = None
     phase: str | None = None
 
 
 class _Error(Received):
-    code: str | None = None
+    code: str | int | None = None
 
 
 class _Incomplete(Received):
@@ -95,6 +104,8 @@ class ResponsesAnswer:
 
     def piece(self, event: object) -> ModelDelta | None:
         """See `Answer.piece`."""
+        if event == DONE:
+            return None
         match _Event.model_validate(event).type:
             case "response.output_text.delta" | "response.refusal.delta":
                 return ModelDelta(content=_Delta.model_validate(event).delta)
@@ -108,7 +119,7 @@ class ResponsesAnswer:
             case "response.completed" | "response.incomplete" | "response.failed":
                 self._response = _Ended.model_validate(event).response
             case "error":
-                raise failure(_Error.model_validate(event).code)
+                raise reported(_Error.model_validate(event).code, self._model_id)
             case _:
                 pass
         return None
@@ -119,7 +130,7 @@ class ResponsesAnswer:
         if response is None:
             raise broken_off()
         if response.status == "failed" or response.error:
-            raise failure(response.error.code if response.error else None)
+            raise reported(response.error.code if response.error else None, self._model_id)
         output = response.output or self._items
         items = [_Item.model_validate(item) for item in output]
         text = _text(items)
