@@ -17,7 +17,8 @@ from agentos.models.base import Model
 from agentos.models.catalog import resolve
 from agentos.run.budget import Budget
 from agentos.run.events import RunContinued, RunEvent, RunStarted
-from agentos.run.request import Multitask, OutputSchema
+from agentos.run.output_schema import output_schema
+from agentos.run.request import Multitask
 from agentos.run.runnable import RunContext
 from agentos.runner.local.methods import RunMethods
 from agentos.runner.settings import RunSettings
@@ -92,8 +93,8 @@ class Agent(RunMethods):
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Stored with every run and shown by the server."""
 
-    output_schema: OutputSchema | None = None
-    """A pydantic class or a JSON schema that answers must match."""
+    output_schema: Any = None
+    """What answers must match: a pydantic class, another type such as `list[City]`, or a JSON schema."""
 
     memory_manager: MemoryManager = field(default_factory=MemoryManager)
     update_memory_on_run: bool = False
@@ -129,6 +130,7 @@ class Agent(RunMethods):
             raise ConfigurationError(
                 f"multitask={self.multitask!r} is invalid: give one of {', '.join(get_args(Multitask))}."
             )
+        self.output_schema = output_schema(self.output_schema)
         self.id = self.id or slug(self.name or "") or "agent"
         if self.add_memories_to_context is None:
             self.add_memories_to_context = self.update_memory_on_run or self.enable_agentic_memory

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
-
 from agentos.agent.calls import TurnCalls, distinct, last_calls, open_calls, turns
-from agentos.errors import AgentOSError, InvalidInputError, ModelError, PayloadTooLargeError
-from agentos.models.base import Model, ModelDelta, ModelRequest, ModelResponse, ResponseFormat
-from agentos.run.bounds import JSON_LIMITS
+from agentos.agent.output import OutputError, parse, response_format, type_name
+from agentos.errors import AgentOSError, ModelError
+from agentos.models.base import Model, ModelDelta, ModelRequest, ModelResponse
 from agentos.run.events import (
     ModelRequestCompleted,
     ModelRequestStarted,
@@ -25,18 +20,11 @@ from agentos.run.events import (
     RunEvent,
 )
 from agentos.run.messages import Message, Metrics
-from agentos.run.request import OutputSchema
 from agentos.run.runnable import RunContext
 from agentos.tools.tool import Tool
 
 MAX_TURNS = 100
 """Model turns in one run. Exceeding it means that the model is stuck in a loop."""
-
-
-_THOUGHTS = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
-_FENCED = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL | re.IGNORECASE)
-_START = re.compile(r"[{\[]")
-_DECODER = json.JSONDecoder()
 
 
 class TooManyTurnsError(AgentOSError):
@@ -213,8 +201,7 @@ class Loop:
                 Message(role="user", content=f"{error} Answer again, with nothing but the mended JSON.")
             )
             return False
-        name = schema.__name__ if isinstance(schema, type) else "dict"
-        self._set_answer(value, content_type=name)
+        self._set_answer(value, content_type=type_name(schema))
         return True
 
     def _set_answer(self, content: Any, *, content_type: str = "str") -> None:
@@ -226,57 +213,3 @@ def _whole(response: ModelResponse) -> RunContent | None:
     """The single item of a turn that was replayed from the record of a process that died."""
     content, reasoning = response.content or "", response.reasoning_content or ""
     return RunContent(content=content, reasoning_content=reasoning) if content or reasoning else None
-
-
-class OutputError(AgentOSError):
-    """The model's answer doesn't match the requested schema, even after a correction."""
-
-    code = "output_invalid"
-
-
-def response_format(schema: OutputSchema) -> ResponseFormat:
-    """The schema in the form that models receive."""
-    if isinstance(schema, type):
-        return ResponseFormat(schema.__name__, schema.model_json_schema())
-    return ResponseFormat(str(schema.get("title") or "output"), schema)
-
-
-def parse(text: str, schema: OutputSchema) -> BaseModel | Any:
-    """Parses the answer into the class, or into JSON data for a plain schema.
-
-    Raises OutputError with a description of the problem that the model can act on. A plain schema is enforced
-    by the model's provider; here it is only parsed as JSON.
-    """
-    try:
-        JSON_LIMITS.check(text.encode(errors="replace"))
-        value = json_in(text)
-        return schema.model_validate_json(value) if isinstance(schema, type) else from_json(value)
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, part['loc'])) or 'the answer'}: {part['msg']}" for part in error.errors()
-        )
-        raise OutputError(f"The answer doesn't match the schema: {problems}") from error
-    except ValueError as error:
-        raise OutputError("The answer isn't JSON.") from error
-    except (InvalidInputError, PayloadTooLargeError) as error:
-        raise OutputError(f"The answer is too much. {error}.") from error
-
-
-def json_in(text: str) -> str:
-    """The JSON in an answer that may think first, talk around it, or fence it; the text if it isn't clear.
-
-    It is clear if there is one fenced block, or one object or array.
-    """
-    said = _THOUGHTS.sub("", text).strip()
-    if said[:1] in {"{", "["}:
-        return said
-    if len(fenced := _FENCED.findall(said)) == 1:
-        return fenced[0].strip()
-    if start := _START.search(said):
-        try:
-            _, end = _DECODER.raw_decode(said, start.start())
-        except (ValueError, RecursionError):
-            return said
-        if not _START.search(said, end):
-            return said[start.start() : end]
-    return said

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_serializer
+from pydantic import ConfigDict, Field, field_serializer
 
 from agentos.run.messages import Message
+from agentos.run.output_schema import OutputSchema
 from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import Json, RunInput, RunOutput
 from agentos.run.value import Value
 
-OutputSchema = type[BaseModel] | Mapping[str, Any]
 """A pydantic class or a JSON schema that the answer must match."""
 Multitask = Literal["enqueue", "reject", "interrupt", "rollback"]
 """Policy if the session already has a live run (PENDING or RUNNING): wait for it, be refused, cancel it and

@@ -10,9 +10,10 @@ from agentos.kinds import Kind
 from agentos.run.budget import Spending
 from agentos.run.events import RunEvent
 from agentos.run.messages import Message
+from agentos.run.output_schema import OutputSchema
 from agentos.run.owner import Owner
 from agentos.run.records import Memory, RunInput, RunOutput
-from agentos.run.request import OutputSchema, RunRequest
+from agentos.run.request import RunRequest
 
 T = TypeVar("T")
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from agentos.db.contracts.runs import RunReads
 from agentos.run.budget import Budget
-from agentos.run.request import Multitask, OutputSchema
+from agentos.run.output_schema import OutputSchema
+from agentos.run.request import Multitask
 from agentos.run.runnable import Runnable
 
 if TYPE_CHECKING:

@@ -48,7 +48,7 @@ class Connection(AsyncConnection[Any]):
                 await wait_async(statement, self.pgconn.socket, interval=0.1)
         except QueryCanceled:
             pass
-        except (Error, TimeoutError):
+        except (Error, TimeoutError, TypeError):  # psycopg can't go on with a statement that was being sent
             self.pgconn.finish()
 
 

@@ -9,8 +9,9 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from agentos.run.media import File, Image
+from agentos.run.output_schema import output_schema
 from agentos.run.records import RunInput
-from agentos.run.request import OutputSchema, RunRequest
+from agentos.run.request import RunRequest
 from agentos.run.requirement import RunRequirement
 
 Input = str | BaseModel | Mapping[str, Any] | Sequence[Any]
@@ -26,7 +27,7 @@ class RunOptions(TypedDict, total=False):
     session_state: Mapping[str, Any]
     dependencies: Mapping[str, Any]
     metadata: Mapping[str, Any]
-    output_schema: OutputSchema | None
+    output_schema: Any
     images: Sequence[Image]
     files: Sequence[File]
     add_history_to_context: bool | None
@@ -49,6 +50,7 @@ def text_of(value: Input) -> str:
 def request_of(value: Input, options: RunOptions, *, stream: bool) -> RunRequest:
     """The request of an in-process run. Without a user, it may access anyone's rows."""
     given: dict[str, Any] = {name: each for name, each in options.items() if name not in _OTHERWISE}
+    given["output_schema"] = output_schema(options.get("output_schema"))
     images, files = list(options.get("images", ())), list(options.get("files", ()))
     return RunRequest(
         input=RunInput(input_content=text_of(value), images=images or None, files=files or None),

@@ -78,8 +78,7 @@ class Heartbeat:
     def _keep_up(self, stop: Event, loop: asyncio.AbstractEventLoop) -> None:
         with asyncio.Runner() as runner:
             while not stop.wait(BEAT_SECONDS):
-                if monotonic() - self._turned > STUCK_SECONDS:
-                    logger.error("The event loop is stuck: other workers take its runs")
+                if self._is_stuck():
                     continue
                 try:
                     unwanted = runner.run(self._beat())
@@ -91,6 +90,13 @@ class Heartbeat:
                     logger.exception("A worker couldn't say that it is alive")
             if self._last is not None:
                 runner.run(self._db.close())
+
+    def _is_stuck(self) -> bool:
+        """Whether the loop may never turn again."""
+        is_stuck = monotonic() - self._turned > STUCK_SECONDS
+        if is_stuck:
+            logger.error("The event loop is stuck: other workers take its runs")
+        return is_stuck
 
     async def _beat(self) -> list[str]:
         unwanted = await self._db.beat(self._worker_id)

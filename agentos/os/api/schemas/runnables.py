@@ -8,9 +8,11 @@ from typing import Any, Final, Self, TypeVar
 from pydantic import ConfigDict
 
 from agentos.agent import Agent
+from agentos.agent.output import type_name
 from agentos.kinds import Kind
 from agentos.os.api_model import ApiModel
 from agentos.os.registry import Served
+from agentos.run.output_schema import OutputSchema
 
 A = TypeVar("A", bound="AgentResponse")
 
@@ -135,13 +137,10 @@ def _with_parts(shown: A, agent: Agent) -> A:
 
 
 def _schema_name(agent: Agent) -> str | None:
-    match agent.output_schema:
-        case None:
-            return None
-        case Mapping() as schema:
-            return str(schema.get("title", "object"))
-        case schema:
-            return schema.__name__
+    schema: OutputSchema | None = agent.output_schema
+    if schema is None:
+        return None
+    return str(schema.get("title", "object")) if isinstance(schema, Mapping) else type_name(schema)
 
 
 def _set(**values: Any) -> dict[str, Any] | None:
