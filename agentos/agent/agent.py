@@ -57,7 +57,7 @@ class Agent(RunMethods):
     db: Db | None = None
     """Stores its runs, sessions and memories."""
 
-    tools: Sequence[ToolLike] = ()
+    tools: Sequence[ToolLike] | ToolLike = ()
     """Functions, `@tool`s, toolkits, and toolsets whose tools are discovered when a run starts."""
     tool_call_limit: int | None = None
     """Maximum number of tool calls in one run, across all turns."""

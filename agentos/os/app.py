@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
+from inspect import signature
 from typing import Any, cast
 
 from fastapi import APIRouter, FastAPI
@@ -71,10 +72,12 @@ class AgentOS:
     died, as it does for all runs of durable agents. `retention` sets how long data is kept; by default it is
     kept indefinitely.
 
-    `lifespan` is entered after the databases are ready and exited before they are closed. At shutdown, runs
-    get `shutdown_grace` seconds to finish. `max_body_bytes` limits request bodies.
-    JSON in them is limited to `max_json_bytes`, without images and documents in Base64, to `max_json_values`
-    values and to 100 levels. So is each text field of a form to `max_json_bytes` characters.
+    `lifespan(app)` or `lifespan(app, agent_os)` is entered after the databases are ready and exited before
+    they are closed. At shutdown, runs get `shutdown_grace` seconds to finish.
+
+    `max_body_bytes` limits request bodies. JSON in them is limited to `max_json_bytes`, without images and
+    documents in Base64, to `max_json_values` values and to 100 levels. Each text field of a form is limited
+    to `max_json_bytes` characters.
     """
 
     def __init__(
@@ -87,7 +90,9 @@ class AgentOS:
         agents: Sequence[Served] | None = None,
         db: Db | None = None,
         base_app: FastAPI | None = None,
-        lifespan: Lifespan[FastAPI] | None = None,
+        lifespan: Lifespan[FastAPI]
+        | Callable[[FastAPI, AgentOS], AbstractAsyncContextManager[Any]]
+        | None = None,
         config: AgentOSConfig | str | os.PathLike[str] | None = None,
         cors_allowed_origins: Sequence[str] | None = None,
         authorization: bool = False,
@@ -173,11 +178,21 @@ class AgentOS:
         _add_routes(app, server)
         app.openapi = Document(app)
         self._add_middleware(app)
-        before = [app.router.lifespan_context, *([self.lifespan] if self.lifespan else [])]
+        before = [app.router.lifespan_context, *([self._own_lifespan] if self.lifespan else [])]
         app.router.lifespan_context = _lifespan(
             server, before, retention=self.retention, grace=self.shutdown_grace
         )
         return app
+
+    def _own_lifespan(self, app: FastAPI) -> AbstractAsyncContextManager[Any]:
+        """`lifespan` takes the app, or also the AgentOS."""
+        lifespan: Callable[..., AbstractAsyncContextManager[Any]] | None = self.lifespan
+        assert lifespan is not None
+        try:
+            signature(lifespan).bind(app)
+        except TypeError:
+            return lifespan(app, self)
+        return lifespan(app)
 
     def serve(
         self,

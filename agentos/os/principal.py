@@ -184,7 +184,7 @@ def grant(scope: MutableMapping[str, Any], access: Access) -> None:
     """Stores the access of this ASGI request.
 
     The user's own routes find it in `request.state` as `access`, and its parts as `user_id`, `session_id`,
-    `scopes`, `claims` and `authenticated`.
+    `scopes`, `claims`, `audience`, `authenticated` and `authorization_enabled`.
     """
     principal = access.principal
     scope["state"] = {
@@ -195,4 +195,6 @@ def grant(scope: MutableMapping[str, Any], access: Access) -> None:
         "session_id": principal.session_id,
         "scopes": list(principal.scopes),
         "claims": principal.claims,
+        "audience": principal.claims.get("aud"),
+        "authorization_enabled": access.policy.enforces,
     }

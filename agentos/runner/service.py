@@ -14,7 +14,7 @@ from agentos.db.contracts.workers import Assignment
 from agentos.errors import (
     ConflictError,
     DatabaseUnavailableError,
-    InvalidInputError,
+    NoDatabaseError,
     NotFoundError,
     NotStartedError,
 )
@@ -111,9 +111,7 @@ class RunService:
         worker = self._worker(runnable)
         if worker is None:
             if request.background:
-                raise InvalidInputError(
-                    "A run in the background needs a database: give the runnable one.", field="background"
-                )
+                raise NoDatabaseError("A run in the background needs a database: give the runnable one.")
             live = self.live.launch(runnable, await accept(runnable, request), log=None)
             return Started(live.run, live.buffer.follow_batches, live)
         self._check_running()

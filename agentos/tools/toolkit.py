@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from agentos.errors import ConfigurationError
 from agentos.run.runnable import RunContext
@@ -69,10 +69,11 @@ ToolLike = Tool | Toolset | Callable[..., Any]
 class AgentTools:
     """All tools of one agent. ConfigurationError if they conflict."""
 
-    def __init__(self, given: Iterable[ToolLike]) -> None:
+    def __init__(self, given: Iterable[ToolLike] | ToolLike) -> None:
         known: list[Toolbox] = []
         self._discovered: list[Toolset] = []
-        for each in given:
+        listed = cast("Iterable[ToolLike]", given) if isinstance(given, Iterable) else [given]
+        for each in listed:
             if isinstance(each, Toolset) and not isinstance(each, Toolkit):
                 self._discovered.append(each)
             else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from threading import Barrier
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from agentos.models.base import ModelDelta, ModelRequest, ModelResponse
 from agentos.models.function import FunctionModel
 from agentos.run.records import RunStatus
 from agentos.run.runnable import RunContext
-from agentos.tools import tool
+from agentos.tools import Toolkit, tool
 from tests.agent.models import call, scripted
 
 
@@ -31,6 +32,13 @@ async def test_a_tool_call_is_run_and_its_answer_goes_back() -> None:
     assert [message.role for message in requests[1].messages] == ["user", "assistant", "tool"]
     assert requests[1].messages[-1].content == "5"
     assert [(t.tool_name, t.tool_args, t.result) for t in run.tools] == [("add", {"a": 2, "b": 3}, "5")]
+
+
+@pytest.mark.parametrize("alone", [add, tool(add), Toolkit("sums", tools=[add])])
+async def test_one_tool_needs_no_list(alone: Any) -> None:
+    model, _ = scripted([call("add", {"a": 2, "b": 3})], "five")
+    run = await Agent(model=model, tools=alone).arun("2+3?")
+    assert [each.result for each in run.tools] == ["5"]
 
 
 async def test_the_events_come_in_the_contracts_order() -> None:

@@ -338,3 +338,17 @@ async def test_a_mounted_app_takes_runs_only_once_it_is_started(db, is_started, 
         assert len((await client.get("/os/sessions")).json()["data"]) == (2 if is_started else 0)
     errors = [record.message for record in caplog.records if record.levelname == "ERROR"]
     assert [each[:35] for each in errors] == ([] if is_started else ["This AgentOS hasn't been started. A"])
+
+
+async def test_a_lifespan_may_take_the_agent_os_too(empty_db):
+    entered = []
+
+    @asynccontextmanager
+    async def lifespan(app, agent_os):
+        entered.append((app, agent_os))
+        yield
+
+    operating = AgentOS(agents=[agent()], db=empty_db, lifespan=lifespan)
+    app = operating.get_app()
+    async with serving(app):
+        assert entered == [(app, operating)]

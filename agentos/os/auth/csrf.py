@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from typing import Final, cast
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -11,6 +11,10 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Scope
 
 from agentos.os.http.lookup import app_of
+
+_PORTS: Final = {"http": 80, "https": 443}
+_WEB: Final = {"ws": "http", "wss": "https"}
+"""The scheme of the page that opens a WebSocket on its own server."""
 
 
 def readable(scope: Scope, answer: ASGIApp) -> ASGIApp:
@@ -27,10 +31,20 @@ def is_foreign(scope: Scope) -> bool:
     origin = headers.get("origin")
     if origin is None:
         return headers.get("sec-fetch-site") == "cross-site"
-    if _host(origin) == headers.get("host"):
+    own = _normalized(f"{_WEB.get(scope['scheme'], scope['scheme'])}://{headers.get('host', '')}")
+    if own is not None and _normalized(origin) == own:
         return False
     cors = _cors(scope, _nothing)
     return cors is None or cors.allow_all_origins or not cors.is_allowed_origin(origin)
+
+
+def judged_method(scope: Scope) -> str:
+    """The method that the policy decides about. OPTIONS passes only as a CORS preflight, or else is a GET."""
+    if scope["type"] != "http":
+        return "GET"
+    headers = Headers(scope=scope)
+    is_preflight = "origin" in headers and "access-control-request-method" in headers
+    return "GET" if scope["method"] == "OPTIONS" and not is_preflight else scope["method"]
 
 
 def _cors(scope: Scope, answer: ASGIApp) -> CORSMiddleware | None:
@@ -43,11 +57,14 @@ def _cors(scope: Scope, answer: ASGIApp) -> CORSMiddleware | None:
     return None
 
 
-def _host(origin: str) -> str | None:
+def _normalized(origin: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port (RFC 6454 §4); None if it is no origin of a web page, which equals none."""
     try:
-        return urlsplit(origin).netloc or None
-    except ValueError:
+        parts = urlsplit(origin)
+        port = parts.port or _PORTS[parts.scheme]
+    except (ValueError, KeyError):
         return None
+    return (parts.scheme, parts.hostname, port) if parts.hostname else None
 
 
 async def _nothing(*_: object) -> None:

@@ -37,6 +37,7 @@ def explain(
     `is_ours`: a route of AgentOS serves it; `is_foreign`: a route of the app that AgentOS was added to does.
     `allowed` is the actual outcome: neither 401 nor 403, whether from the policy or for lack of an identity.
     """
+    method = "GET" if method == "OPTIONS" else method  # as it is judged, unless it is a CORS preflight
     decision = access.policy.decide(access.principal.scopes, method, path, is_narrowed=not is_foreign)
     segments = split(path)
     is_owned = (

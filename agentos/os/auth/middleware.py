@@ -18,7 +18,7 @@ from agentos.os.audit import recorder
 from agentos.os.audit.log import AuditLog
 from agentos.os.auth import refusals
 from agentos.os.auth.bearer import CredentialReader
-from agentos.os.auth.csrf import is_foreign
+from agentos.os.auth.csrf import is_foreign, judged_method
 from agentos.os.auth.explain import explain
 from agentos.os.auth.guard import AGENTS, Guard
 from agentos.os.auth.rate_limit import Failures
@@ -103,8 +103,7 @@ class Gate(ABC):
         if outer is not None and outer.policy.enforces:
             return outer
         guard = self._guard(scope)
-        method = scope["method"] if scope["type"] == "http" else "GET"
-        path = path_of(scope)
+        method, path = judged_method(scope), path_of(scope)
         opened = guard.policy.open_to_all(method, path)
         if opened is not None:
             _compare(guard, scope, None, method, opened)
@@ -135,7 +134,7 @@ class Gate(ABC):
             return error
         except UnavailableError:
             return None
-        if access.policy.decide(principal.scopes, scope["method"], path_of(scope)).allowed:
+        if access.policy.decide(principal.scopes, judged_method(scope), path_of(scope)).allowed:
             return None
         return TokenError("The token doesn't permit this any more", code="insufficient_scope")
 

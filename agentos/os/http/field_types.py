@@ -86,5 +86,15 @@ Id = Annotated[
     ),
 ]
 """1 to 255 printable characters."""
+
+
+def _addressable(value: str) -> str:
+    if value in {".", ".."} or "/" in value or "\\" in value:
+        raise PydanticCustomError("id_unaddressable", "This id can't hold slashes, or be '.' or '..'")
+    return value
+
+
+PathId = Annotated[Id, AfterValidator(_addressable)]
+"""An id that occurs in paths."""
 JsonObject = Annotated[dict[str, Any], AfterValidator(_storable)]
 """A JSON object whose strings and numbers can all be stored and returned."""

@@ -14,7 +14,7 @@ from agentos.errors import ConfigurationError
 from agentos.os.policy import scopes
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "QUERY")
-"""Methods in keys, besides `*` for any. HEAD is checked as GET, and OPTIONS always passes."""
+"""Methods in keys, besides `*` for any. HEAD and OPTIONS are checked as GET; CORS preflights pass."""
 
 Segments = tuple[str, ...]
 """A path's segments; empty for the root."""
@@ -23,7 +23,7 @@ ScopeMap = Mapping[str, Sequence[str]]
 """A map as written by operators. All scopes of a list are required; `[]` accepts any valid token."""
 
 _WILDCARD = re.compile(r"\*|\{[A-Za-z_][A-Za-z0-9_]*\}")
-_ODD = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]|//|/\.\.?(?:/|\Z)")
+_ODD = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\\]|//|/\.\.?(?:/|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def split(path: str) -> Segments | None:
     """A request path's segments, ignoring one trailing slash.
 
     None for spellings that could reach a route or a file under a name that no rule matches: doubled slashes,
-    dot segments, control characters, lone surrogates.
+    dot segments, backslashes, control characters, lone surrogates.
     """
     if path in {"", "/"}:
         return ()
@@ -156,7 +156,7 @@ def _pattern(key: str) -> tuple[str, tuple[str | None, ...], bool]:
     if method not in METHODS and method != "*":
         raise ConfigurationError(
             f"the key {key!r} begins with an unknown method: use one of {', '.join(METHODS)} or *"
-            " (HEAD is checked as GET, OPTIONS always passes)."
+            " (HEAD and OPTIONS are checked as GET, CORS preflights pass)."
         )
     parts = split(path)
     if parts is None:

@@ -75,6 +75,11 @@ def is_one(token: str) -> bool:
     return token.startswith(PREFIX)
 
 
+def is_account(principal: Principal) -> bool:
+    """Whether the caller is a service account. No user's name begins like theirs."""
+    return (principal.user_id or "").startswith("sa:")
+
+
 async def verify(token: str, accounts: ServiceAccountStore | None) -> tuple[Principal, ServiceAccount]:
     """The token's principal. TokenError if it has none, DatabaseUnavailableError if that can't be checked."""
     token_hash = hash_of(token)
@@ -100,7 +105,11 @@ async def _verified(
     principal = Principal(
         user_id=account.principal,
         scopes=frozenset(account.scopes),
-        claims={"sub": account.principal, "scopes": list(account.scopes)},
+        claims={
+            "sub": account.principal,
+            "scopes": list(account.scopes),
+            "exp": None if account.expires_at is None else account.expires_at.timestamp(),
+        },
         token_ref=token_hash[:12],
     )
     return principal, account

@@ -72,7 +72,7 @@ async def test_the_answer_has_the_contracts_shape_and_the_token_once(caller):
         "value": "allow",
     }
     lifetime = datetime.fromtimestamp(account["expires_at"], UTC) - before
-    assert timedelta(days=89, hours=23) < lifetime <= timedelta(days=90)
+    assert timedelta(days=89, hours=23) < lifetime < timedelta(days=90, hours=1)
     listed = (await caller.get("/service-accounts", headers=bearer("root", ADMIN))).json()
     del account["token"]
     assert listed["data"] == [account]
@@ -228,3 +228,25 @@ async def test_a_server_without_a_database_says_what_to_pass():
         assert "db=" in answer.json()["detail"]
         unknown = await caller.get("/config", headers=token({"token": "agentos_sa_" + "x" * 43}))
         assert unknown.status_code == 401
+
+
+async def test_a_confined_token_makes_no_account_that_isnt(caller):
+    asked = {"name": "ci", "scopes": ["agents:run"]}
+    confined = await caller.post(
+        "/service-accounts", json=asked, headers=bearer("ann", *MAKER, session_id="s1")
+    )
+    assert (confined.status_code, confined.json()["code"]) == (403, "confined_to_session")
+    admin = await caller.post("/service-accounts", json=asked, headers=bearer("root", ADMIN, session_id="s1"))
+    assert admin.status_code == 403
+    free = await caller.post("/service-accounts", json=asked, headers=bearer("ann", *MAKER))
+    assert free.status_code == 201
+
+
+@pytest.mark.parametrize("asked", [{"never_expires": True}, {"expires_in_days": 30}, {"expires_in_days": 1}])
+async def test_what_an_account_makes_expires_with_it_at_the_latest(caller, asked):
+    maker = await made(caller, *MAKER, name="maker", expires_in_days=2)
+    body = {"name": "made", "scopes": ["agents:run"], **asked}
+    child = (await caller.post("/service-accounts", json=body, headers=token(maker))).json()
+    days = min(asked.get("expires_in_days", 2), 2)
+    left = datetime.fromtimestamp(child["expires_at"], UTC) - datetime.now(UTC)
+    assert timedelta(days=days) - timedelta(minutes=1) < left <= timedelta(days=days)

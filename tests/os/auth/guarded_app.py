@@ -42,6 +42,8 @@ def routes() -> APIRouter:
             "session_id": state.session_id,
             "scopes": sorted(state.scopes),
             "authenticated": state.authenticated,
+            "audience": state.audience,
+            "authorization_enabled": state.authorization_enabled,
             "claims": dict(state.claims),
         }
 

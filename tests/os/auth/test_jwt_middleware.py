@@ -54,7 +54,12 @@ RIGHT = {"iss": "https://right", "aud": "my-os"}
         ("POST /config", bearer(), 405),
         ("POST /config", bearer("foo:bar"), 405),
         ("POST /config", {}, 401),
-        ("OPTIONS /config", {}, 405),
+        ("OPTIONS /config", {}, 401),
+        ("OPTIONS /config", {"Origin": "https://a.example"}, 401),
+        ("OPTIONS /config", {"Origin": "https://a.example", "Access-Control-Request-Method": "GET"}, 405),
+        ("OPTIONS /config", bearer("agent_os:admin"), 405),
+        ("OPTIONS /me", {}, 401),
+        ("OPTIONS /me", bearer(), 405),
     ],
 )
 async def test_a_request_gets_what_its_token_allows(request_, headers, status):
@@ -184,6 +189,8 @@ async def test_routes_of_ones_own_read_who_is_asking():
         "session_id": "s1",
         "scopes": ["a:b"],
         "authenticated": True,
+        "audience": None,
+        "authorization_enabled": False,
         "claims": {"sub": "alice", "scopes": ["a:b"], "session_id": "s1", "team": "x"},
     }
 
@@ -198,6 +205,8 @@ async def test_a_public_route_has_no_identity():
         "session_id": None,
         "scopes": [],
         "authenticated": False,
+        "audience": None,
+        "authorization_enabled": True,
         "claims": {},
     }
 
@@ -229,6 +238,11 @@ async def test_pages_of_allowed_origins_can_read_refusals():
     [
         ({}, 200),
         ({"Origin": "http://testserver"}, 200),
+        ({"Origin": "http://testserver:80"}, 200),
+        ({"Origin": "HTTP://TestServer"}, 200),
+        ({"Origin": "https://testserver"}, 403),
+        ({"Origin": "http://testserver:8080"}, 403),
+        ({"Origin": "file://testserver"}, 403),
         ({"Origin": "https://ui.example"}, 200),
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "http://testserver.evil.example"}, 403),

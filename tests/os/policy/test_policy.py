@@ -214,7 +214,8 @@ def test_a_final_wildcard_takes_one_segment_or_more_and_a_name_exactly_one():
 @pytest.mark.parametrize(
     "path",
     ["//agents", "/agents//", "/agents//web", "/agents/.", "/agents/..", "/agents/../config", "/./agents",
-     "agents", "/agents\n", "/agents/web\x00", "/agents/\x7f", "/agents/\ud800", "http://host/agents"],
+     "agents", "/agents\n", "/agents/web\x00", "/agents/\x7f", "/agents/\ud800", "http://host/agents",
+     "/files/..\\secret", "/agents\\web"],
 )  # fmt: skip
 def test_odd_spellings_are_nobodys_not_even_the_admins(path):
     policies = [

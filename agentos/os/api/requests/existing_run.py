@@ -8,7 +8,7 @@ from pydantic import Field
 
 from agentos.os.api.requests.body import Body
 from agentos.os.api_model import ApiModel
-from agentos.os.http.field_types import Id, JsonObject, Text
+from agentos.os.http.field_types import Id, JsonObject, PathId, Text
 from agentos.runner.branches import Point
 
 MAX_SEQ = 2**31 - 1
@@ -60,7 +60,7 @@ class ContinueBody(Body):
     """Additional instructions for the regenerated answer."""
     dependencies: JsonObject | None = None
     """Values for the agent's instructions and tools, by name."""
-    session_id: Id | None = None
+    session_id: PathId | None = None
     """The run's session. A run of another session isn't found."""
     user_id: Id | None = None
     """The run's user, if the request has no token."""
@@ -82,7 +82,7 @@ class ResumeBody(Body):
 
     last_event_index: int | None = Field(default=None, ge=-1, lt=MAX_SEQ)
     """`event_index` of the last event received; later events follow. If omitted, all events."""
-    session_id: Id | None = None
+    session_id: PathId | None = None
     """The run's session. A run of another session isn't found."""
     user_id: Id | None = None
     """The run's user, if the request has no token."""

@@ -11,7 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from agentos.os.api.requests.body import Body
-from agentos.os.http.field_types import Id, JsonObject, Text
+from agentos.os.http.field_types import Id, JsonObject, PathId, Text
 from agentos.run.media import File, Image
 from agentos.run.request import Multitask
 
@@ -43,7 +43,7 @@ class RunBody(Body):
     """Whether to stream server-sent events. Otherwise the response contains the finished run."""
     stream_events: bool = True
     """False omits all events except the pieces of the answer."""
-    session_id: Id | None = None
+    session_id: PathId | None = None
     """The session to continue; if omitted, a new one is created."""
     user_id: Id | None = None
     """The run's user, if the request has no token."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -21,8 +21,8 @@ from agentos.os.api.schemas.service_accounts import (
 from agentos.os.deps import server_of
 from agentos.os.http.problem_route import ProblemRoute
 from agentos.os.http.problems import responses
-from agentos.os.principal import OPEN, Access, AccessDeniedError, access_of
-from agentos.os.tokens.service_accounts import beyond, hash_of, make
+from agentos.os.principal import OPEN, Access, AccessDeniedError, Principal, access_of
+from agentos.os.tokens.service_accounts import beyond, hash_of, is_account, make
 
 router = APIRouter(tags=["service accounts"], route_class=ProblemRoute, responses=responses(401, 422, 503))
 
@@ -50,20 +50,39 @@ AccountsDb = Annotated[Db, Depends(accounts_db)]
 async def create_service_account(
     request: Request, body: CreateServiceAccount, db: AccountsDb
 ) -> CreatedServiceAccount:
-    """Creates an account, with at most the caller's own scopes. The response alone shows its token."""
+    """Creates an account, with at most the caller's own scopes. The response alone shows its token.
+
+    A token that is confined to a session can't create one. What a service account creates expires with it at
+    the latest.
+    """
     access = access_of(request.scope)
     _refuse_beyond(access, body.granted)
     account, token = make(
         body.name,
         body.granted,
-        lifetime=None if body.never_expires else timedelta(days=body.expires_in_days),
+        lifetime=_lifetime(access.principal, body),
         created_by=access.principal.user_id,
     )
     await db.create_service_account(account, token_hash=hash_of(token))
     return CreatedServiceAccount.with_token(account, token)
 
 
+def _lifetime(creator: Principal, body: CreateServiceAccount) -> timedelta | None:
+    wanted = None if body.never_expires else timedelta(days=body.expires_in_days)
+    expiry = creator.claims.get("exp") if is_account(creator) else None
+    if expiry is None:
+        return wanted
+    left = timedelta(seconds=max(0.0, expiry - datetime.now(UTC).timestamp()))
+    return left if wanted is None else min(left, wanted)
+
+
 def _refuse_beyond(access: Access, scopes: list[str]) -> None:
+    if access.principal.session_id is not None:
+        raise AccessDeniedError(
+            "A token that is confined to a session can't create accounts, which aren't.",
+            code="confined_to_session",
+            decision=access.decision,
+        )
     missing = beyond(access, scopes)
     if missing:
         decision = replace(access.decision, allowed=False, missing=missing)

@@ -11,7 +11,7 @@ from agentos.kinds import Kind
 from agentos.os.api.schemas.pages import PageQuery, SortOrder, Utc
 from agentos.os.api.schemas.runnables import OfRunnable
 from agentos.os.api_model import ApiModel
-from agentos.os.http.field_types import Id, JsonObject, RegisteredKind, Text
+from agentos.os.http.field_types import Id, JsonObject, PathId, RegisteredKind, Text
 from agentos.run.records import Session
 
 MAX_NAME = 1000
@@ -136,7 +136,7 @@ def _common(session: Session) -> dict[str, Any]:
 class CreateSession(ApiModel):
     """A session to create. All fields are optional."""
 
-    session_id: Id | None = None
+    session_id: PathId | None = None
     """The session's id; generated if omitted."""
     session_name: Text | None = Field(default=None, max_length=MAX_NAME)
     """A display name."""
