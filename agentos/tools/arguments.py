@@ -38,6 +38,8 @@ class Arguments:
     """The parameters that receive the RunContext."""
     agent: bool
     """Whether a parameter `agent` receives the running agent."""
+    state: bool
+    """Whether a parameter `session_state` receives the session's state."""
     takes_self: bool
     """Whether the function is an unbound method that still needs its object."""
 
@@ -62,6 +64,8 @@ class Arguments:
         values |= dict.fromkeys(self.contexts, context)
         if self.agent:
             values["agent"] = agent
+        if self.state:
+            values["session_state"] = context.session_state
         return values
 
     def without(self, names: Collection[str]) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Iterable
 from dataclasses import dataclass
 
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
-from agentos.run.text import mended
+from agentos.run.text import json_of, mended
 
 MAX_RESULT = 100_000
 """Characters of an answer that reach the model. The rest is cut off, with a note."""
@@ -41,7 +41,10 @@ def to_text(value: object) -> str:
         case bytes():
             text = value.decode(errors="replace")
         case _:
-            text = to_json(value, fallback=str, bytes_mode="base64").decode()
+            try:
+                text = to_json(value, fallback=str, bytes_mode="base64").decode()
+            except PydanticSerializationError:  # lone surrogates, cycles
+                text = json_of(value)
     return mended(text if len(text) <= MAX_RESULT else _cut(text))
 
 

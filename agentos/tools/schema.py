@@ -1,13 +1,14 @@
 """Reads a function's signature with pydantic: its JSON schema and the validation of arguments.
 
-The run supplies `RunContext` and `agent`: the model doesn't see them and can't set them.
+The run supplies `RunContext`, `agent` and `session_state`: the model doesn't see them and can't set them.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from types import FunctionType, MethodType, SimpleNamespace
 from typing import Annotated, Any, cast
 
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
+from pydantic_core import PydanticSerializationError
 
 from agentos.errors import ConfigurationError
 from agentos.run.runnable import RunContext
@@ -36,7 +38,9 @@ def arguments(function: Callable[..., Any], texts: Mapping[str, str]) -> Argumen
     hints = {name: _hint(function, parameter) for name, parameter in signature.items()}
     contexts = [name for name, hint in hints.items() if _is_context(hint)]
     agent = "agent" in hints and _is_runnable(hints["agent"])
-    shown = [p for name, p in signature.items() if name not in contexts and not (agent and name == "agent")]
+    state = "session_state" in hints and _is_state(hints["session_state"])
+    given = {*contexts, *(["agent"] if agent else []), *(["session_state"] if state else [])}
+    shown = [p for name, p in signature.items() if name not in given]
     for parameter in signature.values():
         _check(function, parameter, hints[parameter.name] if parameter in shown else Any)
     extra = next((hints[p.name] for p in shown if p.kind is p.VAR_KEYWORD), None)
@@ -44,7 +48,7 @@ def arguments(function: Callable[..., Any], texts: Mapping[str, str]) -> Argumen
     fields = {name: f"p{index}" for index, name in enumerate(names)}
     definitions = {fields[name]: _field(signature[name], hints[name], texts.get(name)) for name in names}
     model = create_model("Arguments", __base__=_base(extra), **cast("dict[str, Any]", definitions))
-    return Arguments(_json_schema(model), model, fields, tuple(contexts), agent, takes_self)
+    return Arguments(_json_schema(model), model, fields, tuple(contexts), agent, state, takes_self)
 
 
 def _check(function: Callable[..., Any], parameter: inspect.Parameter, hint: Any) -> None:
@@ -84,9 +88,14 @@ def _is_runnable(hint: Any) -> bool:
     return False
 
 
+def _is_state(hint: Any) -> bool:
+    """Whether a parameter `session_state` means the session's state, and not a value of another type."""
+    return hint is Any or hint is dict or typing.get_origin(hint) in {dict, MutableMapping}
+
+
 def _field(parameter: inspect.Parameter, hint: Any, text: str | None) -> tuple[Any, Any]:
     options: dict[str, Any] = {"alias": parameter.name}
-    if text:
+    if text or (text := _note(hint)):
         options["description"] = text
     if isinstance(parameter.default, FieldInfo):
         hint = Annotated[hint, parameter.default]
@@ -97,11 +106,26 @@ def _field(parameter: inspect.Parameter, hint: Any, text: str | None) -> tuple[A
     return hint, Field(**options)
 
 
+def _note(hint: Any) -> str | None:
+    """The text in `Annotated[str, "City name"]`."""
+    notes = hint.__metadata__ if typing.get_origin(hint) is Annotated else ()
+    return next((note for note in notes if isinstance(note, str)), None)
+
+
 class _PlainSchema(GenerateJsonSchema):
     """Omits titles that repeat a field's name, and warnings for defaults that JSON can't represent."""
 
     def emit_warning(self, kind: JsonSchemaWarningKind, detail: str) -> None:
         pass
+
+    def encode_default(self, dft: Any) -> Any:
+        """Refuses infinity and NaN, which aren't JSON: such a default is left out."""
+        encoded = super().encode_default(dft)
+        try:
+            json.dumps(encoded, allow_nan=False)
+        except ValueError as error:
+            raise PydanticSerializationError(str(error)) from None
+        return encoded
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False

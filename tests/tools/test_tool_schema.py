@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from agentos.errors import ConfigurationError
 from agentos.run.runnable import RunContext
-from agentos.tools import Tool
+from agentos.tools import Tool, ToolError
 
 
 class Colour(Enum):
@@ -46,6 +46,9 @@ def moment(a: datetime): ...
 def bounded(a: Annotated[int, Field(ge=1, le=5)] = 2): ...
 def field_default(a: int = Field(default=7, description="How many")): ...
 def untyped(a): ...
+def boundless(a: float = float("inf")): ...
+def noted(a: Annotated[str, "City name"]): ...
+def noted_twice(a: Annotated[str, "Note", Field(max_length=3)]): ...
 def unserialisable_default(a: Any = object()): ...  # noqa: B008 - the case
 def reserved(json: str, schema: str, model_config: str, copy: str): ...
 
@@ -65,13 +68,17 @@ def reserved(json: str, schema: str, model_config: str, copy: str): ...
         (bounded, {"type": "integer", "minimum": 1, "maximum": 5, "default": 2}),
         (field_default, {"type": "integer", "default": 7, "description": "How many"}),
         (untyped, {}),
+        (boundless, {"type": "number"}),
+        (noted, {"type": "string", "description": "City name"}),
+        (noted_twice, {"type": "string", "description": "Note", "maxLength": 3}),
         (unserialisable_default, {}),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
 def test_a_parameter_becomes_a_json_schema(function: Callable[..., Any], schema: dict[str, Any]):
     whole = Tool.of(function).spec.parameters
-    required = [] if "default" in schema or function is unserialisable_default else ["a"]
+    has_default = "default" in schema or function in {unserialisable_default, boundless}
+    required = [] if has_default else ["a"]
     assert whole["properties"] == {"a": schema}
     assert whole.get("required", []) == required
     assert (whole["type"], whole["additionalProperties"]) == ("object", False)
@@ -162,3 +169,22 @@ def test_a_parameter_that_no_model_can_fill_is_refused_by_name(function: Callabl
 def test_only_functions_and_methods_become_tools(thing: Any):
     with pytest.raises(ConfigurationError, match="not a function or method"):
         Tool.of(thing)
+
+
+@pytest.mark.parametrize("hint", [dict, dict[str, Any], MutableMapping[str, Any], Any])
+def test_the_sessions_state_is_given_and_not_asked_for(hint: Any, context: RunContext):
+    def remember(session_state, x: int): ...
+
+    remember.__annotations__["session_state"] = hint
+    parsed = Tool.of(remember).arguments
+    assert list(parsed.schema["properties"]) == ["x"]
+    values = parsed.inject(parsed.parse('{"x": 1}'), context, None)
+    assert values["session_state"] is context.session_state
+    with pytest.raises(ToolError):
+        parsed.parse('{"x": 1, "session_state": {"admin": true}}')
+
+
+def test_a_value_of_another_type_may_be_called_session_state():
+    def move(session_state: str): ...
+
+    assert list(Tool.of(move).spec.parameters["properties"]) == ["session_state"]
