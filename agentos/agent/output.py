@@ -16,6 +16,7 @@ from agentos.run.output_schema import Answer, OutputSchema, described, object_sc
 
 _THOUGHTS = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
 _FENCED = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL | re.IGNORECASE)
+_FENCE = re.compile(r"```(?:json)?\s*\n(.*)```", re.DOTALL | re.IGNORECASE)
 _START = re.compile(r"[{\[]")
 _DECODER = json.JSONDecoder()
 
@@ -82,18 +83,26 @@ def _unwrapped(value: Any) -> Any:
 def json_in(text: str) -> str:
     """The JSON in an answer that may think first, talk around it, or fence it; the text if it isn't clear.
 
-    It is clear if there is one fenced block, or one object or array.
+    It is clear if one fenced block is at its beginning or end, or one object or array at its end. Elsewhere
+    it may be an example of what the answer isn't.
     """
     said = _THOUGHTS.sub("", text).strip()
-    if said[:1] in {"{", "["}:
+    if said[:1] in {"{", "[", '"'}:
         return said
-    if len(fenced := _FENCED.findall(said)) == 1:
+    if whole := _FENCE.fullmatch(said):
+        return whole[1].strip()
+    if len(fenced := _FENCED.findall(said)) == 1 and _is_at_edge(said):
         return fenced[0].strip()
     if start := _START.search(said):
         try:
             _, end = _DECODER.raw_decode(said, start.start())
         except (ValueError, RecursionError):
             return said
-        if not _START.search(said, end):
+        if not said[end:].strip(" .!\n"):
             return said[start.start() : end]
     return said
+
+
+def _is_at_edge(said: str) -> bool:
+    """Whether the answer begins or ends with its fenced block. In the middle it may be an example."""
+    return said.startswith("```") or said.endswith("```")

@@ -44,6 +44,8 @@ class JsonLimits:
         It says nothing about whether the text is JSON. With `media`, strings of 1 KiB or more are media if
         they are Base64, alone or in a `data:` URL.
         """
+        if b"\0" in text:  # as in UTF-16, whose bytes can't be counted like this
+            raise InvalidInputError("JSON must be UTF-8")
         if len(text) <= min(self.bytes, self.values) and text.count(b"[") + text.count(b"{") <= self.depth:
             return
         if len(text) > self.bytes and not (media and self._has_few_marks(text)):
@@ -64,10 +66,12 @@ class JsonLimits:
         empty = marks.count(b"[]") + marks.count(b"{}")
         if marks.count(b",") + brackets.count(b"[") - empty >= self.values:
             raise self._too_many()
+        if brackets.count(b"[") != brackets.count(b"]"):
+            raise InvalidInputError("This isn't JSON: its brackets don't match")
         depth = 0
         while b"[]" in brackets and depth <= self.depth:
             brackets, depth = brackets.replace(b"[]", b""), depth + 1
-        if max(depth, brackets.count(b"[")) > self.depth:
+        if depth > self.depth:
             raise InvalidInputError(f"JSON may nest {self.depth} levels")
 
     def _has_few_marks(self, text: bytes) -> bool:

@@ -11,5 +11,6 @@ down_revision = "0007"
 
 def upgrade() -> None:
     names: TableNames = context.config.attributes["names"]
-    for name in ("takeovers", "takeover_steps"):
-        op.add_column(names.runs, sa.Column(name, sa.Integer), schema=names.schema, if_not_exists=True)
+    columns = {"takeovers": sa.Integer, "takeover_steps": sa.Integer, "taken_by": sa.Text}
+    for name, type_ in columns.items():
+        op.add_column(names.runs, sa.Column(name, type_), schema=names.schema, if_not_exists=True)

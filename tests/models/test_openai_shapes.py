@@ -97,6 +97,32 @@ async def test_calls_are_told_apart_however_they_are_numbered(chat, replies, sha
     assert all(call.id for call in found)
 
 
+@pytest.mark.parametrize("index", [None, 0])
+async def test_arguments_reach_the_call_with_their_id(chat, replies, index):
+    given = {} if index is None else {"index": index}
+    begun = {"tool_calls": [function("add", id="1", **given), function("echo", id="2", **given)]}
+    replies(
+        streamed(
+            begun,
+            {"tool_calls": [function(None, '{"text": "x"}', id="2", **given)]},
+            {"tool_calls": [function(None, ARGUMENTS, id="1", **given)]},
+        )
+    )
+    found = (await answer(chat, "hello", tools=[ADD, ECHO])).tool_calls
+    assert [(call.id, call.function.arguments) for call in found] == [
+        ("1", ARGUMENTS),
+        ("2", '{"text": "x"}'),
+    ]
+
+
+@pytest.mark.parametrize("call_id", [None, "3"])
+async def test_arguments_that_could_be_two_calls_are_an_error(chat, replies, call_id):
+    begun = {"tool_calls": [function("add", id="1"), function("echo", id="2")]}
+    replies(streamed(begun, {"tool_calls": [function(None, ARGUMENTS, id=call_id)]}))
+    with pytest.raises(ModelError, match="could belong to several calls"):
+        await answer(chat, "hello", tools=[ADD, ECHO])
+
+
 async def test_ids_that_come_late_or_as_numbers_are_kept(chat, replies):
     replies(streamed(*SHAPES["the id comes second"][0]), streamed(*SHAPES["a number for an id"][0]))
     for wanted in ("c1", "7"):

@@ -47,6 +47,12 @@ def test_values_and_levels_are_counted_exactly(value, ascii_only, indent):
     assert levels == 0 or not is_taken(text, depth=levels - 1)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-16-be"])
+def test_other_encodings_are_refused(encoding):
+    with pytest.raises(InvalidInputError, match="must be UTF-8"):
+        JSON_LIMITS.check('{"a": 1}'.encode(encoding))
+
+
 @given(st.binary(max_size=60))
 def test_any_bytes_are_judged(text):
     is_taken(text, values=3, depth=2, bytes=20, media=True)
@@ -92,7 +98,8 @@ def test_what_is_too_long_is_refused(text):
         (b"[" + b"1," * 100_000 + b"1]", "hold 100000 values"),
         (b'["' + b'","' * 100_000 + b'"]', "hold 100000 values"),
         (b"[" * 101 + b"]" * 101, "nest 100 levels"),
-        (b"[" * 101, "nest 100 levels"),
+        (b"[" * 101, "brackets don't match"),
+        ('["\u0122",1,1]'.encode("utf-16-le"), "must be UTF-8"),
     ],
 )
 def test_what_is_too_much_is_refused(text, told):

@@ -144,6 +144,7 @@ def _runs(names: TableNames, metadata: MetaData) -> Table:
         Column("depth", Integer),
         Column("takeovers", Integer),
         Column("takeover_steps", Integer),
+        Column("taken_by", Text),
         Index(f"{name}_session", "session_id", "position"),
         Index(f"{name}_live", "session_id", "position", postgresql_where=text(_LIVE)),
         Index(f"{name}_pending", "position", postgresql_where=text("status = 'PENDING'")),

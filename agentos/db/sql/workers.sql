@@ -160,15 +160,17 @@ WHERE NOT EXISTS (SELECT FROM $executors WHERE executor_id = worker_id)
 
 -- name: take_run
 -- Makes a RUNNING run this worker's, whoever had it, and counts how often that happened at the step that it is
--- at: after as many steps as are recorded.
+-- at: after as many steps as are recorded. The same worker may ask again, if the answer was lost.
 UPDATE $runs
 SET
     executor_id = :worker_id,
     takeovers = CASE
+        WHEN taken_by = :worker_id THEN takeovers
         WHEN coalesce(takeover_steps, :steps) = :steps THEN coalesce(takeovers, 0) + 1
         ELSE 1
     END,
     takeover_steps = :steps,
+    taken_by = :worker_id,
     updated_at = now()
 WHERE run_id = :run_id AND status = 'RUNNING' AND segment = :segment
 RETURNING run_id, kind, runnable_id, segment, durable, cancelling, position, takeovers

@@ -147,6 +147,8 @@ class ChatAnswer:
         self._finish_reason: str | None = None
         self._whole = self._done = False
         self._thought_in: str | None = None
+        self._opened = 0
+        """How many calls the last chunk began that began any."""
 
     def whole(self, content: bytes) -> None:
         """See `Answer.whole`."""
@@ -202,8 +204,11 @@ class ChatAnswer:
         return self._say(choice.words) if choice.words else None
 
     def _say(self, words: _Words) -> ModelDelta | None:
-        for position, part in enumerate(words.tool_calls or ()):
-            self._call(part, position)
+        if words.tool_calls:
+            known = len(self._calls)
+            for position, part in enumerate(words.tool_calls):
+                self._call(part, position)
+            self._opened = len(self._calls) - known or self._opened
         said, thought = words.said(), words.thought()
         if said is not None:
             self._text = self._text or []
@@ -226,11 +231,20 @@ class ChatAnswer:
         call.arguments += function.arguments or ""
 
     def _open_call(self, part: _ToolCall, position: int) -> _Call | None:
-        """The call that the part continues; None if it begins one."""
+        """The call that the part continues; None if it begins one.
+
+        Arguments must never reach another call than theirs: what could be two calls' is an error.
+        """
+        is_named = part.function is not None and bool(part.function.name)
+        for call in self._calls:
+            if part.id and call.id == part.id and part.index in {None, call.index} and not self._whole:
+                return call
         if part.index is not None:
             found = next((call for call in reversed(self._calls) if call.index == part.index), None)
-        elif self._whole or (position > 0 and part.function and part.function.name):
+        elif self._whole or (position > 0 and is_named):
             return None
+        elif not is_named and ((part.id and len(self._calls) > 1) or self._opened > 1):
+            raise nonsense("it sent arguments that could belong to several calls")
         else:
             found = self._calls[-1] if self._calls else None
         return found if found is not None and found.is_continued_by(part) else None

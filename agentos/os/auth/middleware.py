@@ -83,13 +83,13 @@ class Gate(ABC):
                 recorder.refused(log, scope, outcome.error.code, response.status_code, outcome.principal)
             await refusals.send_refusal(response, scope, receive, send)
             return
-        asked, is_ours = {**scope}, outcome is not _outer(scope)
+        asked, outer = {**scope}, _outer(scope)
         grant(scope, outcome)
         scope[_JUDGED] = scope.get("app"), outcome
         record = recorder.begin(log, scope, outcome)
         try:
             send = send if record is None else record.watching(send)
-            if outcome.principal is NOBODY or not is_ours:
+            if outcome.principal is NOBODY or (outer is not None and outer.principal is not NOBODY):
                 await self._app(scope, receive, send)
                 return
             async with StreamWatch(send, lambda: self._refusal(asked, outcome)) as watch:

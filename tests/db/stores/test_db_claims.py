@@ -169,6 +169,7 @@ async def test_takeovers_count_at_one_step_and_only_after_deaths(db):
         return assignment.takeovers
 
     assert [await taken(f"w{number}", 2) for number in range(3)] == [1, 2, 3]
+    assert await taken("w2", 2) == 3, "the same worker asks again if the answer was lost"
     assert await taken("w4", 3) == 1
     assert await taken("w5", 3) == 2
     await db.leave("w5")

@@ -66,7 +66,7 @@ async def test_reads_and_what_isnt_served_are_no_rows(db):
         for path in ("/health", "/config", "/sessions", "/nowhere", "/sessions/none"):
             await caller.get(path, headers=ROOT)
         await caller.put("/sessions", headers=bearer("alice"))
-        await caller.options("/sessions")
+        await caller.options("/sessions", headers=ROOT)
     assert told(rows) == []
 
 

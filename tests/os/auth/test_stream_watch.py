@@ -7,11 +7,15 @@ from time import time
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from starlette.background import BackgroundTask
+from starlette.responses import StreamingResponse
 
 from agentos.os import AgentOS
 from agentos.os.auth import stream_watch
 from agentos.os.auth.rate_limit import Failures
-from tests.os.apps import ADMIN, Gated, agent, bearer, frames, listening, secured
+from agentos.os.middleware import JWTMiddleware
+from tests.os.apps import ADMIN, SECRET, Gated, agent, bearer, frames, listening, secured
 
 RUNS = "/agents/web/runs"
 PATIENCE = 20
@@ -57,10 +61,11 @@ async def account(caller):
     return made["id"], {"Authorization": f"Bearer {made['token']}"}
 
 
-async def test_a_stream_ends_when_its_token_expires_and_goes_on_with_another(caller, model):
+async def test_a_stream_ends_when_its_token_expires_and_goes_on_with_another(caller, model, caplog):
     short = bearer("ann", exp=int(time()) + 2)
     async with opened(caller, short, data={"message": "hi"}) as response:
         text, told = await rest(response)
+    assert "Exception" not in caplog.text
     assert (told["event"], told["code"]) == ("StreamClosed", "expired_token")
     *seen, closed = text.strip().split("\n\n")
     assert "id:" not in closed
@@ -82,6 +87,48 @@ async def test_a_stream_ends_when_its_account_is_revoked(caller, model):
         assert gone.is_success
         _, told = await rest(response)
     assert told["detail"] == "Invalid token: its service account is revoked"
+
+
+async def test_a_gate_inside_another_leaves_the_stream_alone(db, model):
+    """It knows the caller from the outer one, and couldn't verify the token itself."""
+    app = AgentOS(agents=[agent(model.answer)], db=db).get_app()
+    options = {"algorithm": "HS256", "authorization": True}
+    app.add_middleware(JWTMiddleware, verification_keys=["another key, as long as the first"], **options)
+    app.add_middleware(JWTMiddleware, verification_keys=[SECRET], algorithm="HS256")
+    async with listening(app) as port, httpx.AsyncClient(timeout=PATIENCE) as caller:
+        caller.base_url = f"http://127.0.0.1:{port}"
+        async with opened(caller, bearer("ann", "agents:run"), data={"message": "hi"}) as response:
+            await model.waits.wait()
+            await asyncio.sleep(10 * stream_watch.RECHECK_SECONDS)  # several checks
+            model.gate.set()
+            text = "".join([piece async for piece in response.aiter_text()])
+    assert frames(text)[-1].event == "RunCompleted"
+
+
+async def test_a_stream_that_is_over_is_left_alone(db, caplog):
+    """What an app does after its answer goes on, and nothing is sent twice."""
+    done = asyncio.Event()
+
+    async def later():
+        await asyncio.sleep(10 * stream_watch.RECHECK_SECONDS)
+        done.set()
+
+    app = FastAPI()
+
+    @app.get("/stream")
+    async def stream():
+        async def pieces():
+            yield b"data: 1\n\n"
+
+        return StreamingResponse(pieces(), media_type="text/event-stream", background=BackgroundTask(later))
+
+    app.add_middleware(JWTMiddleware, verification_keys=[SECRET], algorithm="HS256")
+    async with listening(app) as port, httpx.AsyncClient(timeout=PATIENCE) as caller:
+        headers = bearer("ann", exp=int(time()) - 9)  # within the leeway for a second
+        answered = await caller.get(f"http://127.0.0.1:{port}/stream", headers=headers)
+        await done.wait()
+    assert answered.text == "data: 1\n\n"
+    assert "Exception" not in caplog.text
 
 
 async def test_following_ends_too_and_others_go_on(caller, model):

@@ -55,10 +55,20 @@ async def test_images_in_json_count_as_uploads(client):
     image = {"content": b64encode(bytes(range(256)) * 8000).decode(), "mime_type": "image/png"}
     for sent in [
         {"json": {"message": "look", "stream": False, "images": [image]}},
-        {"data": {"message": "look", "stream": "false", "images": json.dumps([image])}},
+        {"files": {"message": (None, "look"), "stream": (None, "no"), "images": (None, json.dumps([image]))}},
     ]:
         answered = await client.post("/agents/web/runs", **sent)
         assert answered.status_code == 200, answered.text
+
+
+@pytest.mark.parametrize("text", [b"%41", b"\x80", b"x"])
+async def test_a_form_that_isnt_multipart_is_refused_before_it_is_read(client, text):
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    most, start = 1024 * 1024, b"stream=false&message="
+    body = start + text * ((most - len(start)) // len(text))
+    assert (await client.post("/agents/web/runs", content=body, headers=headers)).status_code == 200
+    refused = await client.post("/agents/web/runs", content=body + text * 3, headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (413, "payload_too_large")
 
 
 async def test_an_operator_sets_the_limits():

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
+from asyncio import to_thread
 from base64 import b64encode
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from mimetypes import guess_type
 from typing import Any, TypeVar
-from urllib.parse import quote_from_bytes
+from urllib.parse import parse_qsl
 
 from fastapi import Request
 from pydantic import ValidationError
 from pydantic_core import from_json
 from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
+from starlette.formparsers import MultiPartException, MultiPartParser
 
 from agentos.errors import BadRequestError, PayloadTooLargeError, UnsupportedMediaTypeError
 from agentos.os.api.requests.body import Body
@@ -29,7 +28,6 @@ FORM, MULTIPART, JSON = "application/x-www-form-urlencoded", "multipart/form-dat
 MEDIA_TYPES = (MULTIPART, FORM, JSON)
 MAX_FIELDS = 1000
 """Fields in one form."""
-_NOT_ASCII = re.compile(rb"[\x80-\xff]+")
 _UNLIMITED = 2**63 - 1
 """The body as a whole is limited, so its parts need no limit."""
 
@@ -83,27 +81,20 @@ async def _multipart(request: Request) -> FormData:
 
 
 async def _urlencoded(request: Request) -> FormData:
-    async with aclosing(_escaped(request.stream())) as stream:
-        try:
-            return await FormParser(
-                request.headers, stream, max_fields=MAX_FIELDS, max_part_size=_UNLIMITED
-            ).parse()
-        except MultiPartException as error:
-            raise _invalid(("body",), "form_invalid", error.message) from error
-
-
-async def _escaped(stream: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-    """The form with its bytes beyond ASCII escaped, as `curl -d` leaves to others.
-
-    Starlette reads escaped bytes as UTF-8 and all others as Latin-1.
-    """
-    async with aclosing(stream):
+    """Reads bytes beyond ASCII as UTF-8, escaped or not, as `curl -d` sends them."""
+    body, most = bytearray(), json_limits(request).bytes
+    async with aclosing(request.stream()) as stream:
         async for chunk in stream:
-            yield chunk if chunk.isascii() else _NOT_ASCII.sub(_percent, chunk)
-
-
-def _percent(found: re.Match[bytes]) -> bytes:
-    return quote_from_bytes(found[0]).encode()
+            body += chunk
+            if len(body) > most:
+                raise PayloadTooLargeError(f"The form is larger than {most} bytes: send it as {MULTIPART}")
+    text = body.decode(errors="replace")
+    try:
+        # Unescaping a megabyte takes its time.
+        fields = await to_thread(parse_qsl, text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    except ValueError as error:
+        raise _invalid(("body",), "form_invalid", f"A form may have {MAX_FIELDS} fields") from error
+    return FormData(list[tuple[str, UploadFile | str]](fields))
 
 
 async def _from_form(request: Request, wanted: type[B], form: FormData) -> B:

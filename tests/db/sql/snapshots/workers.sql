@@ -150,10 +150,12 @@ UPDATE ai.agentos_runs
 SET
     executor_id = :worker_id,
     takeovers = CASE
+        WHEN taken_by = :worker_id THEN takeovers
         WHEN coalesce(takeover_steps, :steps) = :steps THEN coalesce(takeovers, 0) + 1
         ELSE 1
     END,
     takeover_steps = :steps,
+    taken_by = :worker_id,
     updated_at = now()
 WHERE run_id = :run_id AND status = 'RUNNING' AND segment = :segment
 RETURNING run_id, kind, runnable_id, segment, durable, cancelling, position, takeovers
