@@ -76,8 +76,8 @@ class AgentOS:
     they are closed. At shutdown, runs get `shutdown_grace` seconds to finish.
 
     `max_body_bytes` limits request bodies. JSON in them is limited to `max_json_bytes`, without images and
-    documents in Base64, to `max_json_values` values and to 100 levels. Each text field of a form is limited
-    to `max_json_bytes` characters.
+    documents in Base64, to `max_json_values` values and to 100 levels. Each text field of a multipart form is
+    limited to `max_json_bytes` characters, and any other form as a whole to as many bytes.
     """
 
     def __init__(
