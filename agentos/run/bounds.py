@@ -118,7 +118,7 @@ def size(value: object, most: int) -> int:
                 waiting.extend(items)
             case BaseModel() as model:
                 waiting.append(model.__dict__)
-            case _ if is_dataclass(each):
+            case _ if is_dataclass(each) and not isinstance(each, type):
                 waiting.extend(getattr(each, field.name) for field in dataclass_fields(each))
             case _:
                 total += 8

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentos.errors import InvalidInputError, PayloadTooLargeError
-from agentos.run.bounds import JSON_LIMITS, JsonLimits
+from agentos.run.bounds import JSON_LIMITS, MAX_SIZE, JsonLimits, size
 
 HUGE = 10**9
 TEXTS = st.text(alphabet='"\\/[]{},: ä\n', max_size=8)
@@ -110,3 +110,20 @@ def test_what_is_too_much_is_refused(text, told):
 @pytest.mark.parametrize("text", [b"", b"[1, 2", b'{"a', b"]]", b'"\\', b"\xff"])
 def test_what_isnt_json_is_left_to_the_parser(text):
     assert is_taken(text, depth=2)
+
+
+@given(VALUES)
+def test_a_size_is_about_that_of_the_json(value):
+    text = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    assert text / 8 <= size(value, MAX_SIZE) + 8 <= 8 * text + 16
+
+
+@pytest.mark.parametrize("value", [JsonLimits, object(), len, JsonLimits(), {1: {JsonLimits}}])
+def test_anything_has_a_size(value):
+    assert 0 < size({"a": value}, MAX_SIZE) < 200
+
+
+def test_what_has_no_end_is_larger_than_anything():
+    endless = []
+    endless.append(endless)
+    assert size(endless, 1000) > 1000
