@@ -14,10 +14,10 @@ WHERE executor_id = :worker_id AND status = 'RUNNING' AND cancelling IS NOT NULL
 -- name: leave
 -- Forgets the worker. It didn't die, so that whoever takes its runs over next doesn't count.
 WITH gone AS (
-    DELETE FROM $executors WHERE executor_id = :worker_id
+    DELETE FROM $executors WHERE executor_id = :worker_id RETURNING executor_id
 ), left_behind AS (
     UPDATE $runs SET takeovers = coalesce(takeovers, 0) - 1
-    WHERE executor_id = :worker_id AND status = 'RUNNING' AND durable
+    WHERE executor_id IN (SELECT executor_id FROM gone) AND status = 'RUNNING' AND durable
 )
 SELECT $queue
 

@@ -82,6 +82,8 @@ class Heartbeat:
                     continue
                 try:
                     unwanted = runner.run(self._beat())
+                    if stop.is_set():  # the worker may have left meanwhile
+                        runner.run(self._db.leave(self._worker_id))
                     for run_id in unwanted:
                         loop.call_soon_threadsafe(self._cancel, run_id)
                 except AgentOSError as error:

@@ -172,6 +172,8 @@ async def test_takeovers_count_at_one_step_and_only_after_deaths(db):
     assert await taken("w2", 2) == 3, "the same worker asks again if the answer was lost"
     assert await taken("w4", 3) == 1
     assert await taken("w5", 3) == 2
+    await db.beat("w5")
+    await db.leave("w5")
     await db.leave("w5")
     assert await taken("w6", 3) == 2
     assert await taken("w7", 3) == 3

@@ -8,6 +8,8 @@ import pytest
 
 from agentos.runner.worker import heartbeat
 from agentos.runner.worker.heartbeat import Heartbeat
+from tests.db.made import WAITING
+from tests.runner.durable.segments import until
 
 PATIENCE = 20
 
@@ -86,3 +88,17 @@ async def test_what_is_asked_for_while_a_worker_beats_reaches_its_loop(db, datab
     async with Heartbeat(db, "w1", cancel).beating(), asyncio.timeout(PATIENCE):
         await told.wait()
     assert set(cancelled) == {"r"}
+
+
+async def test_a_beat_that_comes_after_the_end_leaves_nothing(db, database, monkeypatch):
+    monkeypatch.setattr(heartbeat, "END_SECONDS", 0.01)
+    worker = Heard(db)
+    with psycopg.connect(database.replace("+psycopg", "")) as other:
+        async with worker.beating():
+            blocked_until(worker.again)
+            other.execute("LOCK TABLE ai.agentos_executors IN ACCESS EXCLUSIVE MODE")
+            while other.execute(WAITING).fetchone() == (0,):
+                await asyncio.sleep(0)
+        worker.again.clear()
+    await asyncio.to_thread(worker.again.wait, PATIENCE)
+    await until(lambda: last_beat(database) is None)

@@ -8,10 +8,10 @@ WHERE executor_id = :worker_id AND status = 'RUNNING' AND cancelling IS NOT NULL
 
 -- leave
 WITH gone AS (
-    DELETE FROM ai.agentos_executors WHERE executor_id = :worker_id
+    DELETE FROM ai.agentos_executors WHERE executor_id = :worker_id RETURNING executor_id
 ), left_behind AS (
     UPDATE ai.agentos_runs SET takeovers = coalesce(takeovers, 0) - 1
-    WHERE executor_id = :worker_id AND status = 'RUNNING' AND durable
+    WHERE executor_id IN (SELECT executor_id FROM gone) AND status = 'RUNNING' AND durable
 )
 SELECT pg_notify('ai.agentos_runs', '{"queue":[]}')
 
