@@ -23,7 +23,10 @@
     │   ├── NotConfiguredError       the server lacks something that the call needs
     │   ├── NotStartedError          the app's lifespan hasn't been entered
     │   └── RunLostError             another process executes the run now
-    └── ModelError                   the model's provider refused, failed or sent an unusable answer
+    ├── ModelError                   the model's provider refused, failed or sent an unusable answer
+    └── FetchError                   an address that somebody else named can't be fetched
+        ├── AddressRefusedError      it leads to a private network, or has an unacceptable form
+        └── AnswerTooLargeError      its answer exceeds the caller's limit
 
 The text of an error may reach a caller, so it never contains foreign exceptions, paths, SQL or secrets.
 """
@@ -228,3 +231,21 @@ class ModelError(AgentOSError):
     def __init__(self, message: str, *, code: str = "model_error") -> None:
         super().__init__(message)
         self.code = code
+
+
+class FetchError(AgentOSError):
+    """An address that somebody else named can't be fetched: its server is away, slow or speaks no HTTP."""
+
+    code = "fetch_failed"
+
+
+class AddressRefusedError(FetchError):
+    """The address isn't on the public internet, or has a form that isn't fetched. Nothing was sent to it."""
+
+    code = "address_refused"
+
+
+class AnswerTooLargeError(FetchError):
+    """The server's answer exceeds the limit. The rest of it wasn't read."""
+
+    code = "answer_too_large"

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from functools import cache
-from ssl import SSLContext
 from typing import Annotated, Any, TypeVar
 
-import httpx
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from agentos.errors import ConfigurationError
+from agentos import net
+from agentos.errors import ConfigurationError, FetchError
 from agentos.tools.result import ToolError
 from agentos.tools.toolkit import Toolkit
 
 T = TypeVar("T")
-
-_PARALLEL = 10
 
 
 class _Story(BaseModel):
@@ -47,7 +43,8 @@ _USER = TypeAdapter[_User | None](_User | None)
 class HackerNewsTools(Toolkit):
     """The top stories of Hacker News, and its users.
 
-    `timeout` is in seconds, for one HTTP request. When Hacker News can't be reached, the answer says so.
+    `timeout` is in seconds, for one HTTP request. `proxy` is the URL of an HTTP proxy, if requests need one.
+    When Hacker News can't be reached, the answer says so.
     """
 
     def __init__(
@@ -57,11 +54,13 @@ class HackerNewsTools(Toolkit):
         enable_get_user_details: bool = True,
         timeout: float = 30,
         base_url: str = "https://hacker-news.firebaseio.com/v0",
+        proxy: str | None = None,
     ) -> None:
         if not base_url.startswith(("http://", "https://")):
             raise ConfigurationError("HackerNewsTools: base_url must begin with http:// or https://.")
-        self._base_url = base_url
-        self._timeout = httpx.Timeout(timeout, pool=None)
+        self._base_url = base_url.rstrip("/")
+        self._timeout = timeout
+        self._proxy = proxy
         tools = [self.get_top_hackernews_stories] if enable_get_top_stories else []
         users = [self.get_user_details] if enable_get_user_details else []
         super().__init__("hackernews", [*tools, *users])
@@ -74,9 +73,9 @@ class HackerNewsTools(Toolkit):
         Args:
             num_stories: How many stories to get.
         """
-        async with await self._client() as client:
-            ids = await _get(client, "topstories.json", _IDS)
-            found = await asyncio.gather(*(_story(client, story_id) for story_id in ids[:num_stories]))
+        async with self._client() as client:
+            ids = await self._get(client, "topstories.json", _IDS)
+            found = await asyncio.gather(*(self._story(client, story_id) for story_id in ids[:num_stories]))
         stories = [story.model_dump(mode="json", exclude_none=True) for story in found if story is not None]
         if ids and not stories:
             raise ToolError("Hacker News listed its top stories but gave none of them. Try again later.")
@@ -90,41 +89,33 @@ class HackerNewsTools(Toolkit):
         Args:
             username: The user's name on Hacker News.
         """
-        async with await self._client() as client:
-            user = await _get(client, f"user/{username}.json", _USER)
+        async with self._client() as client:
+            user = await self._get(client, f"user/{username}.json", _USER)
         if user is None:
             raise ToolError(f"Hacker News has no user {username!r}; names are case-sensitive.")
         details = user.model_dump(mode="json", exclude_none=True)
         return details | {"total_items_submitted": len(user.submitted)}
 
-    async def _client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            base_url=self._base_url,
-            timeout=self._timeout,
-            limits=httpx.Limits(max_connections=_PARALLEL),
-            verify=await asyncio.to_thread(_tls),
+    def _client(self) -> net.Client:
+        return net.Client(origins=[self._base_url], seconds=self._timeout, proxy=self._proxy)
+
+    async def _story(self, client: net.Client, story_id: int) -> _Story | None:
+        """None for a story that is gone or can't be had: the others are still worth showing."""
+        try:
+            return await self._get(client, f"item/{story_id}.json", _STORY)
+        except ToolError:
+            return None
+
+    async def _get(self, client: net.Client, path: str, shape: TypeAdapter[T]) -> T:
+        try:
+            answer = await client.get(f"{self._base_url}/{path}")
+            if answer.status == 200:
+                return shape.validate_json(answer.content)
+            why = f"HTTP {answer.status}"
+        except FetchError as error:
+            why = str(error).rstrip(".")
+        except ValidationError:
+            why = "its answer has an unknown shape"
+        raise ToolError(
+            f"Hacker News can't be read right now ({why}). Answer without it, or try again later."
         )
-
-
-@cache
-def _tls() -> SSLContext:
-    """Made once, in a thread: reading all root certificates takes many milliseconds."""
-    return httpx.create_ssl_context()
-
-
-async def _story(client: httpx.AsyncClient, story_id: int) -> _Story | None:
-    """None for a story that is gone or can't be had: the others are still worth showing."""
-    try:
-        return await _get(client, f"item/{story_id}.json", _STORY)
-    except ToolError:
-        return None
-
-
-async def _get(client: httpx.AsyncClient, path: str, shape: TypeAdapter[T]) -> T:
-    try:
-        response = await client.get(path)
-        response.raise_for_status()
-        return shape.validate_json(response.content)
-    except (httpx.HTTPError, ValidationError) as error:
-        why = f"Hacker News can't be read right now ({type(error).__name__})."
-        raise ToolError(f"{why} Answer without it, or try again later.") from error

@@ -36,6 +36,7 @@ class HackerNews(ThreadingHTTPServer):
         self.pages: dict[str, object] = {f"/v0/item/{n}.json": story for n, story in STORIES.items()}
         self.pages["/v0/topstories.json"] = list(STORIES)
         self.pages["/v0/user/pg.json"] = USER
+        self.moved: dict[str, str] = {}
         self.asked: list[str] = []
         self.connections = 0
 
@@ -54,6 +55,11 @@ class Page(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
+        if self.path in self.server.moved:
+            self.send_response(302)
+            self.send_header("Location", self.server.moved[self.path])
+            self.end_headers()
+            return
         page = self.server.pages.get(self.path, "null")
         if isinstance(page, threading.Event | threading.Barrier):
             page.wait(timeout=30)
@@ -168,7 +174,7 @@ async def test_an_answer_that_makes_no_sense_is_told_to_the_model(
 async def test_an_absent_network_is_told_to_the_model(context: RunContext):
     result = await stories(HackerNewsTools(base_url="http://127.0.0.1:1"), context)
     assert result.error
-    assert "can't be read right now (ConnectError)" in result.content
+    assert "can't be read right now (The server can't be reached" in result.content
 
 
 async def test_a_silent_server_is_told_to_the_model(far_side: HackerNews, context: RunContext):
@@ -177,7 +183,7 @@ async def test_a_silent_server_is_told_to_the_model(far_side: HackerNews, contex
     result = await stories(HackerNewsTools(base_url=far_side.url, timeout=0.05), context)
     silence.set()
     assert result.error
-    assert "Timeout)" in result.content
+    assert "The server took longer than 0.05 seconds" in result.content
 
 
 @pytest.mark.parametrize(
@@ -190,6 +196,15 @@ async def test_a_silent_server_is_told_to_the_model(far_side: HackerNews, contex
 )
 def test_each_tool_can_be_switched_off(switch: dict[str, bool], names: list[str]):
     assert list(HackerNewsTools(**switch).tools) == names
+
+
+async def test_a_redirect_to_this_machine_is_not_followed(far_side: HackerNews, context: RunContext):
+    with HackerNews() as inner:
+        far_side.moved["/v0/topstories.json"] = f"{inner.url}/topstories.json"
+        result = await stories(HackerNewsTools(base_url=far_side.url), context)
+    assert result.error
+    assert "isn't on the public internet" in result.content
+    assert inner.connections == 0
 
 
 def test_an_address_without_a_scheme_is_refused():
