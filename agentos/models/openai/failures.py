@@ -137,6 +137,15 @@ def nonsense(why: str) -> ModelError:
     return ModelError(f"The model's provider made no sense: {why}.", code="model_bad_response")
 
 
+def too_long(max_bytes: int) -> ModelError:
+    """A response beyond the limit; the rest of it isn't read."""
+    return ModelError(
+        f"The model's provider sent more than {max_bytes} bytes in one response: raise max_response_bytes, "
+        "if that is what it should do.",
+        code="model_bad_response",
+    )
+
+
 def used_up() -> ModelError:
     """The token limit was reached before there was any output."""
     return ModelError(

@@ -56,6 +56,9 @@ class OpenAIModel(ABC):
     """Seconds without data from the provider; 600 by default."""
     max_retries: int | None = None
     """Retries after 429, 5xx and lost connections, honouring Retry-After; 2 by default."""
+    max_response_bytes: int = 128 * 1024 * 1024
+    """Bytes of one response of the provider, decompressed; of a stream with all that surrounds its text. The
+    default is about 250,000 streamed tokens. Beyond it the turn fails, whole or streamed."""
     extra_headers: Mapping[str, str] | None = field(default=None, repr=False)
     extra_query: Mapping[str, str] | None = field(default=None, repr=False)
     extra_body: Mapping[str, Any] | None = None
@@ -84,6 +87,10 @@ class OpenAIModel(ABC):
             raise ConfigurationError(f"{kind}(timeout={self.timeout!r}) must be more than 0 seconds.")
         if self.max_retries is not None and self.max_retries < 0:
             raise ConfigurationError(f"{kind}(max_retries={self.max_retries!r}) must be 0 or more.")
+        if self.max_response_bytes < 1:
+            raise ConfigurationError(
+                f"{kind}(max_response_bytes={self.max_response_bytes!r}) must be more than 0."
+            )
         if self.base_url is not None and not self.base_url.startswith(("http://", "https://")):
             raise ConfigurationError(f"{kind}(base_url=…) must begin with http:// or https://.")
         for name, value in (self.extra_headers or {}).items():
