@@ -17,6 +17,7 @@
     ├── UnsupportedMediaTypeError    the call doesn't accept the body's content type
     ├── TooManyRequestsError         try again later
     │   ├── QueueFullError           too many runs are queued
+    │   ├── TooManyStreamsError      the caller has too many event streams open
     │   └── TooManyFailuresError     too many invalid tokens from the caller's address
     ├── UnavailableError             something that the call needs is unavailable
     │   ├── DatabaseUnavailableError try again soon
@@ -166,6 +167,16 @@ class QueueFullError(TooManyRequestsError):
 
     code = "queue_full"
     retry_after = 5
+
+
+class TooManyStreamsError(TooManyRequestsError):
+    """The caller has as many event streams open as one caller may have."""
+
+    code = "too_many_streams"
+    retry_after = 5
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"You have {most} event streams open: close one, or ask without a stream.")
 
 
 class TooManyFailuresError(TooManyRequestsError):

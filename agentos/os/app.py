@@ -33,7 +33,7 @@ from agentos.os.http.lookup import find
 from agentos.os.http.problem_route import install
 from agentos.os.http.request_id import RequestId
 from agentos.os.middleware import JWTMiddleware, TrailingSlash
-from agentos.os.registry import Registry, Served, Server, served_by
+from agentos.os.registry import MAX_STREAMS, Registry, Served, Server, Streams, served_by
 from agentos.os.server import serve
 from agentos.os.server.limits import QueueConfig
 from agentos.os.server.retention import Retention, kept
@@ -77,7 +77,8 @@ class AgentOS:
 
     `max_body_bytes` limits request bodies. JSON in them is limited to `max_json_bytes`, without images and
     documents in Base64, to `max_json_values` values and to 100 levels. Each text field of a multipart form is
-    limited to `max_json_bytes` characters, and any other form as a whole to as many bytes.
+    limited to `max_json_bytes` characters, and any other form as a whole to as many bytes. In each process a
+    user may have `max_streams_per_user` event streams open; callers without an identity count by address.
     """
 
     def __init__(
@@ -105,23 +106,22 @@ class AgentOS:
         max_body_bytes: int = MAX_BODY_BYTES,
         max_json_bytes: int = JSON_LIMITS.bytes,
         max_json_values: int = JSON_LIMITS.values,
+        max_streams_per_user: int = MAX_STREAMS,
         shutdown_grace: float = 10.0,
     ) -> None:
         if not agents and db is None:
             raise ConfigurationError("AgentOS has nothing to serve: pass agents=[…], or db=…")
-        if authorization_config is not None and not authorization:
-            raise ConfigurationError(
-                "authorization_config protects nothing by itself: pass authorization=True too."
-            )
+        _check_authorization(authorization, authorization_config)
         _check_origins(cors_allowed_origins, base_app)
         _check_limits(
-            max_body_bytes=max_body_bytes, max_json_bytes=max_json_bytes, max_json_values=max_json_values
+            max_body_bytes=max_body_bytes,
+            max_json_bytes=max_json_bytes,
+            max_json_values=max_json_values,
+            max_streams_per_user=max_streams_per_user,
         )
-        if not shutdown_grace >= 0:
-            raise ConfigurationError(f"shutdown_grace={shutdown_grace!r} is invalid: give 0 seconds or more.")
+        _check_grace(shutdown_grace)
         self.id = id or slug(name or "") or "agentos"
-        self.name = name
-        self.description = description
+        self.name, self.description = name, description
         self.version = version or "1.0.0"
         self.agents = list(agents or ())
         self.db = db
@@ -138,6 +138,7 @@ class AgentOS:
         self._security_key = chosen(security_key)
         self.max_body_bytes = max_body_bytes
         self.json_limits = JsonLimits(bytes=max_json_bytes, values=max_json_values)
+        self.max_streams_per_user = max_streams_per_user
         self.shutdown_grace = shutdown_grace
         self._registry = Registry(self.agents, db=db)
 
@@ -173,6 +174,7 @@ class AgentOS:
             audit=audit,
             has_security_key=self._security_key is not None,
             json_limits=self.json_limits,
+            streams=Streams(self.max_streams_per_user),
         )
         app.state.agentos = server
         _add_routes(app, server)
@@ -299,6 +301,18 @@ async def _start(db: Db) -> None:
         await db.start()
     except DatabaseUnavailableError as error:
         logger.warning("Database %s: %s Requests that need it are answered 503 until it is.", db.id, error)
+
+
+def _check_authorization(authorization: bool, config: AuthorizationConfig | None) -> None:
+    if config is not None and not authorization:
+        raise ConfigurationError(
+            "authorization_config protects nothing by itself: pass authorization=True too."
+        )
+
+
+def _check_grace(seconds: float) -> None:
+    if not seconds >= 0:
+        raise ConfigurationError(f"shutdown_grace={seconds!r} is invalid: give 0 seconds or more.")
 
 
 def _check_origins(origins: Sequence[str] | None, base_app: FastAPI | None) -> None:

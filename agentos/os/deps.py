@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from typing import Annotated, Literal
 
 from fastapi import Depends, Path, Query, Request
@@ -9,6 +10,7 @@ from fastapi import Depends, Path, Query, Request
 from agentos.db.base import Db
 from agentos.errors import NoDatabaseError, NotFoundError
 from agentos.kinds import Kind
+from agentos.os.auth.rate_limit import address_of
 from agentos.os.http.field_types import RegisteredKind
 from agentos.os.principal import Access, access_of
 from agentos.os.registry import Server
@@ -53,6 +55,45 @@ async def reader(request: Request, user_id: UserId = None) -> Owner:
 async def writer(request: Request, user_id: UserId = None) -> Owner:
     """The owner whose rows the request changes."""
     return owner_of(access_of(request.scope), user_id, write=True)
+
+
+class StreamSlot:
+    """Counts one event stream of the caller, from `take` until the response has been sent."""
+
+    def __init__(self, request: Request) -> None:
+        user_id = access_of(request.scope).principal.user_id
+        self._caller = f"address {address_of(request.scope)}" if user_id is None else f"user {user_id}"
+        self._streams = server_of(request).streams
+        self._is_taken = False
+
+    def take(self) -> None:
+        """TooManyStreamsError if the caller has too many open."""
+        self._streams.open(self._caller)
+        self._is_taken = True
+
+    def give_back(self) -> None:
+        """Does nothing if nothing was taken."""
+        if self._is_taken:
+            self._streams.close(self._caller)
+            self._is_taken = False
+
+
+async def _stream_slot(request: Request) -> AsyncGenerator[StreamSlot]:
+    slot = StreamSlot(request)
+    try:
+        yield slot
+    finally:
+        slot.give_back()
+
+
+async def one_stream(request: Request) -> AsyncGenerator[None]:
+    """Counts the response as an event stream. TooManyStreamsError if the caller has too many open."""
+    slot = StreamSlot(request)
+    slot.take()
+    try:
+        yield
+    finally:
+        slot.give_back()
 
 
 async def session_in_path(
@@ -101,6 +142,7 @@ async def find_session(db: Db, session_id: str, owner: Owner, kind: Kind | None)
 
 
 SessionId = Annotated[str, Depends(session_in_path)]
+Slot = Annotated[StreamSlot, Depends(_stream_slot)]
 Reader = Annotated[Owner, Depends(reader)]
 Writer = Annotated[Owner, Depends(writer)]
 SessionsDb = Annotated[Db, Depends(sessions_db)]

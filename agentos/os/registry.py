@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from starlette.applications import Starlette
 
 from agentos.db.base import Db
-from agentos.errors import ConfigurationError, NotFoundError
+from agentos.errors import ConfigurationError, NotFoundError, TooManyStreamsError
 from agentos.kinds import Kind, spelling
 from agentos.os.audit.log import AuditLog
 from agentos.os.config import AgentOSConfig
@@ -74,6 +75,30 @@ class Registry:
         return [runnable for (its_kind, _), runnable in self._runnables.items() if its_kind == kind]
 
 
+MAX_STREAMS: Final = 100
+"""Event streams that one caller may have open in a process."""
+
+
+class Streams:
+    """Counts the open event streams of each caller in this process."""
+
+    def __init__(self, most: int = MAX_STREAMS) -> None:
+        self._most = most
+        self._open: Counter[str] = Counter()
+
+    def open(self, caller: str) -> None:
+        """Counts one more. TooManyStreamsError if the caller has as many as allowed."""
+        if self._open[caller] >= self._most:
+            raise TooManyStreamsError(self._most)
+        self._open[caller] += 1
+
+    def close(self, caller: str) -> None:
+        """Counts one less."""
+        self._open[caller] -= 1
+        if not self._open[caller]:
+            del self._open[caller]
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """What the routes and the middleware of one app share; stored in `app.state.agentos`."""
@@ -91,6 +116,7 @@ class Server:
     usage: Usage = field(default_factory=Usage)
     json_limits: JsonLimits = JSON_LIMITS
     """On JSON from callers."""
+    streams: Streams = field(default_factory=Streams)
     instantiated_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 

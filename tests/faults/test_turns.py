@@ -10,7 +10,7 @@ from tests.faults.follower import check, raw
 from tests.faults.stage import Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-SETTINGS = {"QUEUE": json.dumps({"max_running": 2, "max_queued": 7})}
+SETTINGS = {"QUEUE": json.dumps({"max_running": 2, "max_queued": 7, "max_queued_per_user": 7})}
 SPEAKS = "model-1 speaks"
 
 

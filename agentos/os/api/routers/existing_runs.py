@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from agentos.kinds import Kind
@@ -18,7 +18,7 @@ from agentos.os.api.routers.kinds import (
     stream_responses,
 )
 from agentos.os.api.schemas.runs import AcceptedRun, Cancelled, RunRecord
-from agentos.os.deps import UserId, acting_for, owner_of, server_of
+from agentos.os.deps import Slot, UserId, acting_for, one_stream, owner_of, server_of
 from agentos.os.http.problems import responses
 from agentos.os.principal import access_of
 from agentos.run.owner import ANYONE, Owner
@@ -51,7 +51,7 @@ def _add_continue(router: KindRouter) -> None:
         openapi_extra={"requestBody": request_body(ContinueBody)},
     )
     async def continue_run(
-        request: Request, runnable_id: Annotated[str, router.runnable_id], run_id: RunId
+        request: Request, runnable_id: Annotated[str, router.runnable_id], run_id: RunId, slot: Slot
     ) -> Response:
         """Continues a paused run with a person's decisions, or starts a new run from an existing
         conversation.
@@ -61,6 +61,8 @@ def _add_continue(router: KindRouter) -> None:
         """
         ref = _ContinuedRef(router.kind, runnable_id)
         body = await read(request, ContinueBody)
+        if body.stream:
+            slot.take()
         run = await ref.find(request, run_id, body.session_id, body.user_id, write=True)
         return await ref.answer(
             request,
@@ -106,7 +108,8 @@ def _add_resume(router: KindRouter) -> None:
         summary="Resume a run's stream",
         status_code=200,
         response_class=EventStream,
-        responses=stream_responses(400, 404, 413, 415, 422, 503),
+        dependencies=[Depends(one_stream)],
+        responses=stream_responses(400, 404, 413, 415, 422, 429, 503),
         openapi_extra={"requestBody": request_body(ResumeBody)},
     )
     async def resume(

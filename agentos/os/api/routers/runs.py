@@ -3,7 +3,7 @@
 from asyncio import to_thread
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import WithJsonSchema
 from starlette.responses import Response
 
@@ -22,7 +22,7 @@ from agentos.os.api.routers.kinds import (
     whole,
 )
 from agentos.os.api.schemas.runs import AcceptedRun, RunRecord, RunSchema
-from agentos.os.deps import UserId, WithNested, acting_for, owner_of, server_of
+from agentos.os.deps import Slot, UserId, WithNested, acting_for, one_stream, owner_of, server_of
 from agentos.os.http.field_types import MAX_ID, Id
 from agentos.os.http.problems import InvalidRequestError, responses
 from agentos.os.principal import Access, access_of
@@ -70,6 +70,7 @@ def _add_create(router: KindRouter) -> None:
     async def create(
         request: Request,
         runnable_id: Annotated[str, router.runnable_id],
+        slot: Slot,
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
         """Starts a run. Responds with server-sent events, or with the finished run if `stream` is false.
@@ -80,6 +81,8 @@ def _add_create(router: KindRouter) -> None:
         ref = RunnableRef(router.kind, runnable_id)
         server, runnable = server_of(request), ref.runnable(request)
         body = await read(request, RunBody)
+        if body.stream:
+            slot.take()
         access = access_of(request.scope)
         owner, user_id = acting_for(access, body.user_id)
         if idempotency_key is not None and runnable.db is None:
@@ -165,7 +168,8 @@ def _add_events(router: KindRouter) -> None:
         summary="Follow a run's events",
         status_code=200,
         response_class=EventStream,
-        responses=stream_responses(404, 422, 503),
+        dependencies=[Depends(one_stream)],
+        responses=stream_responses(404, 422, 429, 503),
     )
     async def events(
         request: Request,

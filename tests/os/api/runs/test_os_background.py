@@ -88,6 +88,36 @@ async def test_a_full_queue_says_when_to_come_again(db):
         await accepted(client)
 
 
+async def test_one_user_can_fill_a_share_of_the_queue_and_others_still_come_in(db):
+    gated = Gated()
+    queue = QueueConfig(max_running=1, max_queued=10)
+    app = secured(AgentOS(agents=[agent(gated.answer, db=db)], queue=queue).get_app())
+    ask = {"message": "hi", "background": True, "stream": False}
+    async with serving(app) as client:
+        running = await client.post(RUNS, json=ask, headers=bearer("ann"))
+        await gated.waits.wait()
+        answers = [await client.post(RUNS, json=ask, headers=bearer("ann")) for _ in range(3)]
+        assert [each.status_code for each in answers] == [202, 202, 429]
+        assert answers[-1].json()["detail"] == "Too many of your runs are queued. Try again later."
+        for other in (bearer("bob"), bearer("root", ADMIN)):
+            assert (await client.post(RUNS, json=ask, headers=other)).status_code == 202
+        gated.gate.set()
+        assert running.status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("queue", "most"),
+    [
+        (QueueConfig(), 200),
+        (QueueConfig(max_queued=3), 1),
+        (QueueConfig(max_queued_per_user=7), 7),
+        (QueueConfig(max_queued_per_user=None), None),
+    ],
+)
+def test_the_share_is_a_fifth_unless_said_otherwise(queue: QueueConfig, most: int | None):
+    assert queue.capacity.queued_per_user == most
+
+
 async def test_the_same_request_gets_the_same_background_run(client):
     told = await accepted(client, KEY)
     await followed(client, told["run_id"])
