@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from selectors import EVENT_READ, DefaultSelector
 from typing import Any
+from weakref import WeakValueDictionary
 
 from psycopg import OperationalError
 from sqlalchemy import ColumnElement, Executable, RowMapping, Table, event, true
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from agentos.db import encoding
 from agentos.db.connection import caller
@@ -66,6 +67,7 @@ class Engine:
         *,
         owner: Owner | None = None,
         locks: Sequence[str] = (),
+        turns: Sequence[str] = (),
         look: str = "",
     ) -> Sequence[RowMapping]:
         """Runs one statement in its own transaction and one round trip.
@@ -73,10 +75,16 @@ class Engine:
         It sees the rows of `owner`; without an owner, only rows that have none. A call that names one of the
         same `locks` waits until this one is committed and sees its changes. `look` runs before the statement,
         in the same transaction, and sees everyone's rows.
+
+        Statements that would wait for each other in Postgres name the same `turns`: in this process they wait
+        for each other without a connection. `locks` are turns, too.
         """
         await self.ready()
         with answering(self._url):
-            async with asyncio.timeout(self._query_timeout), self._pools.get().engine.connect() as connection:
+            async with (
+                asyncio.timeout(self._query_timeout),
+                self._pools.get().connection({*locks, *turns}) as connection,
+            ):
                 whose = caller.Caller(owner, locks=[lock_key(name) for name in locks], look=look)
                 with caller.of(connection).acting_for(whose):
                     return (await connection.execute(statement, parameters)).mappings().all()
@@ -155,6 +163,18 @@ class _Pool:
 
     engine: AsyncEngine
     opened: _Opened
+    _turns: WeakValueDictionary[str, asyncio.Lock] = field(
+        default_factory=WeakValueDictionary[str, asyncio.Lock]
+    )
+
+    @asynccontextmanager
+    async def connection(self, turns: Iterable[str]) -> AsyncGenerator[AsyncConnection]:
+        """A connection, once it is the caller's turn in each of `turns`. Its owner waits for no turn."""
+        async with AsyncExitStack() as stack:
+            for name in sorted(turns):
+                turn = self._turns.setdefault(name, asyncio.Lock())
+                await stack.enter_async_context(turn)
+            yield await stack.enter_async_context(self.engine.connect())
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -178,17 +198,19 @@ class Reach:
         parameters: Mapping[str, Any] | None = None,
         *,
         locks: Sequence[str] = (),
+        turns: Sequence[str] = (),
         look: str = "",
     ) -> Sequence[RowMapping]:
         """Runs one statement. One with parameters must include `:anyone OR user_id = :owner` itself.
 
         See `Engine.execute` for the rest.
         """
-        if parameters is None:
-            return await self._engine.execute(statement, owner=self._owner, locks=locks, look=look)
-        owner = None if self._owner is ANYONE else encoding.id_or_none(self._owner)
-        everything = {**parameters, "owner": owner, "anyone": self._owner is ANYONE}
-        return await self._engine.execute(statement, everything, owner=self._owner, locks=locks, look=look)
+        if parameters is not None:
+            owner = None if self._owner is ANYONE else encoding.id_or_none(self._owner)
+            parameters = {**parameters, "owner": owner, "anyone": self._owner is ANYONE}
+        return await self._engine.execute(
+            statement, parameters, owner=self._owner, locks=locks, turns=turns, look=look
+        )
 
 
 def _refuse_dead(connection: Any, *_: object) -> None:

@@ -108,7 +108,8 @@ class AcceptanceStore(Store):
             if has_rules:
                 row = await self._admitted(run, request, wanted, placement, owner=owner)
             else:
-                (row,) = await self._reach(owner).execute(self._accept_run, wanted)
+                turn = self._lock("session", run.session_id)
+                (row,) = await self._reach(owner).execute(self._accept_run, wanted, turns=[turn])
         except IntegrityError as error:
             raise ConflictError("A run with this run_id already exists.") from error
         if row["refusal"] == "state":
@@ -175,6 +176,7 @@ class AcceptanceStore(Store):
             self._admit_run,
             wanted,
             locks=[self._lock(*parts) for parts in locks],
+            turns=[self._lock("session", run.session_id)],
             look=self._queue_length if is_queued else "",
         )
         return row

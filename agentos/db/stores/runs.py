@@ -81,7 +81,8 @@ class RunStore(Store):
             "reason": {"content": run.content, "content_type": "str", "error_type": run.error_type},
             **_sums(run.metrics or Metrics(), earlier or Metrics()),
         }
-        rows = await self._reach(owner).execute(self._finish_run, outcome)
+        turn = self._lock("session", run.session_id)
+        rows = await self._reach(owner).execute(self._finish_run, outcome, turns=[turn])
         if not rows:
             raise NotFoundError("Run", run.run_id)
         if not (rows[0]["is_stored"] or rows[0]["is_over"]):
