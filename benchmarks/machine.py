@@ -26,9 +26,9 @@ SECRET = secrets.token_urlsafe(48)
 USER = "alice"
 
 
-def token() -> str:
+def token(user: str = USER) -> str:
     """A token that may do everything here, but is no administrator's."""
-    claims = {"sub": USER, "scopes": ["app:read", "app:run", "app:execute"], "exp": int(time()) + 24 * 3600}
+    claims = {"sub": user, "scopes": ["app:read", "app:run", "app:execute"], "exp": int(time()) + 24 * 3600}
     return jwt.encode(claims, SECRET, algorithm="HS256")
 
 

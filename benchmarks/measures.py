@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from benchmarks import decisions as judge
-from benchmarks import durability, imports, machine, sessions
+from benchmarks import durability, hostile, imports, machine, sessions
 from benchmarks.bench import Bench
 from benchmarks.load import Wanted, get, once
 from benchmarks.proxy import counting
@@ -151,6 +151,7 @@ MEASURES: Final[Mapping[str, Callable[[Bench], Awaitable[list[Row]]]]] = {
     "follow": durability.followed,
     "durable": durability.durable,
     "sessions": long_sessions,
+    "hostile": hostile.hostile,
     "imports": import_time,
 }
 

@@ -30,7 +30,8 @@ async def held(database, session_id):
     url = database.replace("+psycopg", "")
     async with await psycopg.AsyncConnection.connect(url) as connection:
         await connection.execute("SELECT set_config('agentos.anyone', 'on', true)")
-        await connection.execute("SELECT FROM agentos_sessions WHERE session_id = %s FOR UPDATE", [session_id])
+        row = "SELECT FROM agentos_sessions WHERE session_id = %s FOR UPDATE"
+        assert (await connection.execute(row, [session_id])).rowcount == 1
 
         async def waiting() -> int:
             async with await psycopg.AsyncConnection.connect(url) as looking:
