@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic_core import to_json
-
 from agentos.run.messages import Message
 from agentos.run.runnable import RunContext
+from agentos.run.text import json_of
 
 PromptText = str | list[str] | None
 Instructions = str | Sequence[str] | Callable[..., PromptText | Awaitable[PromptText]] | None
@@ -50,7 +49,7 @@ class Prompt:
         assert given is not None, "accept() sets the input"
         question = given.input_content
         if self.add_dependencies and context.dependencies:
-            question += f"\n\n<context>\n{_json(context.dependencies)}\n</context>"
+            question += f"\n\n<context>\n{json_of(context.dependencies)}\n</context>"
         user = Message(role="user", content=question, images=given.images, files=given.files)
         system = await self._system(context, tool_rules)
         return [Message(role="system", content=system), user] if system else [user]
@@ -67,7 +66,7 @@ class Prompt:
             _tagged("expected_output", self.expected_output),
             self.additional_context or "",
             self._memories(context),
-            _tagged("session_state", _json(context.session_state) if self.add_session_state else None),
+            _tagged("session_state", json_of(context.session_state) if self.add_session_state else None),
         ]
         return "\n\n".join(self._resolved([section for section in sections if section], context))
 
@@ -133,7 +132,3 @@ def _listed(tag: str, lines: Sequence[str]) -> str:
 
 def _tagged(tag: str, text: str | None) -> str:
     return f"<{tag}>\n{text}\n</{tag}>" if text else ""
-
-
-def _json(value: Mapping[str, Any]) -> str:
-    return to_json(value, fallback=str).decode()

@@ -17,6 +17,8 @@ from pydantic import BaseModel
 
 from agentos.errors import InvalidInputError, PayloadTooLargeError
 
+MAX_DEPTH: Final = 100
+"""Levels of nested objects and arrays in JSON."""
 _BASE64: Final = (ascii_letters + digits + "+/-_=").encode()
 _TO_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
@@ -36,7 +38,7 @@ class JsonLimits:
     """Media aren't counted where they are allowed."""
     values: int = 100_000
     """Objects, arrays, strings, numbers and so on, at any depth."""
-    depth: int = 100
+    depth: int = MAX_DEPTH
 
     def check(self, text: bytes, *, media: bool = False) -> None:
         """PayloadTooLargeError for a text that is too long; InvalidInputError for too many or deep values.
@@ -96,9 +98,19 @@ MAX_SIZE: Final = 10**9
 JSON_LIMITS: Final = JsonLimits()
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    """What comes after the last item of a container."""
+
+    container: int
+
+
 def size(value: object, most: int) -> int:
-    """About how many bytes the JSON of `value` has, or any number above `most`. Nothing is encoded."""
-    total, waiting = 0, [value]
+    """About how many bytes the JSON of `value` has, or any number above `most`. Nothing is encoded.
+
+    What contains itself is counted once, as `text.json_of` writes it.
+    """
+    total, waiting, above = 0, [value], set[int]()
     while waiting and total <= most:
         each = waiting.pop()
         match each:
@@ -108,21 +120,35 @@ def size(value: object, most: int) -> int:
                 total += len(content)
             case int() as number:
                 total += number.bit_length() // 3 + 1
-            case Mapping():
-                fields = cast("Mapping[object, object]", each)
-                total += 2 + sum(len(str(name)) + 4 for name in fields)
-                waiting.extend(fields.values())
-            case list() | tuple() | set() | frozenset():
-                items = cast("Collection[object]", each)
-                total += 2 + len(items)
-                waiting.extend(items)
-            case BaseModel() as model:
-                waiting.append(model.__dict__)
-            case _ if is_dataclass(each) and not isinstance(each, type):
-                waiting.extend(getattr(each, field.name) for field in dataclass_fields(each))
+            case _End():
+                above.discard(each.container)
+            case _ if id(each) in above:
+                total += 3
             case _:
-                total += 8
+                own, items = _contents(each)
+                total += own
+                if items:
+                    above.add(id(each))
+                    waiting.append(_End(id(each)))
+                    waiting.extend(items)
     return total
+
+
+def _contents(value: object) -> tuple[int, Collection[object]]:
+    """Bytes of a container without its items, and the items; 8 bytes for what is none."""
+    match value:
+        case Mapping():
+            entries = cast("Mapping[object, object]", value)
+            return 2 + sum(len(str(name)) + 4 for name in entries), entries.values()
+        case list() | tuple() | set() | frozenset():
+            items = cast("Collection[object]", value)
+            return 2 + len(items), items
+        case BaseModel() as model:
+            return 2, (model.__dict__,)
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return 2, [getattr(value, field.name) for field in dataclass_fields(value)]
+        case _:
+            return 8, ()
 
 
 def _without_escapes(text: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Makes text storable: UTF-8, JSON and Postgres don't allow lone surrogates.
+"""Makes text and any other value storable: UTF-8, JSON and Postgres don't allow lone surrogates.
 
 Models and tools may produce them, and a run must be shown and stored whatever it produced.
 """
@@ -6,14 +6,27 @@ Models and tools may produce them, and a run must be shown and stored whatever i
 from __future__ import annotations
 
 import re
+import sys
 from base64 import b64encode
+from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from math import isfinite
+from types import GeneratorType
+from typing import Any, Final, cast
 
 from pydantic import BaseModel
-from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
+from pydantic_core import PydanticSerializationError, from_json, to_json, to_jsonable_python
 
-_MAX_DEPTH = 100
+from agentos.errors import InvalidInputError
+from agentos.run.bounds import MAX_DEPTH, JsonLimits
+
+MAX_LEVELS: Final = MAX_DEPTH + 28
+"""Levels of what holds values of `MAX_DEPTH` levels. Pydantic reads 200."""
+_LEFT_OUT: Final = "\ufffd"
+_MAX_BITS: Final = 10_000
+"""Bits of an integer that JSON readers take."""
 
 
 def is_holdable(text: str) -> bool:
@@ -29,31 +42,113 @@ def mended(text: str) -> str:
 
 
 def json_of(value: object) -> str:
-    """JSON of any value, models without nulls. Values without a JSON form become `str`, NaN null."""
+    """The JSON of any value, as it is stored and sent. Nulls of models are left out, NaN is null.
+
+    What has no JSON form becomes its `str`, bytes that aren't UTF-8 Base64. What contains itself, or is
+    nested too deep for JSON readers, becomes U+FFFD there.
+    """
     try:
-        return to_json(value, exclude_none=True, inf_nan_mode="null", fallback=str).decode()
+        text = to_json(
+            value, by_alias=False, exclude_none=True, inf_nan_mode="null", fallback=_described
+        ).decode()
     except PydanticSerializationError:
-        return to_json(_plain(value, ()), inf_nan_mode="null").decode()
+        return _slow_json_of(value)
+    return text if _is_shallow(text, MAX_LEVELS) else _slow_json_of(value)
 
 
-def _plain(value: object, above: tuple[int, ...]) -> Any:
-    """The slow path to JSON, which also handles lone surrogates, cycles and bytes."""
-    if id(value) in above or len(above) > _MAX_DEPTH:
-        return "\ufffd"
+def plain(value: object, levels: int = MAX_LEVELS) -> Any:
+    """The value as JSON data, as `json_of` writes it, with at most `levels` levels."""
+    text = json_of(value)
+    try:
+        return from_json(text) if _is_shallow(text, levels) else _plain(value, levels)
+    except ValueError:  # an integer of thousands of digits
+        return _plain(value, levels)
+
+
+def _slow_json_of(value: object) -> str:
+    return to_json(_plain(value, MAX_LEVELS), inf_nan_mode="null").decode()
+
+
+def _is_shallow(text: str, levels: int) -> bool:
+    if text.count("[") + text.count("{") <= levels:
+        return True
+    try:
+        JsonLimits(bytes=sys.maxsize, values=sys.maxsize // 8, depth=levels).check(text.encode())
+    except InvalidInputError:
+        return False
+    return True
+
+
+def _plain(value: object, levels: int, above: tuple[int, ...] = ()) -> Any:
+    """The slow path to JSON data, for what pydantic refuses."""
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+        return _LEFT_OUT
+    if value is None or isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, str):
+        return mended(value)
+    if isinstance(value, bytes | bytearray):
+        return _text(bytes(value))
+    if id(value) in above:
+        return _LEFT_OUT
     path = (*above, id(value))
+    inner = _LEFT_OUT if len(path) > levels else None
     match value:
-        case str():
-            return mended(value)
-        case None | bool() | int() | float():
-            return value
-        case bytes():
-            return b64encode(value).decode()
-        case BaseModel():
-            return {name: _plain(item, path) for name, item in value if item is not None}
-        case Mapping():
-            entries = cast("Mapping[object, object]", value)
-            return {mended(str(key)): _plain(item, path) for key, item in entries.items()}
-        case list() | tuple() | set() | frozenset():
-            return [_plain(item, path) for item in cast("Iterable[object]", value)]
+        case BaseModel() | Mapping():
+            entries = _fields(value) if isinstance(value, BaseModel) else cast("Mapping[Any, Any]", value)
+            return inner or {_key(key): _plain(item, levels, path) for key, item in entries.items()}
+        case list() | tuple() | set() | frozenset() | deque() | GeneratorType():
+            return inner or [_plain(item, levels, path) for item in cast("Iterable[object]", value)]
+        case Enum():
+            return _plain(value.value, levels, path)
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return inner or {
+                each.name: _plain(getattr(value, each.name), levels, path) for each in fields(value)
+            }
         case _:
-            return mended(str(to_jsonable_python(value, fallback=str)))
+            return _scalar(value)
+
+
+def _fields(model: BaseModel) -> dict[str, object]:
+    """What pydantic would write of a model."""
+    kind = type(model)
+    shown = {name for name, field in kind.model_fields.items() if not field.exclude}
+    entries: dict[str, object] = {name: value for name, value in model if name in shown}
+    entries |= model.model_extra or {}
+    entries |= {name: getattr(model, name) for name in kind.model_computed_fields}
+    return {name: value for name, value in entries.items() if value is not None}
+
+
+def _scalar(value: object) -> str:
+    """Text of what is neither text, number nor collection, such as a date."""
+    try:
+        return str(to_jsonable_python(value, fallback=_described))
+    except ValueError:
+        return _described(value)
+
+
+def _key(key: object) -> str:
+    """The name of an entry, as pydantic writes it."""
+    if isinstance(key, str):
+        return mended(key)
+    try:
+        return mended(next(iter(to_jsonable_python({key: None}, fallback=_described))))
+    except ValueError:
+        return _described(key)
+
+
+def _text(content: bytes) -> str:
+    try:
+        return mended(content.decode())
+    except UnicodeDecodeError:
+        return b64encode(content).decode()
+
+
+def _described(value: object) -> str:
+    """`str` of an object, or the name of its class if that fails."""
+    try:
+        return mended(str(value))
+    except Exception:  # noqa: BLE001 - another's `__str__` must not lose the run
+        return f"<{type(value).__name__}>"

@@ -6,6 +6,7 @@ Nulls are omitted, except inside tools.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, get_args
 
@@ -16,6 +17,7 @@ from agentos.kinds import KINDS, Kind, spelling
 from agentos.run.events import (
     AnyRunEvent,
     Origin,
+    RunContent,
     RunEvent,
     RunPaused,
     ToolCallCompleted,
@@ -23,11 +25,11 @@ from agentos.run.events import (
     ToolCallStarted,
 )
 from agentos.run.records import RunOutput
-from agentos.run.text import json_of
+from agentos.run.text import json_of, plain
 
 _EVENTS: TypeAdapter[RunEvent] = TypeAdapter(AnyRunEvent, config=ConfigDict(defer_build=True))
 _OF_TOOLS = (ToolCallStarted, ToolCallCompleted, ToolCallError)
-_APART = {"event", "created_at", "tool", "tools", "requirements"}
+_APART = {"event", "created_at", "tool", "tools", "requirements", "origin", "seq"}
 
 
 def event_name(event: RunEvent, kind: Kind) -> str:
@@ -67,10 +69,10 @@ def encode_event(event: RunEvent) -> tuple[str, str]:
 
 
 def _payload(event: RunEvent) -> str:
-    try:
-        return event.model_dump_json(exclude_none=True, exclude=_APART)
-    except PydanticSerializationError:
-        return json_of(event.model_dump(exclude_none=True, exclude=_APART))
+    if isinstance(event, RunContent) and isinstance(event.content, str):
+        with suppress(PydanticSerializationError):  # a few microseconds, for the most frequent event
+            return event.model_dump_json(exclude_none=True, exclude=_APART)
+    return json_of({name: value for name, value in event if name not in _APART and value is not None})
 
 
 def decode_event(text: str | bytes) -> RunEvent:
@@ -111,18 +113,25 @@ def sse_frame(name: str, text: str, seq: int) -> str:
     return f"id: {seq}\nevent: {name}\ndata: {text}\n\n"
 
 
+_NOT_SHOWN = {
+    "root_run_id", "depth", *(name for name, field in RunOutput.model_fields.items() if field.exclude),
+}  # fmt: skip
+
+
 def run_output(run: RunOutput) -> dict[str, Any]:
     """A run as JSON-ready data, keys in the peer's order, nulls dropped."""
-    dumped = run.model_dump(mode="json", exclude_none=True, exclude={"root_run_id", "depth"})
-    kind, runnable_id, name = dumped.pop("kind"), dumped.pop("runnable_id"), dumped.pop("runnable_name", None)
-    fields: dict[str, Any] = {"run_id": dumped.pop("run_id"), f"{kind}_id": runnable_id}
+    shown: dict[str, Any] = plain(
+        {name: value for name, value in run if value is not None and name not in _NOT_SHOWN}
+    )
+    kind, runnable_id, name = shown.pop("kind"), shown.pop("runnable_id"), shown.pop("runnable_name", None)
+    fields: dict[str, Any] = {"run_id": shown.pop("run_id"), f"{kind}_id": runnable_id}
     if name is not None:
         fields[f"{kind}_name"] = name
-    fields |= dumped
-    for tool, shown in zip(run.tools, fields.get("tools", ()), strict=True):
-        shown.update(tool.model_dump(mode="json"))
+    fields |= shown
+    for tool, call in zip(run.tools, fields.get("tools", ()), strict=True):
+        call.update(plain(tool.model_dump()))
     if run.is_paused:
-        fields["requirements"] = [each.shown(mode="json") for each in run.requirements]
+        fields["requirements"] = plain([each.shown() for each in run.requirements])
     for empty in ("messages", "tools"):
         if not fields.get(empty):
             fields.pop(empty, None)

@@ -123,7 +123,15 @@ def test_anything_has_a_size(value):
     assert 0 < size({"a": value}, MAX_SIZE) < 200
 
 
-def test_what_has_no_end_is_larger_than_anything():
-    endless = []
+def test_what_contains_itself_is_counted_once():
+    endless = ["text"]
     endless.append(endless)
-    assert size(endless, 1000) > 1000
+    assert size(endless, 1000) < 20
+    assert size([endless, endless], 1000) == 2 * size(endless, 1000) + size([], 1000) + 2
+
+
+def test_what_is_shared_many_times_is_larger_than_anything():
+    shared = []
+    for _ in range(100):
+        shared = [shared, shared]
+    assert size(shared, 1000) > 1000

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing, suppress
 from contextvars import ContextVar
-from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, Protocol, TypeVar
@@ -19,9 +18,10 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from agentos.db.contracts.runs import StateChange
 from agentos.errors import AgentOSError, PayloadTooLargeError, StateTooLargeError
 from agentos.models.base import ModelDelta, ModelResponse
-from agentos.run.bounds import size
+from agentos.run.bounds import MAX_DEPTH, size
 from agentos.run.records import Json
 from agentos.run.runnable import RunContext
+from agentos.run.text import plain
 from agentos.tools.result import ToolResult
 
 T = TypeVar("T")
@@ -139,7 +139,7 @@ class RecordedSteps:
         yield result
 
     async def _first(self, name: str, source: Callable[[], AsyncGenerator[T]]) -> AsyncGenerator[T]:
-        before = deepcopy(self._context.session_state)
+        before: Json = plain(self._context.session_state, MAX_DEPTH)
         last: list[T] = []
         try:
             async with aclosing(source()) as items:
@@ -163,7 +163,10 @@ class RecordedSteps:
     def _check(self, before: Json, last: list[Any]) -> None:
         """Refuses what can't be recorded, and undoes a change of the state that is too large."""
         state, most = self._context.session_state, self._max_state
-        if size(state, most) > most and size(StateChange.between(before, state).put, most) > most:
+        if size(state, most) > most and (
+            size(state, MAX_RESULT) > MAX_RESULT
+            or size(StateChange.between(before, plain(state, MAX_DEPTH)).put, most) > most
+        ):
             state.clear()
             state.update(before)
             raise StateTooLargeError(most)
@@ -171,10 +174,11 @@ class RecordedSteps:
             raise PayloadTooLargeError(f"A durable step may end in {MAX_RESULT} bytes of JSON.")
 
     async def _record(self, name: str, tag: Tag, value: object, before: Json) -> None:
-        change = StateChange.between(before, self._context.session_state)
-        put = deepcopy(dict(change.put))  # other steps may change it while it is being written
+        # A copy, since other steps may change it while it is being written.
+        change = StateChange.between(before, plain(self._context.session_state, MAX_DEPTH))
         self._number += 1
-        await self._recorder.record(name, StepRecord(tag, self._number, value, put, list(change.removed)))
+        record = StepRecord(tag, self._number, value, dict(change.put), list(change.removed))
+        await self._recorder.record(name, record)
 
     def _not_outdone(self, record: StepRecord, keys: Iterable[str]) -> list[str]:
         """The keys that no later record has changed. Concurrent steps finish in any order."""

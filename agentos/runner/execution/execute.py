@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 from agentos.db.contracts.events import LoggedEvent
 from agentos.db.contracts.runs import StateChange
 from agentos.errors import DatabaseUnavailableError, NotFoundError, RunLostError, StateTooLargeError
-from agentos.run.bounds import MAX_SIZE, size
+from agentos.run.bounds import MAX_DEPTH, MAX_SIZE, size
 from agentos.run.events import RunCompleted, RunEvent
 from agentos.run.messages import Metrics
+from agentos.run.records import Json
 from agentos.run.runnable import Runnable
+from agentos.run.text import plain
 from agentos.runner.approvals import asked
 from agentos.runner.events.buffer import Buffer
 from agentos.runner.execution.child import STORE_PAUSES, ChildRuns
@@ -69,7 +71,9 @@ class Outcome:
         self._buffer = buffer
         self._db = db
         self._deadline = deadline
-        self._before = deepcopy(execution.context.session_state)
+        self._before: Json = {} if db is None else deepcopy(execution.context.session_state)
+        self._state: Json = {}
+        """The state as it is stored, once the segment is over."""
         self._messages = len(execution.run.messages)
         self._earlier = execution.run.metrics
 
@@ -81,7 +85,7 @@ class Outcome:
             return
         try:
             try:
-                self._check_state()
+                self._take_state()
                 await self._store(final)
             except (RunLostError, DatabaseUnavailableError, NotFoundError):
                 raise
@@ -105,7 +109,7 @@ class Outcome:
         A durable run waits until the database is back: its steps are stored there, so nothing else is lost.
         """
         run = self._execution.run
-        run.session_state = self._execution.context.session_state
+        run.session_state = self._state
         if isinstance(final, RunCompleted):
             final.session_state = run.session_state
         self._buffer.end(final)
@@ -125,20 +129,22 @@ class Outcome:
         except TimeoutError:
             raise DatabaseUnavailableError("The process ends, and Postgres doesn't answer.") from None
 
-    def _check_state(self) -> None:
-        """StateTooLargeError if the state grew beyond what the database takes."""
+    def _take_state(self) -> None:
+        """Fixes the state as JSON. StateTooLargeError if it grew beyond what the database takes."""
+        self._state = self._execution.context.session_state
         if self._db is None:
             return
         most = self._db.max_state_bytes
         if size(self._before, most) > most:  # it was stored under another limit
             most = size(self._before, MAX_SIZE)
-        if size(self._execution.context.session_state, most) > most:
+        if size(self._state, most) > most or size(state := plain(self._state, MAX_DEPTH), most) > most:
             raise StateTooLargeError(self._db.max_state_bytes)
+        self._state = state
 
     def _reduced(self, error: Exception) -> RunEvent:
         """Ends the run as ERROR without what can't be stored: its changes to the state, or all it did."""
         run, context = self._execution.run, self._execution.context
-        context.session_state = deepcopy(self._before)
+        context.session_state = self._state = deepcopy(self._before)
         if not isinstance(error, StateTooLargeError):
             run.messages = run.messages[: self._messages]
             run.tools, run.reasoning_content, run.model_provider_data = [], None, None
@@ -153,7 +159,7 @@ class Outcome:
             await self._db.create_approvals(wanted, owner=context.owner)
         await self._db.finish_run(
             run,
-            StateChange.between(self._before, context.session_state),
+            StateChange.between(self._before, self._state),
             owner=context.owner,
             worker_id=self._execution.worker_id,
             earlier=self._earlier,

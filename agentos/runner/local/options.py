@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 from pydantic import BaseModel
-from pydantic_core import to_json
 
 from agentos.run.media import File, Image
 from agentos.run.output_schema import output_schema
 from agentos.run.records import RunInput
 from agentos.run.request import RunRequest
 from agentos.run.requirement import RunRequirement
+from agentos.run.text import json_of
 
 Input = str | BaseModel | Mapping[str, Any] | Sequence[Any]
 """Text, or data that is passed to the model as JSON."""
@@ -44,7 +44,7 @@ class ContinueOptions(TypedDict, total=False):
 
 def text_of(value: Input) -> str:
     """The input as text for the model."""
-    return value if isinstance(value, str) else to_json(value).decode()
+    return value if isinstance(value, str) else json_of(value)
 
 
 def request_of(value: Input, options: RunOptions, *, stream: bool) -> RunRequest:

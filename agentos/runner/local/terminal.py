@@ -22,6 +22,7 @@ from agentos.run.events import (
     ToolCallStarted,
 )
 from agentos.run.messages import ToolExecution
+from agentos.run.text import json_of
 
 
 async def show(
@@ -68,7 +69,7 @@ class _Screen:
         self._title = "Response" if seconds is None else f"Response ({seconds:.1f}s)"
         if event.content_type != "str":
             self._structured = True
-            self._answer = event.model_dump_json(include={"content"})[len('{"content":') : -1]
+            self._answer = json_of(event.content)
         elif event.content:
             self._answer = str(event.content)
 
