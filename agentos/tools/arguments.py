@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -80,20 +80,50 @@ class Arguments:
     def questions(self, names: Iterable[str]) -> list[dict[str, Any]]:
         """The parameters to ask a person for.
 
-        Each has `name`, `field_type` (a Python type), `description`, `value` (the default) and `required`.
+        Each has `name`, `field_type` (a Python type), `description`, `value` (the default), `required`,
+        `schema` (the JSON schema of its value), and `choices` if only certain values are allowed.
         """
         required: list[str] = self.schema.get("required", [])
         properties: dict[str, dict[str, Any]] = self.schema.get("properties", {})
-        return [
-            {
+        asked: list[dict[str, Any]] = []
+        for name in names:
+            shape = self._resolved(properties[name])
+            question = {
                 "name": name,
-                "field_type": _type_name(properties[name]),
+                "field_type": _TYPES.get(str(shape.get("type")), "Any"),
                 "description": properties[name].get("description"),
                 "value": properties[name].get("default"),
                 "required": name in required,
+                "schema": self._whole(properties[name]),
             }
-            for name in names
-        ]
+            choices = [shape["const"]] if "const" in shape else shape.get("enum")
+            asked.append(question | ({"choices": choices} if choices else {}))
+        return asked
+
+    def problems(self, text: str) -> dict[str, str]:
+        """What is wrong with each parameter in a JSON text that is an object; empty if nothing is."""
+        try:
+            self.model.model_validate_json(text.encode(errors="replace"))
+        except ValidationError as error:
+            mistakes = error.errors(include_url=False, include_context=False, include_input=False)
+            return {
+                str(mistake["loc"][0]): mistake["msg"] for mistake in reversed(mistakes) if mistake["loc"]
+            }
+        return {}
+
+    def _whole(self, shape: Mapping[str, Any]) -> dict[str, Any]:
+        """The schema of one parameter, with the definitions that it may refer to."""
+        own = {name: part for name, part in shape.items() if name not in {"description", "default"}}
+        return own | ({"$defs": self.schema["$defs"]} if "$ref" in str(own) else {})
+
+    def _resolved(self, shape: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The schema that a reference or an optional type stands for."""
+        options: list[Mapping[str, Any]] = shape.get("anyOf", [])
+        for option in options:
+            if option.get("type") != "null":
+                return self._resolved(option)
+        definitions: Mapping[str, Mapping[str, Any]] = self.schema.get("$defs", {})
+        return definitions.get(str(shape.get("$ref", "")).removeprefix("#/$defs/"), shape)
 
     def _explain(self, error: ValidationError) -> str:
         mistakes = error.errors(include_url=False, include_context=False, include_input=False)
@@ -111,10 +141,3 @@ class Arguments:
         required: list[str] = self.schema.get("required", [])
         names = [f"{name} (required)" if name in required else name for name in self.fields]
         return f"Call the tool again with a JSON object of its parameters: {', '.join(names)}."
-
-
-def _type_name(shape: Mapping[str, Any]) -> str:
-    if "anyOf" in shape:
-        choices = cast("list[Mapping[str, Any]]", shape["anyOf"])
-        return next((_type_name(choice) for choice in choices if choice.get("type") != "null"), "Any")
-    return "dict" if "$ref" in shape else _TYPES.get(str(shape.get("type")), "Any")

@@ -8,8 +8,16 @@ from __future__ import annotations
 import inspect
 import json
 import typing
-from collections.abc import Callable, Mapping, MutableMapping
-from types import FunctionType, MethodType, SimpleNamespace
+from collections.abc import (
+    Callable,
+    Collection,
+    Container,
+    Iterable,
+    Mapping,
+    MutableMapping,
+    Reversible,
+)
+from types import FunctionType, GenericAlias, MethodType, SimpleNamespace, UnionType
 from typing import Annotated, Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
@@ -22,6 +30,7 @@ from agentos.errors import ConfigurationError
 from agentos.run.runnable import RunContext
 from agentos.tools.arguments import Arguments
 
+_LISTS: tuple[Any, ...] = (Collection, Container, Iterable, Reversible)
 _POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL}
 
 
@@ -32,10 +41,11 @@ def arguments(function: Callable[..., Any], texts: Mapping[str, str]) -> Argumen
     no model can fill: a positional one, or one whose type isn't JSON-compatible or can't be resolved.
     """
     signature = dict(inspect.signature(function).parameters)
-    takes_self = next(iter(signature), None) == "self"
-    if takes_self:
-        del signature["self"]
-    hints = {name: _hint(function, parameter) for name, parameter in signature.items()}
+    first = next(iter(signature), None)
+    takes_self = first == "self" or (first == "cls" and _is_in_class(function))
+    if takes_self and first is not None:
+        del signature[first]
+    hints = {name: _read(_hint(function, parameter)) for name, parameter in signature.items()}
     contexts = [name for name, hint in hints.items() if _is_context(hint)]
     agent = "agent" in hints and _is_runnable(hints["agent"])
     state = "session_state" in hints and _is_state(hints["session_state"])
@@ -56,8 +66,13 @@ def _check(function: Callable[..., Any], parameter: inspect.Parameter, hint: Any
         raise _refusal(function, parameter.name, "is positional, but a model gives arguments by name")
     try:
         TypeAdapter(hint).json_schema(schema_generator=_PlainSchema)
-    except (PydanticUserError, PydanticUndefinedAnnotation) as error:
-        raise _refusal(function, parameter.name, "has a type that JSON can't carry") from error
+    except PydanticUserError as error:
+        why = "has a type that JSON can't carry"
+        if error.code == "typed-dict-version":
+            why = "is a TypedDict of typing: before Python 3.12, import it from typing_extensions"
+        raise _refusal(function, parameter.name, why) from error
+    except PydanticUndefinedAnnotation as error:
+        raise _refusal(function, parameter.name, "has a type that can't be found") from error
 
 
 def _hint(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
@@ -71,6 +86,28 @@ def _hint(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
     except (NameError, AttributeError, TypeError, SyntaxError) as error:
         why = f"has a type that can't be found, {parameter.annotation!r}: define it at the module's top level"
         raise _refusal(function, parameter.name, why) from error
+
+
+def _is_in_class(function: Callable[..., Any]) -> bool:
+    return function.__qualname__.rpartition(".")[0].rpartition(".")[2] not in {"", "<locals>"}
+
+
+def _read(hint: Any) -> Any:
+    """The type, with lists for the interfaces of `collections.abc` that a list has.
+
+    Pydantic doesn't know some of them, and checks the items of an `Iterable` only when they are read.
+    """
+    origin: Any = typing.get_origin(hint) or hint
+    parts: tuple[Any, ...] = typing.get_args(hint)
+    if any(origin is each for each in _LISTS):
+        return list[_read(parts[0])] if parts else list
+    if origin is Annotated:
+        return Annotated[_read(parts[0]), *parts[1:]]
+    if origin is typing.Union or origin is UnionType:
+        return typing.Union[tuple(map(_read, parts))]  # noqa: UP007 - made of a tuple
+    if isinstance(hint, GenericAlias) and origin is not Callable:
+        return GenericAlias(origin, tuple(map(_read, parts)))
+    return hint
 
 
 def _is_context(hint: Any) -> bool:

@@ -13,7 +13,7 @@ from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MethodType
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast, overload
 
 from agentos.errors import ConfigurationError, RunLostError
 from agentos.models.base import ToolSpec
@@ -94,6 +94,8 @@ class Tool:
 
         ConfigurationError names a parameter that no model can fill.
         """
+        if inspect.ismethod(function) and isinstance(function.__func__, Tool):
+            return function.__func__.__get__(function.__self__)  # a classmethod, from Python 3.13 on
         if not (inspect.isfunction(function) or inspect.ismethod(function)):
             raise ConfigurationError(
                 f"{function!r} is not a function or method: wrap it in one to make it a tool."
@@ -229,6 +231,10 @@ def tool(
     """Turns a function into a tool, as `@tool` or `@tool(name=…, …)`. The keywords are `Tool`'s fields."""
 
     def make(function: Callable[..., Any]) -> Tool:
+        if isinstance(function, classmethod):
+            return cast("Tool", classmethod(make(function.__func__)))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] - untyped
+        if isinstance(function, staticmethod):
+            function = function.__func__
         if not isinstance(function, Tool):
             return replace(Tool.of(function, name=name, description=description), **options)
         made = replace(function, **options)

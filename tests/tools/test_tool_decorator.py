@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from types import MethodType
+from typing import Any
+
 import pytest
 
 from agentos.errors import ConfigurationError
@@ -79,6 +82,63 @@ async def test_a_decorated_method_binds_to_its_object(context: RunContext):
     assert (await ten.read.call("", context)).content == "12"
     assert one.increase(1) == 4
     assert list(Counter.increase.spec.parameters["properties"]) == ["by"]
+
+
+class Shop:
+    stock = 3
+
+    @classmethod
+    @tool
+    def left(cls, sold: int) -> int:
+        return cls.stock - sold
+
+    @tool
+    @classmethod
+    def bought(cls, more: int) -> int:
+        return cls.stock + more
+
+    @staticmethod
+    @tool
+    def price(of: str) -> str:
+        return f"{of}: 1"
+
+    @tool
+    @staticmethod
+    def colour(of: str) -> str:
+        return f"{of}: red"
+
+
+class BigShop(Shop):
+    stock = 30
+
+
+@pytest.mark.parametrize(("shop", "stock"), [(Shop, 3), (Shop(), 3), (BigShop, 30), (BigShop(), 30)])
+async def test_class_and_static_methods_are_tools(context: RunContext, shop: Any, stock: int):
+    tools = AgentTools([shop.left, shop.bought, shop.price, shop.colour]).known.tools
+    assert {name: list(each.spec.parameters["properties"]) for name, each in tools.items()} == {
+        "left": ["sold"],
+        "bought": ["more"],
+        "price": ["of"],
+        "colour": ["of"],
+    }
+    assert (await tools["left"].call('{"sold": 1}', context)).content == str(stock - 1)
+    assert (await tools["bought"].call('{"more": 1}', context)).content == str(stock + 1)
+    assert (await tools["price"].call('{"of": "pen"}', context)).content == "pen: 1"
+    assert (await tools["colour"].call('{"of": "pen"}', context)).content == "pen: red"
+
+
+async def test_a_class_method_that_python_binds_itself_is_a_tool(context: RunContext):
+    """As Python 3.13 does, which doesn't ask the tool."""
+    bound = MethodType(vars(Shop)["left"].__func__, BigShop)
+    assert (await Tool.of(bound).call('{"sold": 1}', context)).content == "29"
+
+
+def test_a_parameter_of_a_function_may_be_called_cls():
+    @tool
+    def classify(cls: str) -> str:
+        return cls
+
+    assert list(AgentTools([classify]).known.tools["classify"].spec.parameters["properties"]) == ["cls"]
 
 
 @pytest.mark.parametrize("method", [Counter.increase, Counter.plain], ids=["decorated", "plain"])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from enum import Enum, StrEnum
+from typing import Any, Literal
 
 import pytest
 
@@ -68,12 +69,48 @@ def test_the_model_isnt_told_of_what_a_person_gives() -> None:
 
 def test_a_person_is_asked_by_name_type_description_and_default() -> None:
     made = tool(requires_user_input=True)(send)
-    assert made.arguments.questions(made.asked) == [
+    asked = made.arguments.questions(made.asked)
+    assert [each.pop("schema") for each in asked] == [
+        {"type": "string"},
+        {"type": "string"},
+        {"type": "integer"},
+        {"anyOf": [{"type": "string"}, {"type": "null"}]},
+    ]
+    assert asked == [
         {"name": "to", "field_type": "str", "description": "Whom.", "value": None, "required": True},
         {"name": "subject", "field_type": "str", "description": None, "value": None, "required": True},
         {"name": "copies", "field_type": "int", "description": None, "value": 1, "required": False},
         {"name": "note", "field_type": "str", "description": None, "value": None, "required": False},
     ]
+
+
+class Size(StrEnum):
+    SMALL = "s"
+    LARGE = "l"
+
+
+class Floor(Enum):
+    FIRST = 1
+    SECOND = 2
+
+
+def order(
+    size: Size, floor: Floor | None, dough: Literal["thin", "thick"] = "thin", box: Literal["b"] = "b"
+): ...
+
+
+def test_a_person_is_shown_the_choices() -> None:
+    made = tool(requires_user_input=True)(order)
+    asked = {
+        each["name"]: (each["field_type"], each.get("choices"))
+        for each in made.arguments.questions(made.asked)
+    }
+    assert asked == {
+        "size": ("str", ["s", "l"]),
+        "floor": ("int", [1, 2]),
+        "dough": ("str", ["thin", "thick"]),
+        "box": ("str", ["b"]),
+    }
 
 
 @pytest.mark.parametrize(

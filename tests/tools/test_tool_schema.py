@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, MutableMapping
+import sys
+from collections.abc import Callable, Collection, Iterable, MutableMapping, Reversible
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 import pytest
+import typing_extensions
 from pydantic import BaseModel, Field
 
 from agentos.errors import ConfigurationError
@@ -30,6 +32,14 @@ class Size:
     width: int
 
 
+class Spot(TypedDict):
+    floor: int
+
+
+class PortableSpot(typing_extensions.TypedDict):
+    floor: int
+
+
 class Runner:
     """Stands for an agent: a class that JSON can't carry."""
 
@@ -41,6 +51,10 @@ def implicitly_optional(a: int = None): ...  # noqa: RUF013 - how many people wr
 def literal(a: Literal["x", "y"]): ...
 def enum(a: Colour = Colour.RED): ...
 def numbers(a: list[int]): ...
+def collection(a: Collection[int]): ...
+def iterable(a: Iterable[Annotated[int, Field(ge=1)]] | None): ...
+def reversible(a: dict[str, Reversible[int]]): ...
+def bare_collection(a: Collection): ...  # pyright: ignore[reportMissingTypeArgument]
 def table(a: dict[str, float]): ...
 def moment(a: datetime): ...
 def bounded(a: Annotated[int, Field(ge=1, le=5)] = 2): ...
@@ -63,6 +77,19 @@ def reserved(json: str, schema: str, model_config: str, copy: str): ...
         (literal, {"type": "string", "enum": ["x", "y"]}),
         (enum, {"$ref": "#/$defs/Colour", "default": "red"}),
         (numbers, {"type": "array", "items": {"type": "integer"}}),
+        (collection, {"type": "array", "items": {"type": "integer"}}),
+        (
+            iterable,
+            {"anyOf": [{"type": "array", "items": {"type": "integer", "minimum": 1}}, {"type": "null"}]},
+        ),
+        (
+            reversible,
+            {
+                "type": "object",
+                "additionalProperties": {"type": "array", "items": {"type": "integer"}},
+            },
+        ),
+        (bare_collection, {"type": "array", "items": {}}),
         (table, {"type": "object", "additionalProperties": {"type": "number"}}),
         (moment, {"type": "string", "format": "date-time"}),
         (bounded, {"type": "integer", "minimum": 1, "maximum": 5, "default": 2}),
@@ -188,3 +215,24 @@ def test_a_value_of_another_type_may_be_called_session_state():
     def move(session_state: str): ...
 
     assert list(Tool.of(move).spec.parameters["properties"]) == ["session_state"]
+
+
+def test_items_are_checked_before_the_call():
+    with pytest.raises(ToolError, match=r"a\.0"):
+        Tool.of(iterable).arguments.parse('{"a": [0]}')
+    assert Tool.of(iterable).arguments.parse('{"a": [1]}') == {"a": [1]}
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="pydantic reads it from Python 3.12 on")
+def test_a_typed_dict_of_typing_is_refused_with_what_to_import():
+    def save(place: Spot): ...
+
+    with pytest.raises(ConfigurationError, match="import it from typing_extensions"):
+        Tool.of(save)
+
+
+def test_a_typed_dict_of_typing_extensions_is_an_object():
+    def save(place: PortableSpot): ...
+
+    schema = Tool.of(save).spec.parameters
+    assert schema["$defs"]["PortableSpot"]["properties"] == {"floor": {"type": "integer"}}
