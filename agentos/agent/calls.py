@@ -111,6 +111,7 @@ class TurnCalls:
             tool = self.tools.get(place.call.function.name)
             if tool is not None and not place.is_decided:
                 pauses.mark_again(place.execution, tool, approval_id=self._approval_id(place.number))
+                pauses.ask_again(place.execution, tool)
         return places
 
     def _approval_id(self, number: int) -> str:

@@ -67,6 +67,17 @@ def mark_again(execution: ToolExecution, tool: Tool, *, approval_id: str) -> Non
         execution.external_execution_required = True
 
 
+def ask_again(execution: ToolExecution, tool: Tool) -> None:
+    """Makes a call wait again if the tool refuses what a person gave for it. Each such question says why."""
+    if not (execution.answered and tool.requires_user_input):
+        return
+    problems = tool.arguments.problems(json_of(execution.tool_args or {}))
+    for question in execution.user_input_schema or []:
+        if problem := problems.get(question["name"]):
+            question |= {"error": problem, "value": None, "required": True}
+            execution.answered = None
+
+
 def text_of(execution: ToolExecution, written: str) -> str:
     """The arguments for the call. If a person has seen the call, these are the arguments they saw."""
     if execution.tool_args is None or not (execution.requires_confirmation or execution.requires_user_input):
@@ -98,7 +109,7 @@ def refusal(execution: ToolExecution) -> str:
 
 def _is_sound(tool: Tool, text: str) -> bool:
     if tool.requires_user_input:
-        return arguments(text) is not None
+        return arguments(text) is not None and tool.arguments.problems(text or "{}").keys() <= set(tool.asked)
     try:
         tool.arguments.parse(text)
     except ToolError:

@@ -10,6 +10,7 @@ from pydantic import computed_field
 from agentos.errors import ConflictError, InvalidInputError
 from agentos.run.messages import ToolExecution
 from agentos.run.text import mended
+from agentos.run.user_input import taken
 from agentos.run.value import Value
 
 if TYPE_CHECKING:
@@ -81,7 +82,10 @@ class RunRequirement(Value):
 
     @property
     def user_input_schema(self) -> list[dict[str, Any]]:
-        """The arguments to ask for: `name`, `field_type`, `description`, `value`, `required`."""
+        """The arguments to ask for: `name`, `field_type`, `description`, `value`, `required` and `schema`.
+
+        Some have `choices`, and `error` if the tool refused the last value.
+        """
         return self.tool_execution.user_input_schema or []
 
     @property
@@ -102,9 +106,15 @@ class RunRequirement(Value):
             self.tool_execution.confirmation_note = mended(note)
 
     def provide_user_input(self, values: Mapping[str, Any]) -> None:
-        """Sets arguments by name. InvalidInputError names one that isn't asked for."""
+        """Sets arguments by name. InvalidInputError names one that isn't asked for or doesn't fit.
+
+        Then none of them is set.
+        """
         self._expect(self.needs_user_input, "user input")
-        _fill(self.tool_execution, values)
+        filled = self.tool_execution.model_copy(deep=True)
+        _fill(filled, values)
+        for name in ("user_input_schema", "answered", "tool_args"):
+            setattr(self.tool_execution, name, getattr(filled, name))
 
     def set_external_execution_result(self, result: str) -> None:
         """Sets the result of an external call."""
@@ -206,12 +216,23 @@ def _fill(tool: ToolExecution, values: Mapping[str, Any]) -> None:
                 field="user_input_schema",
             )
         if value is not None:
-            questions[name]["value"] = value
+            questions[name]["value"] = _taken(tool, questions[name], value)
+            questions[name].pop("error", None)
     tool.answered = True if not any(map(_is_open, questions.values())) else None
     if tool.answered:  # from here on they are the call's arguments, also for those who must agree to it
         given = {name: each["value"] for name, each in questions.items() if each.get("value") is not None}
         kept = {name: value for name, value in (tool.tool_args or {}).items() if name not in questions}
         tool.tool_args = kept | given
+
+
+def _taken(tool: ToolExecution, question: Mapping[str, Any], value: object) -> Any:
+    try:
+        return taken(value, question.get("schema", {}))
+    except ValueError as error:
+        raise InvalidInputError(
+            f"The call {tool.tool_call_id!r} can't take this value of {question['name']!r}. {error}.",
+            field="user_input_schema",
+        ) from error
 
 
 def _is_open(question: Mapping[str, Any]) -> bool:
