@@ -25,6 +25,7 @@ from agentos.runner.settings import RunSettings
 from agentos.tools.tool import Tool
 from agentos.tools.toolkit import AgentTools, ToolLike
 from agentos.tools.toolset import Toolbox
+from agentos.utils.names import spelled
 from agentos.utils.slug import slug
 
 
@@ -41,6 +42,7 @@ class _ModelField:
         agent.__dict__["model"] = resolve(model or self.DEFAULT)
 
 
+@spelled
 @dataclass(kw_only=True, eq=False, repr=False)
 class Agent(RunMethods):
     """Give it a name, a model and tools. Then `run` it, or pass it to `AgentOS`.
@@ -130,6 +132,8 @@ class Agent(RunMethods):
             raise ConfigurationError(
                 f"multitask={self.multitask!r} is invalid: give one of {', '.join(get_args(Multitask))}."
             )
+        if isinstance(self.db, str):
+            raise ConfigurationError("db is text: give PostgresDb(…) with that address.")
         self.output_schema = output_schema(self.output_schema)
         self.id = self.id or slug(self.name or "") or "agent"
         if self.add_memories_to_context is None:

@@ -10,12 +10,12 @@ object is called with the model's id and returns a `Model`. The names of agentos
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from agentos.errors import ConfigurationError
 from agentos.models.base import Model
+from agentos.utils.names import hint
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -102,9 +102,7 @@ def _package(entry: EntryPoint) -> str:
 
 
 def _unknown(model: str, provider: str, known: list[str]) -> ConfigurationError:
-    nearest = get_close_matches(provider.lower(), known, n=1)
-    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
     return ConfigurationError(
-        f"model={model!r} names no known provider.{hint} "
+        f"model={model!r} names no known provider.{hint(provider, known)} "
         f"Give one of {', '.join(f'{name}:…' for name in known)}, or an object."
     )

@@ -33,13 +33,14 @@ from agentos.os.http.lookup import find
 from agentos.os.http.problem_route import install
 from agentos.os.http.request_id import RequestId
 from agentos.os.middleware import JWTMiddleware, TrailingSlash
-from agentos.os.registry import MAX_STREAMS, Registry, Served, Server, Streams, served_by
+from agentos.os.registry import MAX_STREAMS, Registry, Served, Server, Streams, listed, served_by
 from agentos.os.server import serve
 from agentos.os.server.limits import QueueConfig
 from agentos.os.server.retention import Retention, kept
 from agentos.os.server.serve import on_termination
 from agentos.run.bounds import JSON_LIMITS, JsonLimits
 from agentos.runner.service import RunService
+from agentos.utils.names import spelled
 from agentos.utils.slug import slug
 
 logger = logging.getLogger("agentos.os")
@@ -49,6 +50,7 @@ DEFAULT_ORIGINS = ("http://localhost:3000", "http://127.0.0.1:3000")
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
 
+@spelled
 class AgentOS:
     """Serves agents, their sessions and memories.
 
@@ -123,7 +125,7 @@ class AgentOS:
         self.id = id or slug(name or "") or "agentos"
         self.name, self.description = name, description
         self.version = version or "1.0.0"
-        self.agents = list(agents or ())
+        self.agents = listed(agents or ())
         self.db = db
         self.base_app = base_app
         self.lifespan = lifespan

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import field, fields
-from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -30,6 +29,7 @@ from pydantic_core import ErrorDetails
 from agentos.errors import ConfigurationError
 from agentos.os.policy.policy import ADMIN_SCOPE, Unmapped
 from agentos.os.policy.rules import ScopeMap
+from agentos.utils.names import hint
 
 Algorithm = Literal[
     "HS256", "HS384", "HS512",
@@ -231,8 +231,7 @@ def _sentence(error: ErrorDetails) -> str:
     name = list(wanted)[first] if isinstance(first, int) and first < 1 else str(first)
     match error["type"]:
         case "unexpected_keyword_argument":
-            nearest = get_close_matches(name, wanted, n=1)
-            return f"{name} isn't a parameter{f': did you mean {nearest[0]}?' if nearest else '.'}"
+            return f"{name} isn't a parameter.{hint(name, wanted)}"
         case "unexpected_positional_argument":
             return "Only verification_keys may be given without its name."
         case "multiple_argument_values":

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from starlette.applications import Starlette
 
@@ -28,10 +28,28 @@ class Served(Configured, Protocol):
     db: Db | None
 
 
+def listed(agents: object) -> list[Served]:
+    """The runnables that `AgentOS(agents=…)` serves. ConfigurationError names what isn't one."""
+    if isinstance(agents, Configured):
+        raise ConfigurationError("agents is a single agent: give a list, agents=[…].")
+    if isinstance(agents, str) or not isinstance(agents, Iterable):
+        raise ConfigurationError(f"agents is of type {type(agents).__name__}: give a list of agents.")
+    found = list(cast("Iterable[object]", agents))
+    for place, each in enumerate(found):
+        if isinstance(each, type):
+            raise ConfigurationError(f"agents[{place}] is the class {each.__name__}: give an object of it.")
+        if not isinstance(each, Configured):
+            name = type(each).__name__
+            raise ConfigurationError(f"agents[{place}] is of type {name}: give an agent, Agent(…).")
+    return cast("list[Served]", found)
+
+
 class Registry:
     """Runnables by kind and id, databases by id. Sets its `db` on runnables that have none."""
 
     def __init__(self, runnables: Sequence[Served], *, db: Db | None) -> None:
+        if isinstance(db, str):
+            raise ConfigurationError("db is text: give PostgresDb(…) with that address.")
         self._runnables: dict[tuple[Kind, str], Served] = {}
         for runnable in runnables:
             self._add(runnable, db)

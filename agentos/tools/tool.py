@@ -22,6 +22,7 @@ from agentos.tasks import StrayError, contained
 from agentos.tools import docstring, schema
 from agentos.tools.arguments import Arguments
 from agentos.tools.result import ToolError, ToolResult, join, join_async, to_text
+from agentos.utils.names import hint
 
 if TYPE_CHECKING:
     from agentos.tools.approval import ApprovalRule
@@ -229,6 +230,10 @@ def tool(
     **options: Unpack[ToolOptions],
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Turns a function into a tool, as `@tool` or `@tool(name=…, …)`. The keywords are `Tool`'s fields."""
+
+    for option in options:
+        if option not in (known := ToolOptions.__annotations__):
+            raise ConfigurationError(f"@tool has no parameter {option!r}.{hint(option, known)}")
 
     def make(function: Callable[..., Any]) -> Tool:
         if isinstance(function, classmethod):

@@ -13,6 +13,7 @@ from agentos.run.records import RunInput
 from agentos.run.request import RunRequest
 from agentos.run.requirement import RunRequirement
 from agentos.run.text import json_of
+from agentos.utils.names import hint
 
 Input = str | BaseModel | Mapping[str, Any] | Sequence[Any]
 """Text, or data that is passed to the model as JSON."""
@@ -42,6 +43,13 @@ class ContinueOptions(TypedDict, total=False):
     user_id: str | None
 
 
+def check(options: Mapping[str, Any], known: type, method: str) -> None:
+    """TypeError for an option that doesn't exist: it would be ignored."""
+    for name in options:
+        if name not in known.__annotations__:
+            raise TypeError(f"{method}() has no option {name!r}.{hint(name, known.__annotations__)}")
+
+
 def text_of(value: Input) -> str:
     """The input as text for the model."""
     return value if isinstance(value, str) else json_of(value)
@@ -49,6 +57,7 @@ def text_of(value: Input) -> str:
 
 def request_of(value: Input, options: RunOptions, *, stream: bool) -> RunRequest:
     """The request of an in-process run. Without a user, it may access anyone's rows."""
+    check(options, RunOptions, "run")
     given: dict[str, Any] = {name: each for name, each in options.items() if name not in _OTHERWISE}
     given["output_schema"] = output_schema(options.get("output_schema"))
     images, files = list(options.get("images", ())), list(options.get("files", ()))

@@ -10,7 +10,7 @@ from agentos.event_loop import iterate_sync, run_sync
 from agentos.run.events import RunContent, RunError, RunEvent, RunPaused
 from agentos.run.records import RunOutput
 from agentos.runner.execution.live_runs import LiveRun, events
-from agentos.runner.local.options import ContinueOptions
+from agentos.runner.local.options import ContinueOptions, check
 from agentos.runner.local.resume import continuing
 from agentos.runner.settings import Configured
 
@@ -54,6 +54,7 @@ class ContinueMethods:
         NotFoundError, ConflictError if the run isn't paused, InvalidInputError if nothing is decided,
         ApprovalPendingError. Streams as `arun` does.
         """
+        check(options, ContinueOptions, "continue_run")
         runnable = cast("Configured", self)
         if not stream:
             return _whole_rest(runnable, run_response, options)

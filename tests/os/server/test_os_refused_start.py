@@ -24,7 +24,7 @@ if __name__ == "__main__":
 """
 WRONG = {
     "the middleware": ({"algorithm": "HS1"}, "algorithm='HS1' can't be used: choose among"),
-    "a misspelling": ({"admin_scopes": "a:b"}, "admin_scopes isn't a parameter: did you mean admin_scope?"),
+    "a misspelling": ({"admin_scopes": "a:b"}, "admin_scopes isn't a parameter. Did you mean 'admin_scope'?"),
     "the lint": (
         {"strict": True, "scope_mappings": {"GET /nowhere": ["a:b"]}},
         "strict=True refuses this scope map. 'GET /nowhere' matches no route",
