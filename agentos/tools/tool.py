@@ -7,7 +7,6 @@ import inspect
 import logging
 import re
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, closing
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
@@ -22,6 +21,7 @@ from agentos.tasks import StrayError, contained
 from agentos.tools import docstring, schema
 from agentos.tools.arguments import Arguments
 from agentos.tools.result import ToolError, ToolResult, join, join_async, to_text
+from agentos.tools.threads import ToolThreads
 from agentos.utils.names import hint
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ DEFAULT_TIMEOUT = 60.0
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _log = logging.getLogger(__name__)
-# A pool of our own: calls that hang must not starve the loop's default one, which looks up host names too.
-_threads = ThreadPoolExecutor(max_workers=64, thread_name_prefix="agentos-tool")
+# Our own: calls that hang must not starve the loop's default threads, which look up host names too.
+_threads = ToolThreads()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +51,8 @@ class Tool:
     """Seconds per call; None is DEFAULT_TIMEOUT.
 
     An async function is cancelled. A sync one continues in its thread, which can't be stopped: its answer is
-    discarded, and the process can't exit before it returns."""
+    discarded, and the process can't exit before it returns. Waiting for a thread counts: see
+    `ThreadLimits`."""
     stop_after_tool_call: bool = False
     """Whether the run ends after this call, with the call's answer as its own."""
     strict: bool = False
@@ -148,7 +149,7 @@ class Tool:
             with contained():
                 values = self.arguments.inject(self.arguments.parse(arguments), context, agent)
                 async with limit:
-                    return ToolResult(to_text(await self._result(values)))
+                    return ToolResult(to_text(await self._result(values, context.user_id)))
         except RunLostError:
             raise
         except ToolError as error:
@@ -176,13 +177,12 @@ class Tool:
             return f"has no parameter {unknown[0]!r}, which user_input_fields names."
         return None
 
-    async def _result(self, values: dict[str, Any]) -> object:
+    async def _result(self, values: dict[str, Any], user_id: str | None) -> object:
         if inspect.iscoroutinefunction(self.function) or inspect.isasyncgenfunction(self.function):
             result = self.function(**values)
         else:
-            work = partial(_call, self.function, values)
-            context = copy_context()
-            result = await asyncio.get_running_loop().run_in_executor(_threads, lambda: context.run(work))
+            work, variables = partial(_call, self.function, values), copy_context()
+            result = await _threads.run(lambda: variables.run(work), user_id=user_id)
         if inspect.isawaitable(result):
             result = await result
         if inspect.isasyncgen(result):
