@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ from agentos.tools.toolkit import AgentTools, ToolLike
 from agentos.tools.toolset import Toolbox
 from agentos.utils.names import spelled
 from agentos.utils.slug import slug
+
+logger = logging.getLogger("agentos.agent")
 
 
 class _ModelField:
@@ -138,6 +141,7 @@ class Agent(RunMethods):
         self.id = self.id or slug(self.name or "") or "agent"
         if self.add_memories_to_context is None:
             self.add_memories_to_context = self.update_memory_on_run or self.enable_agentic_memory
+        self._has_warned = False
         self._tools = AgentTools(self.tools)
         self._prompt = self._told()
 
@@ -164,6 +168,7 @@ class Agent(RunMethods):
 
     async def events(self, context: RunContext) -> AsyncGenerator[RunEvent]:
         """Executes a run, or the rest of one: the loop between model and tools, then the memory update."""
+        self._warn(context)
         model, run = self.model, context.run
         run.model, run.model_provider = model.id, model.provider
         context.history = [message for message in context.history if message.role != "system"]
@@ -194,6 +199,22 @@ class Agent(RunMethods):
             await self.model.aclose()
         finally:
             await self._tools.aclose()
+
+    def _warn(self, context: RunContext) -> None:
+        """Logs once which settings do nothing because there is no database."""
+        if self.db is not None or self._has_warned:
+            return
+        switches = {
+            "add_history_to_context": self.add_history_to_context or context.request.history,
+            "enable_agentic_memory": self.enable_agentic_memory,
+            "update_memory_on_run": self.update_memory_on_run,
+            "add_memories_to_context": self.add_memories_to_context,
+            "durable": self.durable,
+            "multitask": self.multitask,
+        }
+        if ignored := [name for name, value in switches.items() if value]:
+            self._has_warned = True
+            logger.warning("Agent %r has no db, so %s has no effect: pass db=…", self.id, ", ".join(ignored))
 
     def _memory_tools(self) -> list[Toolbox]:
         return [memory_tools(self.db)] if self.enable_agentic_memory and self.db is not None else []

@@ -158,6 +158,9 @@ class AgentOS:
             return self.base_app
         else:
             raise ConfigurationError("base_app already belongs to another AgentOS: give each its own.")
+        given = {"durable": self.durable, "retention": self.retention}
+        if not self._registry.dbs and (ignored := [name for name, value in given.items() if value]):
+            logger.warning("AgentOS has no db, so %s has no effect: pass db=…", ", ".join(ignored))
         audit = AuditLog() if self.audit and self._registry.default_db is not None else None
         server = Server(
             id=self.id,
