@@ -74,6 +74,8 @@ class RunOutput(Value):
     status: RunStatus = RunStatus.PENDING
     error_type: str | None = None
     """The stable code of the error, if `status` is ERROR."""
+    error_id: str | None = None
+    """Also in the server's log, next to the cause of the error."""
     metrics: Metrics | None = None
     messages: list[Message] = Field(default_factory=list[Message])
     """Messages of this run, without the history."""
@@ -90,6 +92,8 @@ class RunOutput(Value):
     """By nested run: what it and the runs below it waited for at the pause, with decisions so far."""
     child_metrics: dict[str, Metrics] = Field(default_factory=dict[str, Metrics], exclude=True)
     """The share of `metrics` of each nested run."""
+    last_seq: int | None = Field(default=None, exclude=True)
+    """`seq` of the last event when the run last stopped; None for a nested run, whose root counts."""
     children: list[RunOutput] = Field(default_factory=list["RunOutput"], exclude=True)
     """Nested runs executed or opened by this process. In the database each has its own row."""
 

@@ -55,11 +55,12 @@ async def open_execution(db: Db, settings: RunSettings, run_id: str, *, worker_i
     opened = await db.open_run(run_id, worker_id=worker_id, reads=settings.reads())
     if opened is None:
         return None
-    logged = Logged()
+    # Followers may have seen events up to the pause, though they weren't logged.
+    logged = Logged(before=opened.run.last_seq or 0)
     if opened.last_seq:
         paused = event_name(RunPaused(), opened.run.kind)
         before, lines = await db.read_segment(run_id, paused=paused)
-        logged = Logged(before=before, lines=lines)
+        logged = Logged(before=max(before, logged.before), lines=lines)
     return execution_of(settings, opened, worker_id=worker_id, logged=logged)
 
 

@@ -220,7 +220,7 @@ class RunService:
         self._check_running()
         await self._loops[id(worker.db)].alive()
         # Read first: once the run is continued, any process may add to its log.
-        after = await worker.db.last_seq(run.run_id, owner=owner)
+        after = max(await worker.db.last_seq(run.run_id, owner=owner), run.last_seq or 0)
         worker_id = None if continuation.background else worker.id
         execution = None
         try:

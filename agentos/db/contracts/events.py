@@ -14,6 +14,8 @@ class LoggedEvent:
     seq: int
     name: str
     text: str
+    is_restored: bool = False
+    """Whether it wasn't logged, but made from the run's record."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ async def frames(
 ) -> AsyncGenerator[bytes]:
     """Server-sent events. Events that are ready at once are sent together; comments keep the stream alive.
 
-    `answer_of` restricts it to the answer of that run, without the events of its nested runs.
+    `answer_of` restricts it to the answer of that run, without the events of its nested runs. If the answer
+    wasn't logged, the run's last event contains it.
     """
     batches, now = source(after), asyncio.get_running_loop().time
     silent_until = now() + keep_alive
@@ -56,7 +57,8 @@ async def frames(
 
 
 def _is_answer(line: LoggedEvent, run: RunOutput) -> bool:
-    return line.name in _answer_names(run.kind) and from_json(line.text)["run_id"] == run.run_id
+    is_shown = line.is_restored or line.name in _answer_names(run.kind)
+    return is_shown and from_json(line.text)["run_id"] == run.run_id
 
 
 @lru_cache

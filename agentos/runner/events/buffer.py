@@ -56,6 +56,11 @@ class Buffer:
         return self.origin.run_id
 
     @property
+    def last_seq(self) -> int:
+        """`seq` of the last event so far."""
+        return self.before + len(self._events)
+
+    @property
     def error(self) -> Exception | None:
         """Why events can't be recorded any more: the log can't be written, or belongs to another process."""
         return self._error
@@ -153,7 +158,7 @@ class Buffer:
                 await waiter
 
     def _append(self, event: RunEvent) -> None:
-        event.seq = self.before + len(self._events) + 1
+        event.seq = self.last_seq + 1
         event.created_at = int(time())
         self._events.append(event)
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import repeat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from agentos.db.contracts.events import LoggedEvent
 from agentos.errors import DatabaseUnavailableError
 from agentos.run.events import RunContent, RunEvent, RunPaused
+from agentos.run.last_event import restored
 from agentos.run.owner import ANYONE
 from agentos.run.records import RunOutput, RunStatus
-from agentos.run.wire import decode_event, event_name
+from agentos.run.wire import decode_event, encode_event, event_name
 from agentos.tasks import occurs, patiently
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ MOST_LINES = 1000
 LOOK_SECONDS = 2.0
 """Seconds without notifications after which the log is read anyway."""
 
+T = TypeVar("T")
 Batches = AsyncGenerator[list[LoggedEvent]]
 
 
@@ -87,7 +89,10 @@ class LogReader:
             await asyncio.wait([self._reader])
 
     async def follow(self, run: RunOutput, after: int) -> Batches:
-        """The events after `after`, as they arrive, until the run finishes or pauses."""
+        """The events after `after`, as they arrive, until the run finishes or pauses.
+
+        If they weren't logged, the last one is made from the run's record.
+        """
         tail = self._tails.setdefault(run.run_id, _Tail(last=after))
         tail.followers += 1
         settled = False
@@ -113,6 +118,10 @@ class LogReader:
                         return
                     settled = await self._is_settled(run)
                 elif settled:
+                    stopped = await self._stopped(run)
+                    seq = (stopped and stopped.last_seq) or 1
+                    if seq > after and (unlogged := _last(stopped, seq)):
+                        yield [unlogged]
                     return
                 elif not await occurs(grown, within=LOOK_SECONDS):
                     self.news(run.run_id)
@@ -128,14 +137,19 @@ class LogReader:
         root = await self._db.get_run(run.root_run_id, owner=ANYONE)
         if root is None:
             return
+        seq, is_logged = 0, False
         async with aclosing(self.follow(root, after)) as batches:
             async for batch in batches:
+                seq = batch[-1].seq
                 events = [(line, decode_event(line.text)) for line in batch]
                 own = [(line, event) for line, event in events if _is_of(event, run.run_id)]
                 if own:
+                    is_logged = True
                     yield [line for line, _ in own]
                     if own[-1][1].is_final and not isinstance(own[-1][1], RunPaused):
                         return
+        if seq and not after and not is_logged and (unlogged := _last(await self._stopped(run), seq)):
+            yield [unlogged]
 
     async def _is_settled(self, run: RunOutput) -> bool:
         if run.status.is_final:
@@ -146,10 +160,21 @@ class LogReader:
             return False
         return status is None or status.is_final or status is RunStatus.PAUSED
 
+    async def _stopped(self, run: RunOutput) -> RunOutput | None:
+        """The record of a run that has finished or paused, as it was then."""
+
+        async def read() -> RunOutput | None:
+            return await self._db.get_run(run.run_id, owner=ANYONE)
+
+        return run if run.status.is_final else await self._patiently(read)
+
     async def _lines(self, run_id: str, after: int) -> list[LoggedEvent]:
         async def read() -> list[LoggedEvent]:
             return await self._db.read_events(run_id, after=after, owner=ANYONE)
 
+        return await self._patiently(read)
+
+    async def _patiently(self, read: Callable[[], Awaitable[T]]) -> T:
         return await patiently(read, on=DatabaseUnavailableError, pauses=repeat(LOOK_SECONDS))
 
     async def _read(self) -> None:
@@ -174,6 +199,11 @@ def _final(line: LoggedEvent, run: RunOutput) -> RunEvent | None:
         return None
     event = decode_event(line.text)
     return event if _is_of(event, run.run_id) and event.is_final else None
+
+
+def _last(stopped: RunOutput | None, seq: int) -> LoggedEvent | None:
+    event = None if stopped is None else restored(stopped, seq)
+    return None if event is None else LoggedEvent(seq, *encode_event(event), is_restored=True)
 
 
 def _is_of(event: RunEvent, run_id: str) -> bool:

@@ -17,13 +17,14 @@ from uuid import NAMESPACE_OID, uuid5
 from agentos.db.contracts.runs import OpenedRun, StateChange
 from agentos.errors import AgentOSError, DatabaseUnavailableError
 from agentos.run.events import RunCompleted
+from agentos.run.last_event import origin_of
 from agentos.run.messages import Metrics
 from agentos.run.records import RunInput, RunOutput, RunStatus
 from agentos.run.requirement import RunRequirement
 from agentos.run.runnable import RunContext, Runnable
 from agentos.runner.approvals import asked
 from agentos.runner.events.buffer import Buffer
-from agentos.runner.execution.drive import cancelled, drive, origin_of
+from agentos.runner.execution.drive import cancelled, drive
 from agentos.runner.execution.steps import within
 from agentos.runner.settings import Configured, RunSettings
 from agentos.tasks import Deadline, patiently, to_the_end

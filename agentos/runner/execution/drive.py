@@ -10,7 +10,8 @@ from uuid import uuid4
 
 from agentos.errors import AgentOSError, RunLostError
 from agentos.run.budget import BudgetExceededError
-from agentos.run.events import Origin, RunCancelled, RunCompleted, RunError, RunEvent, RunPaused
+from agentos.run.events import Origin, RunEvent
+from agentos.run.last_event import last_event
 from agentos.run.records import RunOutput, RunStatus
 from agentos.run.runnable import RunContext, Runnable
 from agentos.tasks import contained, to_the_end
@@ -75,20 +76,7 @@ async def drive(
     return _ended(run)
 
 
-def origin_of(run: RunOutput) -> Origin:
-    """The origin for the run's own events."""
-    return Origin(
-        kind=run.kind,
-        id=run.runnable_id,
-        name=run.runnable_name,
-        run_id=run.run_id,
-        session_id=run.session_id,
-        parent_run_id=run.parent_run_id,
-        nested_depth=run.depth or 0,
-    )
-
-
-def failed(run: RunOutput, error: Exception) -> RunError:
+def failed(run: RunOutput, error: Exception) -> RunEvent:
     """Ends the run as ERROR. The text of foreign exceptions is only logged."""
     error_id = uuid4().hex
     if isinstance(error, AgentOSError):
@@ -97,27 +85,22 @@ def failed(run: RunOutput, error: Exception) -> RunError:
     else:
         logger.error("Run %s failed, error_id %s", run.run_id, error_id, exc_info=error)
         text, code = _INTERNAL, "internal_error"
-    run.status, run.content, run.content_type, run.error_type = RunStatus.ERROR, text, "str", code
-    return RunError(content=text, error_type=code, error_id=error_id)
+    run.content, run.content_type, run.error_type, run.error_id = text, "str", code, error_id
+    return _last(run, RunStatus.ERROR)
 
 
-def cancelled(run: RunOutput) -> RunCancelled:
+def cancelled(run: RunOutput) -> RunEvent:
     """Ends the run as CANCELLED, with its output so far."""
-    run.status = RunStatus.CANCELLED
-    return RunCancelled(content=run.content)
+    return _last(run, RunStatus.CANCELLED)
 
 
 def _ended(run: RunOutput) -> RunEvent:
     """The final event after the runnable returned: completed, or paused if calls wait for a person."""
-    if requirements := run.requirements:
-        run.status = RunStatus.PAUSED
-        own = [tool for tool in run.tools if tool.is_waiting]
-        return RunPaused(content=run.content, tools=own, requirements=requirements)
-    run.status = RunStatus.COMPLETED
-    return RunCompleted(
-        content=run.content,
-        content_type=run.content_type,
-        reasoning_content=run.reasoning_content,
-        model_provider_data=run.model_provider_data,
-        metrics=run.metrics,
-    )
+    return _last(run, RunStatus.PAUSED if run.requirements else RunStatus.COMPLETED)
+
+
+def _last(run: RunOutput, status: RunStatus) -> RunEvent:
+    run.status = status
+    event = last_event(run)
+    assert event is not None, "every status at which a run stops has an event"
+    return event

@@ -113,6 +113,7 @@ class Outcome:
         if isinstance(final, RunCompleted):
             final.session_state = run.session_state
         self._buffer.end(final)
+        run.last_seq = self._buffer.last_seq
         endless = repeat(STORE_PAUSES[-1]) if self._execution.durable else ()
         attempts = 0
 

@@ -7,10 +7,10 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from agentos.run.events import RunEvent
+from agentos.run.last_event import origin_of
 from agentos.run.records import RunOutput
 from agentos.runner.events.buffer import Buffer
 from agentos.runner.events.writer import LogWriter
-from agentos.runner.execution.drive import origin_of
 from agentos.runner.execution.execute import execute
 from agentos.runner.execution.execution import Execution
 from agentos.runner.settings import Configured

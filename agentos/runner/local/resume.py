@@ -53,7 +53,8 @@ async def continuing(
         if execution is None:
             raise ConflictError("The run was taken over by another process.")
         # Only a run that was begun on a server has a log, which must not end in the middle.
-        log = LogWriter(db, worker_id=worker_id) if execution.logged.before else None
+        has_log = await db.last_seq(run.run_id, owner=owner)
+        log = LogWriter(db, worker_id=worker_id) if has_log else None
         live.append(launch(runnable, execution, log=log))
         yield live[0]
         if log is not None:

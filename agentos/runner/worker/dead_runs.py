@@ -8,16 +8,16 @@ from agentos.errors import AgentOSError
 from agentos.run.events import (
     ModelRequestStarted,
     Origin,
-    RunCancelled,
     RunContent,
     RunContinued,
     RunError,
     RunEvent,
 )
+from agentos.run.last_event import origin_of
 from agentos.run.wire import decode_event
 from agentos.runner.events.buffer import Buffer, Logged
 from agentos.runner.events.writer import LogWriter
-from agentos.runner.execution.drive import cancelled, failed, origin_of
+from agentos.runner.execution.drive import cancelled, failed
 from agentos.runner.execution.execute import Outcome
 from agentos.runner.execution.execution import Execution
 from agentos.tasks import Deadline
@@ -66,7 +66,7 @@ async def end(
     await Outcome(execution, buffer, db, deadline).store(final)
 
 
-def _text(final: RunCancelled | RunError) -> str | None:
+def _text(final: RunEvent) -> str | None:
     return final.content if isinstance(final, RunError) else None
 
 

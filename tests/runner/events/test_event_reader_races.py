@@ -6,12 +6,12 @@ import pytest
 
 from agentos.db.contracts.events import LoggedEvent
 from agentos.run.events import ModelRequestStarted, RunCompleted, RunPaused, RunStarted
+from agentos.run.last_event import origin_of
 from agentos.run.messages import Message, ToolExecution
 from agentos.run.records import RunStatus
 from agentos.run.wire import encode_event
 from agentos.runner.events import reader
 from agentos.runner.events.reader import LogReader
-from agentos.runner.execution.drive import origin_of
 from tests.db.made import a_run, accepted, finished
 
 

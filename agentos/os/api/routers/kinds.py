@@ -35,18 +35,37 @@ OfSession = Annotated[str | None, Query(description="The run's session; a run of
 
 
 class EventStream(StreamingResponse):
-    """Server-sent events. If the client leaves early, the reader is closed immediately."""
+    """Server-sent events. If the client leaves early, the reader is closed immediately.
+
+    With `may_be_empty`, a stream without any event is answered 204, on which an EventSource stops
+    reconnecting.
+    """
 
     media_type = "text/event-stream"
 
-    def __init__(self, frames: AsyncGenerator[bytes]) -> None:
+    def __init__(self, frames: AsyncGenerator[bytes], *, may_be_empty: bool = False) -> None:
         super().__init__(frames, headers=_HEADERS)
         self._frames = frames
+        self._may_be_empty = may_be_empty
 
     async def stream_response(self, send: Send) -> None:
         """Sends each frame as it arrives."""
-        async with aclosing(self._frames):
+        async with aclosing(self._frames) as frames:
+            if self._may_be_empty:
+                first = await anext(frames, None)
+                if first is None:
+                    headers = Response(status_code=204, headers=_HEADERS).raw_headers
+                    await send({"type": "http.response.start", "status": 204, "headers": headers})
+                    await send({"type": "http.response.body", "body": b""})
+                    return
+                self.body_iterator = _chained(first, frames)
             await super().stream_response(send)
+
+
+async def _chained(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    yield first
+    async for each in rest:
+        yield each
 
 
 class KindRouter(APIRouter):
@@ -87,9 +106,10 @@ class RunnableRef:
         )
 
     def follow(self, request: Request, run: RunOutput, *, after: int, every_event: bool) -> EventStream:
-        """The run's events after the given one."""
+        """The run's events after the given one; 204 if it has finished and none is left."""
         source = server_of(request).runs.source_of(self.runnable(request), run)
-        return EventStream(frames(source, after=after, answer_of=None if every_event else run))
+        shown = frames(source, after=after, answer_of=None if every_event else run)
+        return EventStream(shown, may_be_empty=run.status.is_final)
 
     async def answer(
         self, request: Request, started: Started, *, stream: bool, every_event: bool, background: bool
@@ -111,10 +131,11 @@ def whole(run: RunOutput) -> Response:
 
 
 def stream_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI for a stream and its errors. As models, the errors would get the stream's media type."""
+    """OpenAPI for following a run, and its errors. As models, these would get the stream's media type."""
     refusals: dict[int | str, dict[str, Any]] = {
         status: {"content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}}
         for status in statuses
         for name in ["InvalidRequest" if status == 422 else "Problem"]
     }
-    return {**refusals, 200: {"content": EVENTS}}
+    over = {"description": "The run has finished and no event is left."}
+    return {**refusals, 200: {"content": EVENTS}, 204: over}

@@ -68,7 +68,7 @@ async def test_a_run_of_another_process_is_followed_to_its_end(app, gated, datab
         assert names((await follower).text) == names((await call).text)
 
 
-async def test_a_run_without_a_log_ends_its_followers_elsewhere(app, gated, database):
+async def test_a_run_without_a_log_sends_its_followers_elsewhere_the_end(app, gated, database):
     other = AgentOS(agents=[agent(db=PostgresDb(database))]).get_app()
     async with (
         serving(app) as client,
@@ -77,7 +77,7 @@ async def test_a_run_without_a_log_ends_its_followers_elsewhere(app, gated, data
     ):
         follower = asyncio.create_task(far.get(f"{RUNS}/{run_id}/events"))
         gated.gate.set()
-        assert (await follower).text == ""
+        assert [frame.event for frame in frames((await follower).text)] == ["RunCompleted"]
 
 
 async def test_only_the_answer_is_followed_if_asked_for(app, gated):

@@ -290,3 +290,18 @@ async def test_without_events_the_stream_of_a_nested_run_is_its_own_answer(app, 
                 shown = await client.post(url, json={"stream_events": False}, headers=ann)
             told = [(frame.data["run_id"], frame.data["content"]) for frame in frames(shown.text)]
             assert told == [(run["run_id"], "I think.")]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_nested_run_is_followed_to_its_end_and_then_over(app, stream):
+    ann, thinkers = probes("ann"), "/probes/thinker/runs"
+    async with serving(app) as client:
+        await asked(client, ann, thinkers, stream=stream)
+        listed = await client.get(f"{thinkers}?session_id=s1&nested=true", headers=ann)
+        (nested,) = [run for run in listed.json() if run.get("parent_run_id")]
+        url = f"{thinkers}/{nested['run_id']}/events"
+        *_, last = frames((await client.get(url, headers=ann)).text)
+        assert (last.event, last.data["content"]) == ("ProbeRunCompleted", "thought")
+        assert last.data["run_id"] == nested["run_id"]
+        over = await client.get(url, headers={**ann, "Last-Event-ID": str(last.id)})
+        assert (over.status_code, over.text) == (204, "")
