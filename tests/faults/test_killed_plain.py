@@ -61,7 +61,9 @@ async def test_nested_runs_end_with_their_root(cluster: Cluster, stage: Stage):
     for frame in ends[1:]:
         run = await survivor.get(frame.data["agent_id"], frame.data["run_id"])
         assert (run["status"], run["error_type"]) == ("ERROR", "process_died")
-        assert run["content"] == ends[-1].data["content"]
+        assert (run["content"], run["error_id"]) == tuple(
+            ends[-1].data[name] for name in ("content", "error_id")
+        )
 
 
 async def test_who_has_seen_more_than_was_logged_finds_the_end_all_the_same(cluster: Cluster, stage: Stage):

@@ -77,6 +77,13 @@ async def test_a_foreign_exception_never_shows_its_text() -> None:
     assert "hunter2" not in run.model_dump_json()
 
 
+async def test_a_failed_run_is_found_in_the_log_by_its_error_id(caplog: pytest.LogCaptureFixture) -> None:
+    run = await Script(leak).arun("hi")
+    (record,) = [record for record in caplog.records if record.exc_info]
+    assert run.error_id is not None
+    assert run.error_id in record.getMessage()
+
+
 async def test_our_own_error_keeps_its_code_and_sentence() -> None:
     run = await Script(refuse).arun("hi")
     assert (run.status, run.error_type, run.content) == (
@@ -120,7 +127,8 @@ async def test_every_outcome_is_stored(db: Db, play: object) -> None:
     run = await Script(play, RunSettings(db=db)).arun("hi", session_id="s")  # type: ignore[arg-type]
     stored = await db.get_run(run.run_id, owner=ANYONE)
     assert stored is not None
-    assert (stored.status, stored.content, stored.error_type) == (run.status, run.content, run.error_type)
+    assert (stored.status, stored.content) == (run.status, run.content)
+    assert (stored.error_type, stored.error_id) == (run.error_type, run.error_id)
 
 
 async def test_a_cancelled_run_is_stored_as_cancelled(db: Db) -> None:

@@ -78,7 +78,12 @@ class RunStore(Store):
             "removed": [mended(key) for key in change.removed],
             "lines": lines(run.run_id, events),
             "is_logged": bool(events),
-            "reason": {"content": run.content, "content_type": "str", "error_type": run.error_type},
+            "reason": {
+                "content": run.content,
+                "content_type": "str",
+                "error_type": run.error_type,
+                "error_id": run.error_id,
+            },
             **_sums(run.metrics or Metrics(), earlier or Metrics()),
         }
         turn = self._lock("session", run.session_id)

@@ -58,7 +58,8 @@ class _Screen:
             case RunCompleted():
                 self._complete(event)
             case RunError():
-                self._answer, self._title, self._colour = event.content, "Error", "red"
+                self._answer, self._colour = event.content, "red"
+                self._title = f"Error, error_id {event.error_id}" if event.error_id else "Error"
             case RunCancelled():
                 self._title, self._colour = "Cancelled", "yellow"
             case _:

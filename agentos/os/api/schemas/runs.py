@@ -50,6 +50,8 @@ class RunRecord(ApiModel):
     """Status of the run."""
     error_type: str | None = None
     """The stable code of the error, if `status` is ERROR."""
+    error_id: str | None = None
+    """Also in the server's log, next to the cause of the error."""
     metrics: dict[str, Any] | None = None
     """Tokens and seconds."""
     messages: list[dict[str, Any]] | None = None
@@ -108,6 +110,10 @@ class RunSchema(OfRunnable):
     """`text`, or `json` for a structured answer."""
     reasoning_content: str | None = None
     """The model's reasoning."""
+    error_type: str | None = None
+    """The stable code of the error, if `status` is ERROR."""
+    error_id: str | None = None
+    """Also in the server's log, next to the cause of the error."""
     metrics: dict[str, Any] | None = None
     """Tokens and seconds."""
     metadata: dict[str, Any] | None = None

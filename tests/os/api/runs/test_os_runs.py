@@ -5,8 +5,10 @@ from base64 import b64encode
 
 import pytest
 
+from agentos.errors import ModelError
 from agentos.os import AgentOS
 from agentos.run.events import RunContent
+from agentos.run.owner import ANYONE
 from tests.os.apps import Played, agent, frames, serving
 
 RUNS = "/agents/web/runs"
@@ -120,6 +122,29 @@ async def test_a_failing_model_is_a_run_with_status_error(db):
         assert "passwd" not in streamed.text + json.dumps(run)
         stored = await client.get(f"{RUNS}/{last.data['run_id']}")
         assert stored.json()["status"] == "ERROR"
+
+
+def _refuse(request):
+    raise ModelError("The model is busy.", code="model_rate_limited")
+
+
+def _break(request):
+    raise RuntimeError("the secret path /etc/passwd")
+
+
+@pytest.mark.parametrize("answer", [_refuse, _break])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_failed_runs_error_id_is_wherever_the_failure_is(db, caplog, answer, stream):
+    async with serving(AgentOS(agents=[agent(answer, db=db)]).get_app()) as client:
+        sent = await client.post(RUNS, json={"message": "hi", "stream": stream, "session_id": "s1"})
+        told = frames(sent.text)[-1].data if stream else sent.json()
+        url, (listed,) = f"{RUNS}/{told['run_id']}", (await client.get(f"{RUNS}?session_id=s1")).json()
+        (last,) = frames((await client.get(f"{url}/events?stream_events=false")).text)
+        shown = [told, listed, (await client.get(url)).json(), last.data]
+        row = await db.get_run(told["run_id"], owner=ANYONE)
+        assert {(each["error_type"], each["error_id"]) for each in shown} == {(row.error_type, row.error_id)}
+        (line,) = [each for each in caplog.messages if told["run_id"] in each and "failed" in each]
+        assert row.error_id in line
 
 
 async def test_a_session_goes_on(db):
