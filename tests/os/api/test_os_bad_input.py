@@ -52,6 +52,10 @@ def part(name, value):
     return b'--x\r\nContent-Disposition: form-data; name="' + name + b'"\r\n\r\n' + value + b"\r\n"
 
 
+def upload(**files):
+    return {"data": {"message": "hi"}, "files": files}
+
+
 REFUSED = {
     "nothing at all": ({}, 422, ["message"]),
     "no message": ({"data": {"stream": "true"}}, 422, ["message"]),
@@ -85,6 +89,15 @@ REFUSED = {
     "a session id of dots": (json_body(session_id=".."), 422, ["session_id"]),
     "sound": (json_body(audio=[{"url": "https://example.org"}]), 422, ["audio"]),
     "files as text": ({"data": {"message": "hi", "files": "a.txt"}}, 422, ["files"]),
+    "a file as text": ({"data": {"message": "hi", "file": "@a.txt"}}, 422, ["file"]),
+    "files in JSON": (json_body(files=[{"content": "YQ=="}]), 422, ["files"]),
+    "a file under another name": (upload(attachment=("a.txt", b"hi")), 422, ["attachment"]),
+    "a file beside a text of its name": (
+        {"data": {"message": "hi", "note": "x"}, "files": {"note": ("a.txt", b"hi")}},
+        422,
+        ["note"],
+    ),
+    "a file as the pictures' JSON": (upload(images=("a.png", b"png", "image/png")), 422, ["images"]),
     "picture without content": (json_body(images=[{}]), 422, ["images", 0]),
     "picture that isn't base64": (json_body(images=[{"content": "abc"}]), 422, ["images", 0, "content"]),
     "pictures that aren't an array": (json_body(images={}), 422, ["images"]),
@@ -141,6 +154,10 @@ ALLOWED = {
     "an empty choice of file in multipart": raw(
         part(b"message", b"hi") + part(b'files"; filename="', b"") + b"--x--\r\n", MULTIPART
     ),
+    "an empty choice of file under any name": raw(
+        part(b"message", b"hi") + part(b'attachment"; filename="', b"") + b"--x--\r\n", MULTIPART
+    ),
+    "no files in JSON": json_body(files=[], file=None),
     "empty fields of a form": {"data": {"message": "hi", "session_id": "", "user_id": "", "metadata": ""}},
     "line breaks and tabs": json_body(message="a\n\tb"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from asyncio import to_thread
 from base64 import b64encode
 from contextlib import aclosing
@@ -28,6 +29,8 @@ FORM, MULTIPART, JSON = "application/x-www-form-urlencoded", "multipart/form-dat
 MEDIA_TYPES = (MULTIPART, FORM, JSON)
 MAX_FIELDS = 1000
 """Fields in one form."""
+_UPLOADS = re.compile(r"files?(\[\d*\])?")
+"""Names of parts that contain an uploaded file: `files`, and what other clients and frameworks make of it."""
 _UNLIMITED = 2**63 - 1
 """The body as a whole is limited, so its parts need no limit."""
 
@@ -99,20 +102,41 @@ async def _urlencoded(request: Request) -> FormData:
 
 async def _from_form(request: Request, wanted: type[B], form: FormData) -> B:
     try:
-        texts = {name: value for name, value in form.items() if name != "files" and value != ""}
+        parts = [(name, value) for name, value in form.multi_items() if _is_filled(value)]
+        uploads = [(name, value) for name, value in parts if _is_upload(wanted, name, value)]
+        attached = {name for name, _ in uploads}
+        fields = {name: value for name, value in parts if isinstance(value, str) and name not in attached}
         body = _checked(
-            wanted, {name: await _parsed(request, wanted, name, value) for name, value in texts.items()}
+            wanted, {name: await _parsed(request, wanted, name, value) for name, value in fields.items()}
         )
-        for upload in form.getlist("files") if wanted.as_media else ():
-            await _attach(body, upload)
+        for name, upload in uploads:
+            await _attach(body, name, upload)
         return body
     finally:
         await form.close()
 
 
-async def _parsed(request: Request, wanted: type[Body], name: str, value: UploadFile | str) -> Any:
-    if not isinstance(value, str):
-        return value
+def _is_filled(value: UploadFile | str) -> bool:
+    """False for what browsers send for an input that was left empty."""
+    return value != "" if isinstance(value, str) else bool(value.filename or value.size)
+
+
+def _is_upload(wanted: type[Body], name: str, value: UploadFile | str) -> bool:
+    """Whether this part is a file to attach. InvalidRequestError for a file that the body doesn't take."""
+    if wanted.as_media and _UPLOADS.fullmatch(name):
+        return True
+    if isinstance(value, str):
+        return False
+    if name in wanted.model_fields:
+        message = "Send this field as text, not as a file"
+    elif wanted.as_media:
+        message = "Send files as parts named `files`"
+    else:
+        message = "This request takes no files"
+    raise _invalid(("body", name[:100]), "file_unexpected", message)
+
+
+async def _parsed(request: Request, wanted: type[Body], name: str, value: str) -> Any:
     if name in wanted.as_json:
         await check_json(request, value.encode(errors="replace"), media=name in wanted.as_media)
         return _json(value, ("body", name))
@@ -121,13 +145,9 @@ async def _parsed(request: Request, wanted: type[Body], name: str, value: Upload
     return value
 
 
-async def _attach(body: Body, upload: UploadFile | str) -> None:
-    if upload == "":
-        return
+async def _attach(body: Body, name: str, upload: UploadFile | str) -> None:
     if isinstance(upload, str):
-        raise _invalid(("body", "files"), "file_expected", "Send files as parts with a filename")
-    if not upload.filename and not upload.size:
-        return
+        raise _invalid(("body", name), "file_expected", "Send files as parts with a filename")
     body.attach(await media(upload))
 
 

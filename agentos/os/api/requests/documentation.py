@@ -49,7 +49,8 @@ def schemas(bodies: Iterable[type[Body]]) -> dict[str, Json]:
 _FILES: Final[Json] = {
     "type": "array",
     "items": {"type": "string", "format": "binary"},
-    "description": "Pictures and documents that travel with the message.",
+    "description": "Pictures and documents that travel with the message. "
+    "Parts named `file`, `files[]` or `files[0]` are the same.",
 }
 
 

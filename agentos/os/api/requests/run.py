@@ -68,6 +68,8 @@ class RunBody(Body):
     audio: SkipJsonSchema[list[Any] | None] = None
     videos: SkipJsonSchema[list[Any] | None] = None
     knowledge_filters: SkipJsonSchema[Any] = None
+    file: SkipJsonSchema[Any] = Field(default=None, exclude=True)
+    files: SkipJsonSchema[Any] = Field(default=None, exclude=True)
 
     @field_validator("audio", "videos", "knowledge_filters")
     @classmethod
@@ -75,6 +77,17 @@ class RunBody(Body):
         """Refuses unsupported fields that would change the run, instead of ignoring them."""
         if value:
             raise PydanticCustomError("unsupported", "Not supported by this server")
+        return value
+
+    @field_validator("file", "files")
+    @classmethod
+    def _uploaded(cls, value: object) -> object:
+        """Refuses the names of uploads outside multipart forms."""
+        if value:
+            raise PydanticCustomError(
+                "file_unexpected",
+                "Send documents as `input_files` and pictures as `images`, or upload them as multipart",
+            )
         return value
 
     @property

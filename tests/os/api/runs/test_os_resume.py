@@ -76,6 +76,20 @@ async def test_an_index_that_is_none_is_refused(app, gated, index):
         assert (absent.status_code, absent.json()["code"]) == (404, "not_found")
 
 
+@pytest.mark.parametrize("way", ["resume", "continue"])
+@pytest.mark.parametrize("name", ["files", "note", "session_id"])
+async def test_requests_that_take_no_files_refuse_them(app, gated, way, name):
+    gated.gate.set()
+    async with serving(app) as client:
+        run_id = frames((await client.post(RUNS, json={"message": "hi"})).text)[0].data["run_id"]
+        url, fields = f"{RUNS}/{run_id}/{way}", {"user_id": "", "regenerate": "true"}
+        refused = await client.post(url, data=fields, files={name: ("a.txt", b"hi", "text/plain")})
+        assert refused.status_code == 422
+        (detail,) = refused.json()["detail"]
+        assert (detail["type"], detail["loc"]) == ("file_unexpected", ["body", name])
+        assert (await client.post(url, data=fields)).status_code == 200
+
+
 async def test_a_run_is_resumed_by_its_user_and_admins_only(app, gated):
     gated.gate.set()
     async with serving(secured(app, all_users_scope="all:read")) as client:

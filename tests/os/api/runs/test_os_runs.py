@@ -229,6 +229,13 @@ async def test_uploads_become_pictures_and_documents_by_their_type(client):
     ]
 
 
+@pytest.mark.parametrize("name", ["files", "file", "files[]", "file[]", "files[0]"])
+async def test_uploads_come_under_the_names_that_clients_use(client, name):
+    uploads = [(name, (f"{each}.txt", each.encode(), "text/plain")) for each in ("a", "b")]
+    run = (await client.post(RUNS, data={"message": "look", "stream": "false"}, files=uploads)).json()
+    assert [file["filename"] for file in run["input"]["files"]] == ["a.txt", "b.txt"]
+
+
 async def test_media_come_as_base64_and_addresses_too(client):
     images = [{"content": b64encode(b"png").decode(), "mime_type": "image/png"}]
     files = [{"url": "https://example.org/paper.pdf"}]
