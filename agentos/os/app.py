@@ -19,6 +19,7 @@ from starlette.types import Lifespan
 
 from agentos.db.base import Db
 from agentos.errors import ConfigurationError, DatabaseUnavailableError
+from agentos.os.api.docs import add_docs
 from agentos.os.api.openapi import Document
 from agentos.os.api.routers import routes_of
 from agentos.os.audit.log import AuditLog
@@ -148,8 +149,15 @@ class AgentOS:
         """The app. Each call creates an independent one; with `base_app`, every call returns that app."""
         if self.base_app is None:
             title, description = self.name or "AgentOS", self.description or ""
-            # A trailing slash is nothing here, so there is nothing to redirect.
-            app = FastAPI(title=title, version=self.version, description=description, redirect_slashes=False)
+            app = FastAPI(
+                title=title,
+                version=self.version,
+                description=description,
+                docs_url=None,
+                redoc_url=None,
+                redirect_slashes=False,  # a trailing slash is nothing here
+            )
+            add_docs(app)
             install(app, is_ours=True)
         elif (served := served_by(self.base_app)) is None:
             app = self.base_app

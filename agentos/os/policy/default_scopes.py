@@ -89,6 +89,10 @@ PUBLIC_PATHS: Final = (
     "GET /redoc",
     "GET /openapi.json",
     "GET /docs/oauth2-redirect",
+    "GET /docs/swagger-ui-bundle.js",
+    "GET /docs/swagger-ui.css",
+    "GET /docs/favicon.png",
+    "GET /docs/redoc.standalone.js",
 )
 """Paths that need no token."""
 

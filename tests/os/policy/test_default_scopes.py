@@ -47,7 +47,11 @@ def test_nothing_but_the_greeting_the_health_and_the_documentation_is_public():
     public = {(method, path) for method, path in requests() if decided(method, path).reason == "public"}
     assert public == {
         ("GET", path)
-        for path in ("/", "/health", "/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect")
+        for path in (
+            *("/", "/health", "/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect"),
+            *("/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css", "/docs/favicon.png"),
+            "/docs/redoc.standalone.js",
+        )
     }
 
 

@@ -100,6 +100,7 @@ SPELLINGS = """
 /config;/../x/../config /config%3b /config%3fa=b /config%3F /config%23 /config%23/x /config.json /config.
 /config%2e /config%c2%a0 /config%e2%80%8b /config%ef%bb%bf /config%ff /config%85 /c%c0%ae%c0%ae/../config
 /agents/web/../../config /health/../config /health/..;/config /docs/%2e%2e/config /health%2f..%2fconfig
+/docs/swagger-ui.css/../../config
 /open/../config /open/x/../../config /open/%2e%2e/config /open/..%2fconfig
 """.split()  # noqa: SIM905 - a list would be a page long
 PATHS = [Threat(each, reads_config(each), RIGHTLY, tidying_after_judging) for each in SPELLINGS]
