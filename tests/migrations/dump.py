@@ -62,12 +62,12 @@ def write(shop: Shop) -> None:
 
 
 def write_records(shop: Shop) -> None:
-    """Memories, an account that is revoked and made again, and a denial; the audit tells of them."""
+    """Memories, an account that is revoked, another one, and a denial; the audit tells of them."""
     answered(shop.alice.post("/memories", json={"memory": "Likes tea", "topics": ["drinks"]}))
     account = {"name": "ci", "scopes": ["agents:run"], "never_expires": True}
     made = answered(shop.root.post("/service-accounts", json=account))
     assert shop.root.delete(f"/service-accounts/{made['id']}").is_success
-    answered(shop.root.post("/service-accounts", json=account))
+    answered(shop.root.post("/service-accounts", json={**account, "name": "deploy"}))
     assert shop.alice.get("/service-accounts").status_code == 403
 
 

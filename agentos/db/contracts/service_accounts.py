@@ -15,7 +15,7 @@ class ServiceAccount:
 
     id: str
     name: str
-    """Unique among the accounts that aren't revoked."""
+    """No new account can take it, even after this one is revoked."""
     token_prefix: str
     """First characters of the token, to recognise it."""
     scopes: tuple[str, ...]
@@ -29,7 +29,7 @@ class ServiceAccount:
 
     @property
     def principal(self) -> str:
-        """The user that it acts as. A later account with the same name is the same user."""
+        """The user that it acts as."""
         return f"sa:{self.name}"
 
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, func, or_, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import RowMapping, exists, func, insert, literal, or_, select, text, update
 
 from agentos.db.contracts.pages import Page
 from agentos.db.contracts.service_accounts import AccountQuery, ServiceAccount
@@ -26,12 +25,19 @@ class ServiceAccountStore(Store):
     """
 
     async def create_service_account(self, account: ServiceAccount, *, token_hash: str) -> None:
-        """Stores a new one; ConflictError if an account that isn't revoked has the name."""
+        """Stores a new one; ConflictError if any account, even a revoked one, has the name.
+
+        Rows belong to the name, so a new account of the same name would inherit them.
+        """
         table = self._tables.service_accounts
         row = asdict(account) | {"scopes": list(account.scopes), "token_hash": token_hash}
-        statement = insert(table).values(row).on_conflict_do_nothing().returning(table.c.id)
-        if not await self._engine.execute(statement):
-            raise ConflictError("A service account with this name already exists: revoke it first.")
+        is_taken = exists().where(table.c.name == account.name)
+        new = select(*(literal(value, table.c[name].type) for name, value in row.items())).where(~is_taken)
+        statement = insert(table).from_select(list(row), new).returning(table.c.id)
+        if not await self._engine.execute(statement, locks=[f"service account {account.name}"]):
+            raise ConflictError(
+                "A service account has this name, or had it before it was revoked: choose another name."
+            )
 
     async def find_service_account(self, token_hash: str) -> ServiceAccount | None:
         """The account whose token has the hash, whether or not it is still valid."""

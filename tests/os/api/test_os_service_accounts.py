@@ -1,11 +1,14 @@
 """Service accounts over HTTP: who may make them, what their tokens may do, and how they end."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from agentos.errors import ConflictError
 from agentos.os import AgentOS
 from agentos.os.tokens import service_accounts
+from tests.conftest import administering
 from tests.os.apps import ADMIN, agent, bearer, secured, serving
 
 MAKER = ("service_accounts:write", "service_accounts:read", "service_accounts:delete", "agents:run")
@@ -136,7 +139,7 @@ async def test_each_verb_wants_its_scope(caller, scope):
     assert (await caller.get("/service-accounts", headers=holder)).status_code == 403
 
 
-async def test_a_revoked_account_is_refused_at_once_and_its_name_is_free(caller):
+async def test_a_revoked_account_is_refused_at_once(caller):
     account = await made(caller, "config:read")
     path, admin = f"/service-accounts/{account['id']}", bearer("root", ADMIN)
     assert (await caller.get("/config", headers=token(account))).status_code == 200
@@ -152,8 +155,44 @@ async def test_a_revoked_account_is_refused_at_once_and_its_name_is_free(caller)
     ]
     live = await caller.get("/service-accounts?include_revoked=false", headers=admin)
     assert live.json()["data"] == []
-    again = await made(caller, "config:read")
-    assert (await caller.get("/config", headers=token(again))).status_code == 200
+
+
+async def test_no_account_inherits_the_rows_of_a_revoked_one(caller):
+    first = await made(caller, "sessions:read", "sessions:write")
+    session = (await caller.post("/sessions", json={}, headers=token(first))).json()
+    assert (await caller.delete(f"/service-accounts/{first['id']}", headers=bearer("root", ADMIN))).is_success
+    body = {"name": "ci", "scopes": ["agents:run"]}
+    for again in (bearer("alice", *MAKER), bearer("root", ADMIN)):
+        taken = await caller.post("/service-accounts", json=body, headers=again)
+        assert (taken.status_code, taken.json()["code"]) == (409, "conflict")
+        assert "choose another name" in taken.json()["detail"]
+    other = await made(caller, "sessions:read", name="ci-2")
+    path = f"/sessions/{session['session_id']}"
+    assert (await caller.get(path, headers=token(other))).status_code == 404
+    assert (await caller.get(path, headers=bearer("root", ADMIN))).status_code == 200
+
+
+async def test_of_many_that_take_a_name_at_once_one_gets_it(db):
+    accounts = [service_accounts.make("ci", ["agents:run"], lifetime=None) for _ in range(8)]
+
+    async def create(account, text):
+        try:
+            await db.create_service_account(account, token_hash=service_accounts.hash_of(text))
+        except ConflictError:
+            return False
+        return await db.revoke_service_account(account.id)
+
+    assert sum(await asyncio.gather(*(create(*each) for each in accounts))) == 1
+
+
+async def test_accounts_that_share_a_name_since_earlier_keep_working(caller, db, database):
+    revoked = await made(caller, "config:read", name="old")
+    await caller.delete(f"/service-accounts/{revoked['id']}", headers=bearer("root", ADMIN))
+    live = await made(caller, "config:read", name="new")
+    with administering(database) as connection:
+        connection.execute("UPDATE ai.agentos_service_accounts SET name = 'old'")
+    assert (await caller.get("/config", headers=token(live))).status_code == 200
+    assert (await caller.get("/config", headers=token(revoked))).status_code == 401
 
 
 async def test_an_expired_account_is_refused_and_one_that_never_expires_is_not(caller, db):
