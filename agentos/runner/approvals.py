@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from agentos.db.contracts.approvals import Approval
 from agentos.errors import ApprovalPendingError
 from agentos.run.messages import ToolExecution
-from agentos.run.owner import ANYONE, Owner
+from agentos.run.owner import Owner
 from agentos.run.records import RunOutput
 from agentos.run.requirement import RunRequirement
 
@@ -50,8 +50,10 @@ def approved(stored: Sequence[Approval]) -> Mapping[str, bool | None]:
     return {each.id: each.status == "approved" for each in required}
 
 
-async def note(db: Db, run: RunOutput, stored: Sequence[Approval], *, owner: Owner) -> None:
-    """Records the user's decisions on calls whose approval is record-only."""
+async def note(
+    db: Db, run: RunOutput, stored: Sequence[Approval], *, decided_by: str | None, owner: Owner
+) -> None:
+    """Records the decisions of whoever continued the run on calls whose approval is record-only."""
     tools: list[ToolExecution] = [*run.tools, *(each.tool_execution for each in _nested(run))]
     calls = {tool.approval_id: tool for tool in tools if not tool.is_waiting}
     for each in stored:
@@ -60,7 +62,7 @@ async def note(db: Db, run: RunOutput, stored: Sequence[Approval], *, owner: Own
             await db.resolve_approval(
                 each.id,
                 status="rejected" if call.confirmed is False else "approved",
-                resolved_by=None if owner is ANYONE else owner,
+                resolved_by=decided_by,
                 owner=owner,
             )
 

@@ -82,4 +82,4 @@ async def reopen(
     merged = decided(run, continuation.answers, approved=approved(stored))
     changes = continuation.changes(run)
     await db.reopen_run(merged, changes, owner=owner, worker_id=worker_id, recorded=recorded)
-    await note(db, merged, stored, owner=owner)
+    await note(db, merged, stored, decided_by=continuation.asked_by, owner=owner)

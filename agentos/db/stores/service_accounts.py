@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Final
 
@@ -44,6 +44,16 @@ class ServiceAccountStore(Store):
         table = self._tables.service_accounts
         rows = await self._engine.execute(select(table).where(same(table.c.token_hash, token_hash)))
         return _account(rows[0]) if rows else None
+
+    async def with_creators(self, principals: Collection[str]) -> frozenset[str]:
+        """The principals, and for each service account among them who created it, directly or indirectly."""
+        table = self._tables.service_accounts
+        known, acting = table.c.created_by.isnot(None), func.concat("sa:", table.c.name)
+        first = select(table.c.created_by).where(known, among(acting, list(principals)))
+        creators = first.cte("creators", recursive=True)
+        further = select(table.c.created_by).join(creators, acting == creators.c.created_by).where(known)
+        rows = await self._engine.execute(select(creators.union(further)))
+        return frozenset(principals) | {row["created_by"] for row in rows}
 
     async def list_service_accounts(self, query: AccountQuery) -> Page[ServiceAccount]:
         """A page of accounts."""

@@ -75,9 +75,9 @@ def is_one(token: str) -> bool:
     return token.startswith(PREFIX)
 
 
-def is_account(principal: Principal) -> bool:
-    """Whether the caller is a service account. No user's name begins like theirs."""
-    return (principal.user_id or "").startswith("sa:")
+def is_account(user_id: str | None) -> bool:
+    """Whether a principal is a service account. No user's name begins like theirs."""
+    return (user_id or "").startswith("sa:")
 
 
 async def verify(token: str, accounts: ServiceAccountStore | None) -> tuple[Principal, ServiceAccount]:

@@ -38,9 +38,10 @@ async def continuing(
     NotFoundError, ConflictError if the run isn't paused, InvalidInputError if nothing is decided,
     ApprovalPendingError.
     """
-    owner: Owner = options.get("user_id") or ANYONE
+    user_id = options.get("user_id")
+    owner: Owner = user_id or ANYONE
     answers = _answers(run_response, options)
-    continuation = Continuation(answers, stream=stream, anyone=owner is ANYONE)
+    continuation = Continuation(answers, stream=stream, anyone=owner is ANYONE, asked_by=user_id or None)
     db = runnable.settings.db
     if db is None:
         yield launch(runnable, _in_memory(runnable, run_response, answers, continuation))

@@ -7,6 +7,7 @@ from agentos.tools import approval, tool
 from tests.os.apps import ADMIN, agent, bearer, calls_once, secured, serving
 
 RUNS = "/agents/web/runs"
+KEY = "0123456789abcdef"
 ANN, BOB, ROOT = bearer("ann"), bearer("bob"), bearer("root", ADMIN)
 
 
@@ -16,7 +17,7 @@ class Till:
 
     def tool(self, **options):
         @approval(**options)
-        @tool
+        @tool(requires_confirmation=options.get("type") == "audit")
         def pay(to: str) -> str:
             """Pays."""
             self.paid.append(to)
@@ -241,7 +242,7 @@ async def test_without_authentication_everybody_may_decide(db, till):
         run, found = await asked(client, None, user_id="ann")
         assert (await proceed(client, run, None, confirmed=True)).status_code == 403
         resolved = await resolve(client, found, None, resolved_by="ann")
-        assert resolved.json()["resolved_by"] == "ann"
+        assert resolved.json()["resolved_by"] is None
         assert (await proceed(client, run, None)).json()["status"] == "COMPLETED"
         assert till.paid == ["bo"]
 
@@ -254,6 +255,72 @@ async def test_without_isolation_the_requester_still_cant_approve(db, till):
         assert (await resolve(client, found, bearer(None))).json()["code"] == "no_identity"
         assert (await resolve(client, found, BOB)).status_code == 200
         assert (await proceed(client, run)).json()["status"] == "COMPLETED"
+
+
+async def test_nobody_without_an_identity_approves(client, till):
+    nameless = bearer(None, ADMIN)
+    _, anns = await asked(client)
+    _, named = await asked(client, nameless, user_id="bob")
+    _, nobodys = await asked(client, nameless)
+    for found in (anns, named, nobodys):
+        refused = await resolve(client, found, nameless, resolved_by="carol")
+        assert (refused.status_code, refused.json()["code"]) == (403, "no_identity")
+        assert "service account" in refused.json()["detail"]
+    rejected = (await resolve(client, anns, nameless, status="rejected", resolved_by="carol")).json()
+    assert (rejected["status"], rejected["resolved_by"]) == ("rejected", None)
+    assert (await client.delete(f"/approvals/{anns['id']}", headers=nameless)).status_code == 403
+    for found in (named, nobodys):
+        assert (await resolve(client, found, resolved_by="carol")).json()["resolved_by"] == "root"
+    assert (await client.delete(f"/approvals/{anns['id']}", headers=ROOT)).status_code == 204
+
+
+async def test_the_holder_of_the_security_key_needs_somebody_else(db, till):
+    key = {"Authorization": f"Bearer {KEY}"}
+    agents = [agent(calls_once("pay", to="bo"), db=db, tools=[till.tool()])]
+    async with serving(AgentOS(agents=agents, db=db, security_key=KEY).get_app()) as client:
+        _, found = await asked(client, key, user_id="ann")
+        refused = await resolve(client, found, key, resolved_by="root")
+        assert (refused.status_code, refused.json()["code"]) == (403, "no_identity")
+        body = {"name": "approver", "scopes": [ADMIN]}
+        account = (await client.post("/service-accounts", json=body, headers=key)).json()
+        approver = {"Authorization": f"Bearer {account['token']}"}
+        assert (await resolve(client, found, approver)).json()["resolved_by"] == "sa:approver"
+
+
+async def test_a_service_account_and_who_made_it_count_as_one(client, till):
+    async def made(name, creator):
+        body = {"name": name, "scopes": [ADMIN]}
+        account = await client.post("/service-accounts", json=body, headers=creator)
+        return {"Authorization": f"Bearer {account.json()['token']}"}
+
+    first = await made("first", ROOT)
+    second = await made("second", first)
+    foreign = await made("foreign", bearer("superior", ADMIN))
+    for asking, approving in ((ROOT, first), (ROOT, second), (second, ROOT), (first, second)):
+        _, found = await asked(client, asking)
+        refused = await resolve(client, found, approving)
+        assert (refused.status_code, refused.json()["code"]) == (403, "own_approval")
+        assert (await resolve(client, found, foreign)).status_code == 200
+    _, anns = await asked(client)
+    assert (await resolve(client, anns, second)).json()["resolved_by"] == "sa:second"
+
+
+async def test_a_recorded_decision_names_who_continued_the_run(db, till):
+    async with serving(secured(served(db, till, type="audit"))) as client:
+        decisions = []
+        for caller, fields in (
+            (ANN, {}),
+            (ROOT, {"user_id": "ann"}),
+            (bearer(None, ADMIN), {"user_id": "ann"}),
+        ):
+            run = (await client.post(RUNS, json={"message": "go", "stream": False}, headers=ANN)).json()
+            tools = [{**each, "confirmed": True} for each in run["tools"]]
+            body = {"tools": tools, "stream": False, **fields}
+            url = f"{RUNS}/{run['run_id']}/continue"
+            assert (await client.post(url, json=body, headers=caller)).json()["status"] == "COMPLETED"
+            (found,) = (await client.get(f"/approvals?run_id={run['run_id']}", headers=ANN)).json()["data"]
+            decisions.append((found["status"], found["resolved_by"]))
+        assert decisions == [("approved", "ann"), ("approved", "root"), ("approved", None)]
 
 
 async def test_approvals_need_a_database():

@@ -21,7 +21,8 @@ from agentos.os.api.schemas.pages import Paginated, Stopwatch, paginated
 from agentos.os.deps import Reader, Writer, server_of
 from agentos.os.http.problem_route import ProblemRoute
 from agentos.os.http.problems import responses
-from agentos.os.principal import OPEN, Access, AccessDeniedError, access_of
+from agentos.os.principal import OPEN, AccessDeniedError, access_of
+from agentos.os.tokens.service_accounts import is_account
 from agentos.run.owner import Owner
 
 router = APIRouter(
@@ -117,16 +118,19 @@ async def get_approval_status(
 async def resolve_approval(
     request: Request, approval_id: ApprovalId, owner: Writer, db: ApprovalsDb, body: ApprovalResolve
 ) -> ApprovalResponse:
-    """Decides a pending approval, once. Callers can't approve calls that they requested themselves."""
+    """Decides a pending approval, once. Approving needs an identity that hasn't requested the call.
+
+    A service account and its creator count as one.
+    """
     access = access_of(request.scope)
     approval = await _find(request, db, approval_id, owner)
     if body.status == "approved":
         told = "You have asked for this yourself: somebody else must approve it."
-        _refuse_own(access, approval, told)
+        await _refuse_own(request, approval, told)
     resolved = await db.resolve_approval(
         approval_id,
         status=body.status,
-        resolved_by=access.principal.user_id or body.resolved_by,
+        resolved_by=access.principal.user_id,
         resolution_data=body.resolution_data,
         owner=owner,
     )
@@ -145,7 +149,7 @@ async def delete_approval(request: Request, approval_id: ApprovalId, owner: Writ
     """
     approval = await _find(request, db, approval_id, owner)
     if approval.status != "pending":
-        _refuse_own(access_of(request.scope), approval, "You have asked for this yourself: it is on record.")
+        await _refuse_own(request, approval, "You have asked for this yourself: it is on record.")
     if not await db.delete_approval(approval_id, owner=owner):
         raise NotFoundError("Approval", approval_id)
 
@@ -157,9 +161,22 @@ async def _find(request: Request, db: Db, approval_id: str, owner: Owner) -> App
     return approval
 
 
-def _refuse_own(access: Access, approval: Approval, told: str) -> None:
+async def _refuse_own(request: Request, approval: Approval, told: str) -> None:
+    """AccessDeniedError unless the caller is known not to have requested the call."""
+    access = access_of(request.scope)
+    if access is OPEN:
+        return
     user_id = access.principal.user_id
-    if user_id in approval.asked_by:
+    if user_id is None:
+        raise AccessDeniedError(
+            "An approval needs an identity: use a token with a subject, or a service account's.",
+            code="no_identity",
+            decision=access.decision,
+        )
+    accounts = server_of(request).registry.default_db
+    assert accounts is not None, "approvals_db has checked it"
+    callers, askers = {user_id}, approval.asked_by
+    if any(is_account(each) for each in (user_id, *askers)):
+        callers, askers = await accounts.with_creators(callers), await accounts.with_creators(askers)
+    if callers & askers:
         raise AccessDeniedError(told, code="own_approval", decision=access.decision)
-    if user_id is None and access.principal is not OPEN.principal and not access.is_admin:
-        raise access.no_identity()

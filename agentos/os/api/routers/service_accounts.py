@@ -69,7 +69,7 @@ async def create_service_account(
 
 def _lifetime(creator: Principal, body: CreateServiceAccount) -> timedelta | None:
     wanted = None if body.never_expires else timedelta(days=body.expires_in_days)
-    expiry = creator.claims.get("exp") if is_account(creator) else None
+    expiry = creator.claims.get("exp") if is_account(creator.user_id) else None
     if expiry is None:
         return wanted
     left = timedelta(seconds=max(0.0, expiry - datetime.now(UTC).timestamp()))

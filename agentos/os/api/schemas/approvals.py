@@ -88,7 +88,7 @@ class ApprovalResponse(OfRunnable):
     resolution_data: dict[str, Any] | None = None
     """Data from the approver."""
     resolved_by: str | None = None
-    """Who decided."""
+    """Who decided, by their token; null if the server has no authentication."""
     resolved_at: int | None = None
     """When it was decided."""
     created_at: int | None = None
@@ -133,6 +133,6 @@ class ApprovalResolve(ApiModel):
     status: Resolution
     """The decision."""
     resolved_by: Id | None = None
-    """Who decides. Only used if there is no authentication."""
+    """Ignored: who decides is known from the token. Existing clients send it."""
     resolution_data: JsonObject | None = None
     """Data from the approver, for the record."""
