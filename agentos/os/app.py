@@ -244,7 +244,7 @@ class AgentOS:
         app.add_middleware(TrailingSlash)
         app.add_middleware(BodyLimit, max_bytes=self.max_body_bytes)
         if self.authorization:
-            app.add_middleware(JWTMiddleware, **middleware_options(self.authorization_config, os_id=self.id))
+            app.add_middleware(JWTMiddleware, **middleware_options(self.authorization_config))
         if self._security_key is not None:
             app.add_middleware(SecurityKeyMiddleware, key=self._security_key)
         if not _has_cors(app):

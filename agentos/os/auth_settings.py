@@ -111,7 +111,7 @@ class AuthSettings:
     issuer: Annotated[str | None, Field(min_length=1), Wanted("the issuer's name, or leave it out")] = None
     """Required value of `iss`. For an https:// URL, keys come from OpenID discovery if none is given."""
     audience: Annotated[str | Sequence[str] | None, Wanted("a text, or a list of texts")] = None
-    """Accepted audiences. With `verify_audience`, a token must name one of them."""
+    """Accepted audiences; by default the AgentOS's id. With `verify_audience`, a token must name one."""
     verify_audience: Flag = False
     """Whether a token must name the audience."""
     require_exp: Flag = False
@@ -176,7 +176,8 @@ class AuthSettings:
             )
         if self.verify_audience and not self._has_audience():
             raise ConfigurationError(
-                "verify_audience=True needs an audience to compare with: pass audience='...'."
+                "verify_audience=True needs an audience to compare with: pass audience='...', or leave it out"
+                " for the server's id."
             )
 
     @property
@@ -185,7 +186,7 @@ class AuthSettings:
         return (self.audience,) if isinstance(self.audience, str) else tuple(self.audience or ())
 
     def _has_audience(self) -> bool:
-        return bool(self.audiences) and all(self.audiences)
+        return self.audience is None or (bool(self.audiences) and all(self.audiences))
 
     @classmethod
     def _about(cls, sentence: str) -> str:
@@ -196,7 +197,7 @@ class AuthSettings:
 class AuthorizationConfig(AuthSettings):
     """The parameters of `AgentOS(authorization=True, authorization_config=…)`.
 
-    As for `JWTMiddleware`, but tokens must expire and name an audience: `audience`, or else the server's id.
+    As for `JWTMiddleware`, but tokens must expire and name the audience.
     """
 
     verify_audience: Flag = True
@@ -204,24 +205,19 @@ class AuthorizationConfig(AuthSettings):
     require_exp: Flag = True
     """Whether a token must expire."""
 
-    def _has_audience(self) -> bool:
-        return self.audience is None or super()._has_audience()
-
     @classmethod
     def _about(cls, sentence: str) -> str:
         return f"{cls.__name__}: {sentence}"
 
 
-def middleware_options(config: AuthorizationConfig | None, *, os_id: str) -> dict[str, Any]:
-    """The keywords for `JWTMiddleware` on a server whose id is `os_id`."""
+def middleware_options(config: AuthorizationConfig | None) -> dict[str, Any]:
+    """The keywords for `JWTMiddleware`."""
     config = config or AuthorizationConfig()
     if config.authorization is False:
         raise ConfigurationError(
             "authorization_config says authorization=False and AgentOS authorization=True: leave one out."
         )
     options = {each.name: getattr(config, each.name) for each in fields(config)}
-    if config.verify_audience and config.audience is None:
-        options["audience"] = os_id
     return {**options, "authorization": True}
 
 

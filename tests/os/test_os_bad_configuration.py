@@ -65,7 +65,7 @@ MIDDLEWARE = [
     ("jwks_file and jwks_url", {"jwks_file": "/absent/keys.json", "jwks_url": "https://idp.test/keys"}),
     ("jwks_url", {"jwks_url": "http://idp.test/keys", "algorithm": "RS256", "verification_keys": None}),
     ("issuer", {"issuer": ""}),
-    ("audience", {"verify_audience": True}),
+    ("audience", {"verify_audience": True, "audience": []}),
     ("audience", {"verify_audience": True, "audience": ["a", ""]}),
     ("leeway=-1", {"leeway": -1}),
     ("token_source", {"token_source": "query"}),

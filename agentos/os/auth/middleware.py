@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agentos.errors import AgentOSError, UnavailableError
+from agentos.errors import AgentOSError, ConfigurationError, UnavailableError
 from agentos.os.audit import recorder
 from agentos.os.audit.log import AuditLog
 from agentos.os.auth import refusals
@@ -41,8 +41,11 @@ _JUDGED: Final = "agentos.judged"
 class TokenVerifier(Protocol):
     """Verifies tokens."""
 
-    async def verify(self, token: str) -> Principal:
-        """TokenError for an invalid token, KeysUnavailableError if it can't be verified yet."""
+    async def verify(self, token: str, *, server_id: str | None) -> Principal:
+        """TokenError for an invalid token, KeysUnavailableError if it can't be verified yet.
+
+        `server_id` is the AgentOS of the request; None for another app.
+        """
         ...
 
 
@@ -72,6 +75,8 @@ class Gate(ABC):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
+        if scope["type"] == "lifespan":
+            self._check(scope)
         if scope["type"] not in {"http", "websocket"}:
             await holding(self.open(), self._app, scope, receive, send)
             return
@@ -97,6 +102,13 @@ class Gate(ABC):
         finally:
             if record is not None:
                 record.finish()
+
+    def _check(self, scope: Scope) -> None:
+        if self._settings.verify_audience and self._settings.audience is None and _server(scope) is None:
+            raise ConfigurationError(
+                "verify_audience=True needs an audience to compare with, since this app is no AgentOS with an"
+                " id: pass audience='...'."
+            )
 
     async def _judge(self, scope: Scope) -> Access | Refusal:
         outer = _outer(scope)
@@ -177,9 +189,9 @@ class Gate(ABC):
         return await self._verified(scope, token)
 
     async def _verified(self, scope: Scope, token: str) -> Principal:
-        if not service_accounts.is_one(token):
-            return await self._verifier.verify(token)
         server = _server(scope)
+        if not service_accounts.is_one(token):
+            return await self._verifier.verify(token, server_id=server and server.id)
         principal, account = await service_accounts.verify(token, server and server.registry.default_db)
         if server is not None:
             server.usage.note(account)

@@ -45,7 +45,7 @@ class _Key:
         # No part of the hash: that would tell guesses apart without asking the server.
         self._holder = Principal(scopes=frozenset({ADMIN_SCOPE}), token_ref="security_key")  # noqa: S106
 
-    async def verify(self, token: str) -> Principal:
+    async def verify(self, token: str, *, server_id: str | None) -> Principal:
         # Digests are as long as each other, whatever the key's length.
         if not compare_digest(_digest(token), self._digest):
             error = TokenError("Invalid token: not the security key")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, cast
 
@@ -46,14 +46,17 @@ def check_times(claims: Mapping[str, Any]) -> None:
             raise TokenError(f"Invalid token: the {claim} claim must be a number")
 
 
-def check_audience(claims: Mapping[str, Any], settings: AuthSettings) -> None:
-    """TokenError for a wrong audience in a custom claim; PyJWT only checks `aud`."""
-    if not settings.verify_audience or settings.audience_claim == "aud":
+def check_audience(claims: Mapping[str, Any], settings: AuthSettings, audiences: Collection[str]) -> None:
+    """TokenError for a wrong audience in a custom claim, or for any if none is accepted.
+
+    PyJWT only checks `aud`, and only if an audience is accepted.
+    """
+    if not settings.verify_audience or (settings.audience_claim == "aud" and audiences):
         return
     if settings.audience_claim not in claims:
         raise TokenError(f"Invalid token: the {settings.audience_claim} claim is missing")
     found = _texts(claims[settings.audience_claim])
-    if found is None or set(settings.audiences).isdisjoint(found):
+    if found is None or set(audiences).isdisjoint(found):
         raise TokenError(_OTHER_AUDIENCE)
 
 

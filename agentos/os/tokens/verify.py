@@ -33,49 +33,49 @@ class Verifier:
     def __init__(self, keys: KeyRing, settings: AuthSettings) -> None:
         self._keys = keys
         self._settings = settings
-        is_registered = settings.verify_audience and settings.audience_claim == "aud"
-        self._audience = settings.audiences if is_registered else None
+        self._is_registered = settings.verify_audience and settings.audience_claim == "aud"
         self._issuer = settings.issuer
         self._leeway = settings.leeway
         self._jwt = jwt.PyJWT(
             {
                 "require": ["exp"] if settings.require_exp else [],
-                "verify_aud": is_registered,
+                "verify_aud": self._is_registered,
                 # `claims` reads these, and is stricter.
                 "verify_sub": False,
                 "verify_jti": False,
             }
         )
 
-    async def verify(self, token: str) -> Principal:
-        """The principal of a valid token.
+    async def verify(self, token: str, *, server_id: str | None = None) -> Principal:
+        """The principal of a valid token. `server_id` is the audience unless one is configured.
 
         TokenError for an invalid token, KeysUnavailableError if it can't be verified yet.
         """
         token_hash = sha256(token.encode(errors="replace")).hexdigest()
         try:
-            claims = await self._claims(token)
+            claims = await self._claims(token, server_id)
             return read(claims, self._settings, token_hash=token_hash)
         except TokenError as error:
             error.token_ref = token_hash[:12]
             raise
 
-    async def _claims(self, token: str) -> dict[str, Any]:
+    async def _claims(self, token: str, server_id: str | None) -> dict[str, Any]:
         if len(token) > LONGEST_TOKEN:
             raise TokenError("Invalid token: longer than 16 KiB")
         try:
             kid = None if self._keys.jwks is None else jwt.get_unverified_header(token).get("kid")
             keys = await self._keys.fitting(kid)
-            return self.opened(token, keys)
+            return self.opened(token, keys, server_id=server_id)
         except _NoKeyFitsError:
             self._keys.check()
             raise
         except (jwt.PyJWTError, ValueError, RecursionError):
             raise TokenError("Invalid token: malformed") from None
 
-    def opened(self, token: str, keys: tuple[Key, ...]) -> dict[str, Any]:
+    def opened(self, token: str, keys: tuple[Key, ...], *, server_id: str | None = None) -> dict[str, Any]:
         """The verified claims, signed by one of `keys`. PyJWTError if the text is no token."""
         reason = "no key fits"
+        audiences = self._settings.audiences or ((server_id,) if server_id else ())
         for key in keys:
             for material in key.material:
                 try:
@@ -83,7 +83,7 @@ class Verifier:
                         token,
                         material,
                         key.algorithms,
-                        audience=self._audience,
+                        audience=audiences if self._is_registered else None,
                         issuer=self._issuer,
                         leeway=self._leeway,
                     )
@@ -101,6 +101,6 @@ class Verifier:
                     if "crit" in opened["header"]:
                         raise TokenError("Invalid token: malformed")
                     check_times(opened["payload"])
-                    check_audience(opened["payload"], self._settings)
+                    check_audience(opened["payload"], self._settings, audiences)
                     return opened["payload"]
         raise _NoKeyFitsError(f"Invalid token: {reason}")

@@ -6,15 +6,17 @@ from dataclasses import fields
 import pytest
 
 from agentos.errors import ConfigurationError
+from agentos.os import AgentOS
 from agentos.os.auth_settings import AuthorizationConfig, AuthSettings, middleware_options
 from agentos.os.middleware import JWTMiddleware
-from tests.os.auth.guarded_app import bare_app, client
+from tests.os.apps import agent
+from tests.os.auth.guarded_app import client
 from tests.os.tokens.signer import SECRET, bearer
 
 
 def built(config: AuthorizationConfig | None = None):
-    app = bare_app()
-    app.add_middleware(JWTMiddleware, **middleware_options(config, os_id="my-os"))
+    app = AgentOS(id="my-os", agents=[agent()]).get_app()
+    app.add_middleware(JWTMiddleware, **middleware_options(config))
     return client(app)
 
 
@@ -44,6 +46,15 @@ async def test_another_audience_may_be_named():
     async with built(config) as http:
         assert (await http.get("/config", headers=bearer("config:read", aud="y"))).status_code == 200
         assert (await http.get("/config", headers=bearer("config:read", aud="my-os"))).status_code == 401
+
+
+@pytest.mark.parametrize("claim", ["aud", "client"])
+async def test_a_middleware_of_ones_own_compares_with_the_servers_id_too(claim):
+    app = AgentOS(id="my-os", agents=[agent()]).get_app()
+    app.add_middleware(JWTMiddleware, [SECRET], algorithm="HS256", verify_audience=True, audience_claim=claim)
+    async with client(app) as http:
+        for value, status in (("my-os", 200), (["a", "my-os"], 200), ("other", 401), ([], 401), (..., 401)):
+            assert (await http.get("/config", headers=bearer(**{claim: value}))).status_code == status
 
 
 async def test_keys_may_come_from_the_environment_alone(monkeypatch):
@@ -78,7 +89,7 @@ async def test_everything_else_reaches_the_middleware():
         shadow_scope_mappings={"GET /me": ["my:other"]},
         failed_logins_per_minute=5,
     )
-    options = middleware_options(config, os_id="my-os")
+    options = middleware_options(config)
     assert options == {each.name: getattr(config, each.name) for each in fields(config)} | {
         "authorization": True
     }

@@ -115,7 +115,7 @@ async def opened(app, path, headers) -> str:
         ({"algorithm": "none"}, "algorithm"),
         ({"scope_mappings": {"agents": ["a:b"]}}, "agents"),
         ({"scope_mappings": {}, "authorization": False}, "authorization"),
-        ({"verify_audience": True}, "audience"),
+        ({"verify_audience": True, "audience": []}, "audience"),
         ({"verify_audience": True, "audience": ""}, "audience"),
         ({"token_source": "query"}, "token_source"),
         ({"excluded_route_paths": "/x"}, "excluded_route_paths"),
@@ -136,6 +136,20 @@ def test_a_parameter_that_cant_work_is_named_at_once(options, parameter, monkeyp
 def test_an_audience_that_isnt_checked_is_warned_about(caplog):
     JWTMiddleware(plain, [SECRET], algorithm="HS256", audience="os")
     assert "verify_audience" in caplog.text
+
+
+async def test_only_an_agentos_has_an_id_to_compare_audiences_with():
+    async def starting():
+        return {"type": "lifespan.startup"}
+
+    app = guarded(verify_audience=True)
+    with pytest.raises(ConfigurationError, match="audience"):
+        await app({"type": "lifespan"}, starting, None)
+    async with client(app) as http:
+        for aud in ("", "agentos", "None", ...):
+            assert (await http.get("/config", headers=bearer(aud=aud))).status_code == 401
+    async with client(guarded(verify_audience=True, audience="agentos")) as http:
+        assert (await http.get("/config", headers=bearer(aud="agentos"))).status_code == 200
 
 
 async def test_a_mistake_stops_the_app_before_it_serves():
