@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, field_serializer
@@ -52,6 +53,10 @@ class RunRequest(Value):
     metadata: Json = Field(default_factory=dict[str, Any], exclude=True)
     claims: Json = Field(default_factory=dict[str, Any])
     """What instructions read under these names, whatever state, dependencies and metadata say."""
+    dependency_claims: Json = Field(default_factory=dict[str, Any])
+    """Dependencies by the token that continued the run. They override `dependencies`; None removes one."""
+    state_claims: Json = Field(default_factory=dict[str, Any])
+    """Session state that the token that continued the run sets before its segment starts."""
     output_schema: OutputSchema | None = None
     """A class isn't stored: only the process that received it can use it."""
     history: bool | None = None
@@ -84,10 +89,17 @@ class RunRequest(Value):
         assert self.user_id is not None, "a request names its user, or says that it is anyone's"
         return self.user_id
 
+    def dependencies_over(self, own: Mapping[str, Any]) -> Json:
+        """The runnable's `own` dependencies, overridden by the request's."""
+        fixed = self.dependency_claims
+        asked = {name: value for name, value in self.dependencies.items() if name not in fixed}
+        return {**own, **asked, **{name: value for name, value in fixed.items() if value is not None}}
+
     def nested(self, given: RunInput, run_id: str) -> RunRequest:
         """The request for a run nested in this one: for the same users, with its own input."""
         shared = {
-            "user_id", "anyone", "stream", "dependencies", "metadata", "claims", "begun_by", "continued_by",
+            "user_id", "anyone", "stream", "dependencies", "metadata", "claims", "dependency_claims",
+            "begun_by", "continued_by",
         }  # fmt: skip
         return RunRequest(input=given, run_id=run_id, **{name: getattr(self, name) for name in shared})
 

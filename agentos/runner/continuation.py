@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from agentos.run.events import RunPaused
@@ -31,6 +31,10 @@ class Continuation:
     background: bool = False
     dependencies: Mapping[str, Any] | None = None
     """Replaces the dependencies that the run was started with."""
+    claims: Mapping[str, Any] | None = None
+    """Replaces the request's field of this name; None keeps it and the next two."""
+    dependency_claims: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    state_claims: Mapping[str, Any] = field(default_factory=dict[str, Any])
     asked_by: str | None = None
     """Who continues the run. They can't approve calls that result from it."""
     anyone: bool = False
@@ -41,6 +45,10 @@ class Continuation:
         changes: Json = {"stream": self.stream, "anyone": self.anyone or run.user_id is None}
         if self.dependencies:
             changes["dependencies"] = dict(self.dependencies)
+        if self.claims is not None:
+            changes["claims"] = dict(self.claims)
+            changes["dependency_claims"] = dict(self.dependency_claims)
+            changes["state_claims"] = dict(self.state_claims)
         if self.asked_by is not None:
             changes["continued_by"] = self.asked_by
         return changes

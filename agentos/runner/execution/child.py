@@ -164,7 +164,9 @@ def _new(parent: RunContext, runnable: Runnable, given: RunInput, name: str) -> 
 
 def _context(parent: RunContext, opened: OpenedRun, settings: RunSettings, name: str) -> RunContext:
     """The context of the nested runnable: its own settings, and what the whole tree shares."""
-    run, request = opened.run, opened.request
+    above, run = parent.request, opened.run
+    claims = {"claims": above.claims, "dependency_claims": above.dependency_claims}
+    request = opened.request.model_copy(update=claims)  # it may be older than the root's continuation
     _decide(parent.run, run)
     return RunContext(
         run=run,
@@ -172,7 +174,7 @@ def _context(parent: RunContext, opened: OpenedRun, settings: RunSettings, name:
         steps=within(parent.steps, name),
         children=parent.children,
         session_state=parent.session_state,
-        dependencies={**settings.dependencies, **request.dependencies},
+        dependencies=request.dependencies_over(settings.dependencies),
         metadata={**settings.metadata, **request.metadata},
         history=opened.history,
         memories=opened.memories,

@@ -74,6 +74,7 @@ class Outcome:
         self._before: Json = {} if db is None else deepcopy(execution.context.session_state)
         self._state: Json = {}
         """The state as it is stored, once the segment is over."""
+        execution.context.session_state.update(execution.context.request.state_claims)
         self._messages = len(execution.run.messages)
         self._earlier = execution.run.metrics
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from agentos.db.contracts.runs import OpenedRun
 from agentos.run.budget import Spending
@@ -65,17 +64,13 @@ def context_of(settings: RunSettings, opened: OpenedRun) -> RunContext:
         request=request,
         steps=inline,
         session_state=opened.session_state,
-        dependencies=_over(settings.dependencies, request.dependencies),
+        dependencies=request.dependencies_over(settings.dependencies),
         metadata=run.metadata or {},
         history=[] if request.history is False else opened.history,
         memories=opened.memories,
         output_schema=request.output_schema or settings.output_schema,
         spending=_spending(settings, run),
     )
-
-
-def _over(own: Mapping[str, Any], requested: Mapping[str, Any]) -> dict[str, Any]:
-    return {**own, **requested}
 
 
 def _spending(settings: RunSettings, run: RunOutput) -> Spending:

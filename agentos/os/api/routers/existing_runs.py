@@ -176,6 +176,9 @@ class _ContinuedRef(RunnableRef):
             stream=body.stream,
             background=body.background,
             dependencies=None if said is None else access.dependencies(said),
+            claims=access.claims(),
+            dependency_claims=access.principal.dependencies,
+            state_claims=access.session_state({}),
             asked_by=access.principal.user_id,
         )
         return await server_of(request).runs.proceed(self.runnable(request), run, continuation, owner=owner)

@@ -9,6 +9,7 @@ from agentos.models.base import ModelResponse
 from agentos.models.function import FunctionModel
 from agentos.os import AgentOS
 from agentos.run.runnable import RunContext
+from agentos.tools import tool
 from tests.agent.models import call
 from tests.os.apps import ADMIN, bearer, secured, serving
 
@@ -69,6 +70,39 @@ async def test_tools_see_what_the_token_says_over_what_the_request_sends(client,
     }
     stored = (await client.get("/sessions/s1", headers=bearer("ann"))).json()
     assert stored["session_state"] == found["state"]
+
+
+@pytest.mark.parametrize("background", [False, True])
+@pytest.mark.parametrize("named", [{}, {"dependencies": FORGED["dependencies"]}])
+async def test_a_continued_run_goes_by_the_token_that_continues_it(db, background, named):
+    agent = Agent(
+        id="web",
+        model=FunctionModel(looking),
+        tools=[tool(requires_confirmation=True)(look)],
+        db=db,
+    )
+    app = secured(
+        AgentOS(agents=[agent]).get_app(),
+        dependencies_claims=["tenant", "region"],
+        session_state_claims=["plan"],
+    )
+    async with serving(app) as client:
+        body = {"message": "hi", "stream": False, "session_id": "s1", "dependencies": {"locale": "en"}}
+        first = bearer("ann", tenant="acme", region="eu", plan="basic")
+        run = (await client.post(RUNS, json=body, headers=first)).json()
+        tools = [{**each, "confirmed": True} for each in run["tools"]]
+        url, second = f"{RUNS}/{run['run_id']}", bearer("ann", tenant="umbrella", plan="pro")
+        answer = {"tools": tools, "stream": False, "background": background, **named}
+        assert (await client.post(f"{url}/continue", json=answer, headers=second)).is_success
+        await client.get(f"{url}/events", headers=second)
+        given = (await client.get(url, headers=second)).json()["content"]
+        locale = named.get("dependencies", body["dependencies"])["locale"]
+        assert json.loads(given) == {
+            "state": {"plan": "pro"},
+            "dependencies": {"tenant": "umbrella", "locale": locale},
+        }
+        session = (await client.get("/sessions/s1", headers=second)).json()
+        assert session["session_state"] == {"plan": "pro"}
 
 
 @pytest.mark.parametrize("claims", [{}, {"plan": None, "limits": None, "tenant": None}])
