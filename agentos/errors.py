@@ -43,7 +43,7 @@ class AgentOSError(Exception):
     code: str = "internal_error"
 
 
-class ConfigurationError(AgentOSError):
+class ConfigurationError(AgentOSError, ValueError):
     """A parameter, an environment variable or a file is invalid. Raised before serving starts."""
 
     code = "configuration"

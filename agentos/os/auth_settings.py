@@ -6,22 +6,20 @@ the table of parameters in docs/authorization.md is generated from them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import field, fields
 from enum import StrEnum
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, cast, get_args, get_type_hints
+from typing import Annotated, Any, Final, Literal, TypeVar, cast, get_args, get_type_hints
 
 from pydantic import (
     ConfigDict,
     Field,
-    ModelWrapValidatorHandler,
     PlainValidator,
     SkipValidation,
     ValidationError,
-    model_validator,
 )
 from pydantic.dataclasses import dataclass
 from pydantic_core import ErrorDetails
@@ -38,6 +36,8 @@ Algorithm = Literal[
     "ES256", "ES384", "ES512",
     "EdDSA",
 ]  # fmt: skip
+
+S = TypeVar("S")
 
 _LONGEST_ALGORITHM: Final = 8
 """Characters. A longer name may be a key in the wrong place, and isn't repeated."""
@@ -90,6 +90,29 @@ Map = Annotated[SkipValidation[ScopeMap | None], Wanted("a dict like {'GET /agen
 _CONFIG: Final = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
 
+def _refusing(about: str = "") -> Callable[[type[S]], type[S]]:
+    """Makes the constructor raise ConfigurationError for what pydantic refuses, in a sentence `about` it."""
+
+    def decorated(cls: type[S]) -> type[S]:
+        init = cls.__init__
+
+        @wraps(init)
+        def in_one_sentence(self: S, *args: Any, **kwargs: Any) -> None:
+            try:
+                init(self, *args, **kwargs)
+            except ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                ours = first.get("ctx", {}).get("error")
+                sentence = str(ours) if isinstance(ours, ConfigurationError) else about + _sentence(first)
+                raise ConfigurationError(sentence) from None
+
+        cls.__init__ = in_one_sentence
+        return cls
+
+    return decorated
+
+
+@_refusing()
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
 class AuthSettings:
     """The parameters of `JWTMiddleware`.
@@ -118,6 +141,8 @@ class AuthSettings:
     """Whether a token must expire."""
     leeway: Annotated[float, Field(ge=0, le=3600), Wanted("a number of seconds, from 0 to 3600")] = 10
     """Clock tolerance in seconds, from 0 to 3600."""
+    validate: Flag = True
+    """Always True: False, which existing clients know, would accept forged tokens and is refused."""
     strict: Flag = False
     """Refuses to start with a weak secret or with lint findings in the scope map."""
     token_source: Annotated[
@@ -159,17 +184,12 @@ class AuthSettings:
     failed_logins_per_minute: Annotated[int, Field(ge=0), Wanted("1 or more, or 0 for any number")] = 20
     """Invalid tokens per minute after which an address gets 429; 0 for no limit."""
 
-    @model_validator(mode="wrap")
-    @classmethod
-    def _in_one_sentence(cls, given: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
-        try:
-            return validate(given)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False)[0]
-            raise ConfigurationError(cls._about(_sentence(first))) from None
-
     def __post_init__(self) -> None:
-        """Refuses values that are valid alone but not together."""
+        """Refuses values that aren't safe, or are valid alone but not together."""
+        if not self.validate:
+            raise ConfigurationError(
+                "validate=False would accept forged tokens: leave it out, and name the keys."
+            )
         if self.authorization is False and self.scope_mappings is not None:
             raise ConfigurationError(
                 "scope_mappings enables authorization, but authorization=False disables it: leave one out."
@@ -188,11 +208,8 @@ class AuthSettings:
     def _has_audience(self) -> bool:
         return self.audience is None or (bool(self.audiences) and all(self.audiences))
 
-    @classmethod
-    def _about(cls, sentence: str) -> str:
-        return sentence
 
-
+@_refusing("AuthorizationConfig: ")
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
 class AuthorizationConfig(AuthSettings):
     """The parameters of `AgentOS(authorization=True, authorization_config=…)`.
@@ -204,10 +221,6 @@ class AuthorizationConfig(AuthSettings):
     """Whether a token must name the audience."""
     require_exp: Flag = True
     """Whether a token must expire."""
-
-    @classmethod
-    def _about(cls, sentence: str) -> str:
-        return f"{cls.__name__}: {sentence}"
 
 
 def middleware_options(config: AuthorizationConfig | None) -> dict[str, Any]:

@@ -118,6 +118,8 @@ async def opened(app, path, headers) -> str:
         ({"verify_audience": True, "audience": []}, "audience"),
         ({"verify_audience": True, "audience": ""}, "audience"),
         ({"token_source": "query"}, "token_source"),
+        ({"validate": False}, "validate=False would accept forged tokens"),
+        ({"validate": 1}, "validate"),
         ({"excluded_route_paths": "/x"}, "excluded_route_paths"),
         ({"excluded_route_paths": ["x"]}, "x"),
         ({"dependencies_claims": "tenant"}, "dependencies_claims"),
@@ -129,8 +131,21 @@ async def opened(app, path, headers) -> str:
 )
 def test_a_parameter_that_cant_work_is_named_at_once(options, parameter, monkeypatch):
     monkeypatch.delenv("JWT_VERIFICATION_KEY", raising=False)
-    with pytest.raises(ConfigurationError, match=parameter):
-        JWTMiddleware(plain, **{"verification_keys": [SECRET], "algorithm": "HS256", **options})
+    for kind in (ConfigurationError, ValueError):
+        with pytest.raises(kind, match=parameter):
+            JWTMiddleware(plain, **{"verification_keys": [SECRET], "algorithm": "HS256", **options})
+
+
+async def test_names_that_existing_apps_use_work():
+    from agentos.os.middleware.trailing_slash import TrailingSlashMiddleware
+
+    app = bare_app()
+    app.add_middleware(TrailingSlashMiddleware)
+    app.add_middleware(JWTMiddleware, [SECRET], algorithm="HS256", validate=True)
+    async with client(app) as http:
+        told = (await http.get("/me/", headers=bearer("a:b", aud="x"))).json()
+    known = {"authorization_enabled": False, "audience": "x", "scopes": ["a:b"], "user_id": "alice"}
+    assert {name: told[name] for name in known} == known
 
 
 def test_an_audience_that_isnt_checked_is_warned_about(caplog):

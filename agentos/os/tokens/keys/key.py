@@ -7,8 +7,8 @@ the algorithm.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, get_args
 
@@ -46,6 +46,17 @@ class Key:
     kid: str | None = None
 
 
+@contextmanager
+def _skipping_unfit() -> Generator[None]:
+    """Passes over a key that doesn't fit an algorithm, but not over one that must not be used."""
+    try:
+        yield
+    except ConfigurationError:
+        raise
+    except _UNFIT:
+        pass
+
+
 def from_setting(key: str | bytes | None, algorithms: Sequence[str], where: str, *, strict: bool) -> Key:
     """A secret, or a public key in PEM. ConfigurationError, naming `where`, if no algorithm accepts it."""
     if not key:
@@ -55,7 +66,7 @@ def from_setting(key: str | bytes | None, algorithms: Sequence[str], where: str,
     given = text.replace("\\n", "\n") if "-----BEGIN" in text else key
     fitting: dict[str, jwt.PyJWK] = {}
     for name in algorithms:
-        with suppress(*_UNFIT):
+        with _skipping_unfit():
             material = _public(jwt.get_algorithm_by_name(name).prepare_key(given))
             fitting[name] = _parsed(jwt.get_algorithm_by_name(name).to_jwk(material, as_dict=True), name)
     if not fitting:
@@ -75,7 +86,7 @@ def from_jwk(entry: Mapping[str, Any], algorithms: Sequence[str], where: str, *,
     fitting: dict[str, jwt.PyJWK] = {}
     for name in algorithms:
         if entry.get("alg", name) == name:
-            with suppress(*_UNFIT):
+            with _skipping_unfit():
                 fitting[name] = _parsed(dict(entry), name)
     kid = entry.get("kid")
     if not fitting or not isinstance(kid, str | None):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from agentos.errors import AgentOSError
+from agentos.errors import AgentOSError, ConfigurationError
 from agentos.os.tokens.keys.key import Key
 
 
@@ -31,6 +31,8 @@ class KeySet:
         try:
             entries = cast("list[dict[str, Any]]", json.loads(document)["keys"])
             keys = [read(dict(entry)) for entry in entries]
+        except ConfigurationError:
+            raise
         except (ValueError, RecursionError, KeyError, TypeError):
             raise JwksError("it isn't a JWKS") from None
         usable = tuple(key for key in keys if key is not None)

@@ -105,9 +105,10 @@ def file_keys(
 
     def read() -> KeySet:
         try:
-            return KeySet.parse(path.read_bytes(), usable, max_age=MAX_AGE)
+            document = path.read_bytes()
         except (OSError, ValueError):  # a name may be one that no file could have
             raise JwksError("the JWKS file can't be read") from None
+        return KeySet.parse(document, usable, max_age=MAX_AGE)
 
     def read_again() -> KeySet:
         try:
