@@ -144,6 +144,12 @@ class Access:
         decision = self.policy.decide(self.principal.scopes, "GET", f"/{family}")
         return decision.ids if decision.allowed else frozenset()
 
+    def permits(self, method: str, path: str) -> bool:
+        """Whether the caller is known, or needn't be, and may make this request."""
+        if self is not OPEN and self.principal is NOBODY:
+            return False
+        return self.policy.decide(self.principal.scopes, method, path).allowed
+
     def may_list_runs(self, family: str, id: str) -> bool:  # noqa: A002 - the wire's word
         """Whether the caller may list the runs of one agent, or of another kind's runnable."""
         return self.policy.decide(self.principal.scopes, "GET", f"/{family}/{id}/runs").allowed

@@ -21,13 +21,14 @@ from agentos.os.auth.bearer import CredentialReader
 from agentos.os.auth.csrf import is_foreign, judged_method
 from agentos.os.auth.explain import explain
 from agentos.os.auth.guard import AGENTS, Guard
-from agentos.os.auth.rate_limit import Failures
 from agentos.os.auth.refusals import Refusal
 from agentos.os.auth.stream_watch import StreamWatch
 from agentos.os.auth_settings import AuthSettings
 from agentos.os.http.lookup import app_of, path_of, served
 from agentos.os.http.problems import answer
+from agentos.os.http.rate_limit import Failures
 from agentos.os.http.request_id import identified
+from agentos.os.policy.default_scopes import READS_TOKENS
 from agentos.os.policy.policy import Decision
 from agentos.os.principal import NOBODY, Access, AccessDeniedError, Principal, grant
 from agentos.os.registry import Server, served_by
@@ -36,6 +37,9 @@ from agentos.os.tokens.claims import TokenError, without_claims
 
 _JUDGED: Final = "agentos.judged"
 """Key in the ASGI scope for the app whose request was authorized, and the result."""
+
+_INNOCENT: Final = frozenset({"missing_token", "expired_token"})
+"""Codes of errors that are no failed authentication."""
 
 
 class TokenVerifier(Protocol):
@@ -119,11 +123,10 @@ class Gate(ABC):
         opened = guard.policy.open_to_all(method, path)
         if opened is not None:
             _compare(guard, scope, None, method, opened)
-            return _identified(scope, method, path, guard.access(NOBODY, opened))
+            caller = await self._recognized(scope) if opened.rule in READS_TOKENS else NOBODY
+            return _identified(scope, method, path, guard.access(caller, opened))
         try:
-            principal = (
-                outer.principal if outer and outer.principal is not NOBODY else await self._known(scope)
-            )
+            principal = await self._known(scope)
         except TokenError as error:
             return self._unproven(scope, error)
         except UnavailableError as error:
@@ -160,14 +163,28 @@ class Gate(ABC):
 
     def _unproven(self, scope: Scope, error: TokenError) -> Refusal:
         """A 401, or a 429 after too many failures. Missing and expired tokens don't count as failures."""
-        if error.code in {"missing_token", "expired_token"}:
+        if error.code in _INNOCENT:
             return refusals.unauthorized(error)
         seconds = self._failures.wait(scope)
         self._failures.count(scope)
         return refusals.exhausted(error, seconds) if seconds else refusals.unauthorized(error)
 
+    async def _recognized(self, scope: Scope) -> Principal:
+        """The authenticated principal, or nobody. An invalid token counts as a failure here too."""
+        try:
+            return await self._known(scope)
+        except TokenError as error:
+            if error.code not in _INNOCENT:
+                self._failures.count(scope)
+        except UnavailableError:
+            pass
+        return NOBODY
+
     async def _known(self, scope: Scope) -> Principal:
         """The authenticated principal. TokenError, or AccessDeniedError for a cross-site request."""
+        outer = _outer(scope)
+        if outer is not None and outer.principal is not NOBODY:
+            return outer.principal
         credentials = self._finder.find(scope["headers"])
         principal = await self._proven(scope, credentials.token)
         acts = scope["type"] == "websocket" or scope["method"] not in {"GET", "HEAD"}

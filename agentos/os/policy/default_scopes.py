@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from agentos.os.policy.rules import AdminOnly, AsIf, DefaultMap
+from agentos.os.policy.scopes import OLD_WORDS
 
 _AS_STARTING_THE_RUN: Final = AsIf("POST", depth=3)
 """`/agents/<id>/runs`: whoever may start a run may follow, cancel and continue it."""
@@ -40,7 +41,6 @@ def _runnables(family: str) -> DefaultMap:
 
 
 _OTHERS: Final[DefaultMap] = {
-    "GET /info": ["config:read"],
     "GET /config": ["config:read"],
     "GET /sessions": ["sessions:read"],
     "GET /sessions/{session_id}": ["sessions:read"],
@@ -85,6 +85,7 @@ ADMIN_ROUTES: Final = {key: value for key, value in _OTHERS.items() if isinstanc
 PUBLIC_PATHS: Final = (
     "GET /",
     "GET /health",
+    "GET /info",
     "GET /docs",
     "GET /redoc",
     "GET /openapi.json",
@@ -96,10 +97,14 @@ PUBLIC_PATHS: Final = (
 )
 """Paths that need no token."""
 
+READS_TOKENS: Final = frozenset({"GET /info"})
+"""Those of them that show more to a caller who sends a valid token."""
+
 RESERVED_FAMILIES: Final = frozenset(
     [
         *(key.split("/")[1] for key in (*_OTHERS, *PUBLIC_PATHS)),
         *(scope.split(":")[0] for wanted in _OTHERS.values() if isinstance(wanted, list) for scope in wanted),
+        *(old.split(":")[0] for old in OLD_WORDS.values()),
     ]
 )
 """First segments of paths and first parts of scopes that can't be the family of a kind."""

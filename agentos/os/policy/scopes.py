@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from agentos.kinds import FAMILIES
+
+OLD_WORDS: Final = {"config:read": "system:read"}
+"""Scopes of earlier clients' tokens that still satisfy a default scope."""
 
 _WORD = re.compile(r"[^\s:*\x00-\x1f\x7f]+")
 
@@ -34,6 +38,8 @@ class Scope:
         """
         if self.text in scopes:
             return self.text
+        if is_ours and (old := OLD_WORDS.get(self.text)) in scopes:
+            return old
         is_of_path = bool(segments) and segments[0] == self.resource
         if self.is_exact or not (is_ours or is_of_path):
             return None

@@ -14,6 +14,8 @@ from agentos.os import AgentOS
 from agentos.os.config import AgentOSConfig
 from tests.os.apps import ADMIN, Played, agent, bearer, secured, serving
 
+KEY = "0123456789abcdef"
+
 
 def unreached(**settings):
     """A database that nothing here talks to."""
@@ -87,7 +89,48 @@ async def test_info_says_what_runs_and_how_it_is_guarded():
         app = secured(operating.get_app(), user_isolation=isolated)
         shown = (await get(app, "/info", headers=bearer("ann"))).json()
         assert (shown["auth_mode"], shown["user_isolation"]) == ("jwt", isolated)
-        assert (await get(app, "/info")).status_code == 401
+
+
+SIGN_IN = {"os_id", "name", "os_version", "agno_version", "agentos_version", "mcp", "auth_mode"}
+DETAILS = {"agent_count", "team_count", "workflow_count", "user_isolation"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_detailed"),
+    [
+        (None, False),
+        ({"Authorization": "Bearer nonsense"}, False),
+        (bearer("ann", "agents:read"), False),
+        (bearer("ann", "config:read", exp=1), False),
+        (bearer("ann", "config:read"), True),
+        (bearer("root", ADMIN), True),
+    ],
+)
+async def test_info_tells_everybody_how_to_sign_in_and_the_rest_to_who_reads_the_config(headers, is_detailed):
+    app = secured(AgentOS(agents=[agent()], name="Ours").get_app())
+    answer = await get(app, "/info", headers=headers)
+    assert (answer.status_code, set(answer.json())) == (200, SIGN_IN | DETAILS if is_detailed else SIGN_IN)
+    assert answer.json()["auth_mode"] == "jwt"
+
+
+async def test_info_helps_nobody_to_guess_a_security_key():
+    app = AgentOS(agents=[agent()], security_key=KEY).get_app()
+    async with serving(app) as client:
+        right = {"Authorization": f"Bearer {KEY}"}
+        assert set((await client.get("/info", headers=right)).json()) == SIGN_IN | DETAILS
+        for number in range(20):
+            wrong = {"Authorization": f"Bearer {number}"}
+            assert set((await client.get("/info", headers=wrong)).json()) == SIGN_IN
+        assert set((await client.get("/info", headers=right)).json()) == SIGN_IN
+        refused = await client.get("/config", headers=right)
+        assert (refused.status_code, "retry-after" in refused.headers) == (429, True)
+
+
+async def test_an_entry_of_the_operator_closes_info():
+    app = secured(AgentOS(agents=[agent()]).get_app(), scope_mappings={"GET /info": ["config:read"]})
+    assert (await get(app, "/info")).status_code == 401
+    assert (await get(app, "/info", headers=bearer("ann", "agents:read"))).status_code == 403
+    assert (await get(app, "/info", headers=bearer("ann", "config:read"))).status_code == 200
 
 
 async def test_an_agent_shows_what_it_is_made_of(rich_agent):

@@ -4,8 +4,8 @@ import httpx
 import pytest
 
 from agentos.errors import ConfigurationError
-from agentos.os.auth.rate_limit import MAX_ADDRESSES, Failures, address_of
 from agentos.os.auth_settings import AuthSettings
+from agentos.os.http.rate_limit import MAX_ADDRESSES, Failures, address_of
 from agentos.os.middleware import JWTMiddleware
 from tests.os.auth.guarded_app import bare_app, guarded, plain
 from tests.os.tokens.signer import OTHER_SECRET, SECRET, bearer, token

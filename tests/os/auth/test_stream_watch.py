@@ -13,7 +13,7 @@ from starlette.responses import StreamingResponse
 
 from agentos.os import AgentOS
 from agentos.os.auth import stream_watch
-from agentos.os.auth.rate_limit import Failures
+from agentos.os.http.rate_limit import Failures
 from agentos.os.middleware import JWTMiddleware
 from tests.os.apps import ADMIN, SECRET, Gated, agent, bearer, frames, listening, secured
 

@@ -43,12 +43,12 @@ def test_every_line_has_its_route():
         assert any(rule.method == method and rule.matches(path) for method, path in served), rule.key
 
 
-def test_nothing_but_the_greeting_the_health_and_the_documentation_is_public():
+def test_nothing_but_the_greeting_the_health_the_info_and_the_documentation_is_public():
     public = {(method, path) for method, path in requests() if decided(method, path).reason == "public"}
     assert public == {
         ("GET", path)
         for path in (
-            *("/", "/health", "/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect"),
+            *("/", "/health", "/info", "/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect"),
             *("/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css", "/docs/favicon.png"),
             "/docs/redoc.standalone.js",
         )
@@ -59,7 +59,6 @@ def test_nothing_but_the_greeting_the_health_and_the_documentation_is_public():
     ("request_", "scope"),
     [
         ("GET /config", "config:read"),
-        ("GET /info", "config:read"),
         ("GET /agents", "agents:read"),
         ("GET /agents/web", "agents:read"),
         ("POST /agents/web/runs", "agents:run"),

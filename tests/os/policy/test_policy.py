@@ -98,12 +98,22 @@ def test_a_custom_entry_owns_its_route_and_the_defaults_hold_elsewhere(scopes, r
         ("sessions:s1:read", "GET /sessions/s1", False),
         ("memories:*:read", "GET /memory_topics", True),
         ("memories:m1:read", "GET /memory_topics", False),
-        ("config:read", "GET /info", True),
-        ("", "GET /info", False),
+        ("config:read", "GET /config", True),
+        ("system:read", "GET /config", True),
+        ("system:write", "GET /config", False),
+        ("system:*:read", "GET /config", False),
+        ("", "GET /config", False),
+        ("", "GET /info", True),
     ],
 )
 def test_scopes_for_one_id_or_all_ids(scopes, request_, is_allowed):
     assert decide(DEFAULTS_ONLY, scopes, request_).allowed is is_allowed
+
+
+def test_an_old_word_stands_for_a_default_scope_only():
+    custom = Policy(operator={"GET /config": ["config:read"]}, defaults=DEFAULT_SCOPES, public=PUBLIC_PATHS)
+    assert not decide(custom, "system:read", "GET /config").allowed
+    assert decide(custom, "config:read", "GET /config").allowed
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from agentos.os.api.schemas.about import (
     HealthResponse,
     HomeResponse,
     InfoResponse,
+    McpInfo,
     ModelSummary,
 )
 from agentos.os.config import ChatConfig, DatabaseConfig, DomainConfig, DomainSection
@@ -41,20 +42,32 @@ async def health(request: Request) -> HealthResponse:
     return HealthResponse(instantiated_at=server_of(request).instantiated_at)
 
 
-@router.get("/info", operation_id="get_info", summary="Get names, versions and counts")
+@router.get(
+    "/info",
+    operation_id="get_info",
+    summary="Get names and versions, and how to sign in",
+    response_model_exclude_unset=True,
+)
 async def info(request: Request) -> InfoResponse:
-    """What the server runs, and how it is protected."""
+    """What a client needs to sign in.
+
+    Counts and details are only shown to callers with a token that permits `GET /config`.
+    """
     server, access = server_of(request), access_of(request.scope)
-    return InfoResponse(
+    shown = InfoResponse(
         os_id=server.id,
         name=server.name,
         os_version=server.version,
         agno_version=agentos.__version__,
         agentos_version=agentos.__version__,
-        agent_count=len(server.registry.all("agent")),
         auth_mode="none" if access is OPEN else "security_key" if server.has_security_key else "jwt",
-        user_isolation=access.is_isolated,
+        mcp=McpInfo(enabled=False, tool_run_endpoint=False),
     )
+    if access.permits("GET", "/config"):
+        shown.agent_count = len(server.registry.all("agent"))
+        shown.team_count = shown.workflow_count = 0
+        shown.user_isolation = access.is_isolated
+    return shown
 
 
 @router.get(

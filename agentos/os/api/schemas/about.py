@@ -43,7 +43,7 @@ class McpInfo(ApiModel):
 
 
 class InfoResponse(ApiModel):
-    """What the server runs, and how it is protected."""
+    """What a client needs to sign in, and what the server runs."""
 
     os_id: str
     """The server's id."""
@@ -55,17 +55,17 @@ class InfoResponse(ApiModel):
     """The version of this software, under the name that existing clients look for."""
     agentos_version: str
     """The version of this software."""
-    agent_count: int = 0
-    """How many agents it serves."""
-    team_count: int = 0
+    agent_count: int | None = None
+    """How many agents it serves; only for callers who may read the configuration, like the next three."""
+    team_count: int | None = None
     """How many teams it serves."""
-    workflow_count: int = 0
+    workflow_count: int | None = None
     """How many workflows it serves."""
     mcp: McpInfo = Field(default_factory=McpInfo)
     """Whether it speaks MCP."""
     auth_mode: Literal["none", "jwt", "security_key"]
     """How callers authenticate."""
-    user_isolation: bool
+    user_isolation: bool | None = None
     """Whether callers are limited to their own rows."""
 
 
