@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,15 +77,18 @@ def verify(
     if verdict.bad_seq is not None:
         typer.echo(f"The audit has been tampered with: row {verdict.bad_seq} {verdict.problem}.")
         raise typer.Exit(1)
-    typer.echo(f"{verdict.head.seq} rows, all intact. Head: {verdict.head.seq}:{verdict.head.hash}")
+    count, head = verdict.head.seq - verdict.start.seq, verdict.head
+    if verdict.start.seq:
+        typer.echo(f"Retention has deleted the rows up to {verdict.start.seq}.")
+    typer.echo(f"{count} rows, all intact. Head: {head}")
 
 
 def _link(text: str) -> Link:
     from agentos.db.contracts.audit import Link
 
-    match = re.fullmatch(r"(\d{1,18}):([0-9a-f]{64})", text)
-    if match is None:
+    link = Link.parse(text)
+    if link is None:
         raise ConfigurationError(
             f"--expect-head={text!r} isn't SEQ:HASH: give the head that an earlier run printed."
         )
-    return Link(int(match[1]), match[2])
+    return link

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, contextmanager
 from dataclasses import asdict, astuple
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import mkstemp
 from typing import IO, TYPE_CHECKING, Annotated
@@ -132,24 +133,43 @@ def prune(
         str | None,
         typer.Option(help="Delete event logs of runs that finished this long ago; the runs are kept."),
     ] = None,
+    audit_older_than: Annotated[
+        str | None,
+        typer.Option(help="Delete rows of the audit that are this old; needs the role that owns the tables."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be deleted.")] = False,
     schema: SchemaName = "ai",
 ) -> None:
-    """Deletes old sessions with all their contents, and old event logs.
+    """Deletes old sessions with all their contents, old event logs, and old rows of the audit.
 
-    Sessions with live or paused runs are kept, and so is the audit.
+    Sessions with live or paused runs are kept. The rest of the audit can still be verified.
     """
-    if older_than is None and events_older_than is None:
-        raise ConfigurationError("Say what to delete: --older-than=30d, --events-older-than=6h, or both.")
+    from agentos.db.contracts.deletion import Pruned
+    from agentos.os.audit import chain
+
+    if older_than is None and events_older_than is None and audit_older_than is None:
+        raise ConfigurationError(
+            "Say what to delete: --older-than=30d, --events-older-than=6h, --audit-older-than=365d."
+        )
     sessions = durations.parse(older_than, "--older-than") if older_than is not None else None
     events = (
         durations.parse(events_older_than, "--events-older-than") if events_older_than is not None else None
     )
-    pruned = on(
-        url, schema, lambda db: db.prune(older_than=sessions, events_older_than=events, dry_run=dry_run)
-    )
+    audit = durations.parse(audit_older_than, "--audit-older-than") if audit_older_than is not None else None
+
+    async def prune_all(db: PostgresDb) -> dict[str, int]:
+        pruned = Pruned()
+        if sessions is not None or events is not None:
+            pruned = await db.prune(older_than=sessions, events_older_than=events, dry_run=dry_run)
+        counts = asdict(pruned)
+        if audit is not None:
+            count = db.count_prunable_audit if dry_run else partial(chain.prune, db)
+            counts["audit"] = await count(older_than=audit, keep=None)
+        return counts
+
+    counts = on(url, schema, prune_all)
     typer.echo("These rows would be deleted:" if dry_run else "These rows were deleted:")
-    for name, count in asdict(pruned).items():
+    for name, count in counts.items():
         typer.echo(f"{name:<10}{count:>12,}")
 
 

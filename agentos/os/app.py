@@ -22,6 +22,7 @@ from agentos.errors import ConfigurationError, DatabaseUnavailableError
 from agentos.os.api.docs import add_docs
 from agentos.os.api.openapi import Document
 from agentos.os.api.routers import routes_of
+from agentos.os.audit.anonymous import AuditConfig
 from agentos.os.audit.log import AuditLog
 from agentos.os.audit.recorder import ended
 from agentos.os.auth.inspection import refuse_both
@@ -69,7 +70,8 @@ class AgentOS:
     kept, and its dependencies apply to our routes too. So do the body limit and the handling of trailing
     slashes to its own.
 
-    With a database and authentication, denials and changes are recorded in the audit, unless `audit` is off.
+    With a database and authentication, denials and changes are recorded in the audit, unless `audit` is off;
+    an `AuditConfig` limits the rows about unknown callers.
 
     `queue` limits background runs. With `durable`, another process resumes background runs whose process
     died, as it does for all runs of durable agents. `retention` sets how long data is kept; by default it is
@@ -102,7 +104,7 @@ class AgentOS:
         authorization: bool = False,
         authorization_config: AuthorizationConfig | None = None,
         security_key: str | bool = False,
-        audit: bool = True,
+        audit: bool | AuditConfig = True,
         durable: bool = False,
         queue: QueueConfig | None = None,
         retention: Retention | None = None,
@@ -169,7 +171,7 @@ class AgentOS:
         given = {"durable": self.durable, "retention": self.retention}
         if not self._registry.dbs and (ignored := [name for name, value in given.items() if value]):
             logger.warning("AgentOS has no db, so %s has no effect: pass db=…", ", ".join(ignored))
-        audit = AuditLog() if self.audit and self._registry.default_db is not None else None
+        audit = _audit_log(self.audit) if self._registry.default_db is not None else None
         server = Server(
             id=self.id,
             registry=self._registry,
@@ -314,6 +316,12 @@ async def _start(db: Db) -> None:
         await db.start()
     except DatabaseUnavailableError as error:
         logger.warning("Database %s: %s Requests that need it are answered 503 until it is.", db.id, error)
+
+
+def _audit_log(audit: bool | AuditConfig) -> AuditLog | None:
+    if not audit:
+        return None
+    return AuditLog(config=audit if isinstance(audit, AuditConfig) else None)
 
 
 def _check_authorization(authorization: bool, config: AuthorizationConfig | None) -> None:

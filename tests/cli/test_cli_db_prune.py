@@ -1,7 +1,11 @@
 """`agentos db prune` deletes what is old, and says how much."""
 
+from datetime import UTC, datetime
+
 import pytest
 
+from agentos.db.contracts.audit import AuditRecord
+from agentos.os.audit import chain
 from tests.cli.commands import agentos, stored
 from tests.db.aged import a_conversation, age, left
 
@@ -43,6 +47,21 @@ def test_logs_go_alone(conversations):
     assert counts(done.output)["events"] == 6
     assert left(conversations)["events"] == 0
     assert left(conversations)["sessions"] == 2
+
+
+def test_the_audit_goes_too_and_can_be_verified_after(database):
+    async def fill(db):
+        days = [datetime(2020, 1, day, tzinfo=UTC) for day in (1, 2)] + [datetime.now(UTC)]
+        await chain.append(db, [AuditRecord(time=day, decision="denied", reason="x") for day in days])
+
+    stored(database, fill)
+    foretold = agentos(*PRUNE, database, "--audit-older-than", "30d", "--dry-run")
+    assert counts(foretold.output)["audit"] == 2
+    assert "3 rows, all intact" in agentos("audit", "verify", "--url", database).output
+    assert counts(agentos(*PRUNE, database, "--audit-older-than", "30d").output)["audit"] == 2
+    verified = agentos("audit", "verify", "--url", database)
+    assert verified.output.startswith("Retention has deleted the rows up to 2.\n2 rows, all intact. Head: 4:")
+    assert counts(agentos(*PRUNE, database, "--audit-older-than", "30d").output)["audit"] == 0
 
 
 @pytest.mark.parametrize("ages", [(), ("--older-than", "30"), ("--older-than", "-3d"), ("--older-than", "")])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-AuditDecision = Literal["allowed", "denied", "ended", "gap"]
-"""`ended`: the server ended a run by itself. `gap` marks records that were lost."""
+_LINK = re.compile(r"(\d{1,18}):([0-9a-f]{64})")
+
+AuditDecision = Literal["allowed", "denied", "ended", "gap", "counted", "pruned"]
+"""`ended`: the server ended a run by itself. `gap` marks records that were lost. `counted` is a number of
+denials of unknown callers from one address. `pruned` names the last row that retention deleted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,14 +21,15 @@ class AuditRecord:
     time: datetime
     decision: AuditDecision
     reason: str
-    """The code of the response or of the run, what granted the request, or the number of lost records."""
+    """The code of the response or of the run, what granted the request, or a number of records."""
     status: int | None = None
     """Status of the response; None if there was none."""
     method: str | None = None
     route: str | None = None
     """The route's path in the syntax of scope maps; None if no route has the path."""
     resource_id: str | None = None
-    """Values of the route's parameters in the request's path, joined by slashes."""
+    """Values of the route's parameters in the request's path, joined by slashes. Of `counted` denials it is
+    the address, of a `pruned` row the last deleted one as `SEQ:HASH`."""
     principal: str | None = None
     """The user's id."""
     token_ref: str | None = None
@@ -39,6 +44,15 @@ class Link:
     seq: int
     """Counted from 1."""
     hash: str
+
+    @classmethod
+    def parse(cls, text: str | None) -> Link | None:
+        """The link written as `SEQ:HASH`; None if the text isn't one."""
+        match = _LINK.fullmatch(text or "")
+        return match and cls(int(match[1]), match[2])
+
+    def __str__(self) -> str:
+        return f"{self.seq}:{self.hash}"
 
 
 BEGINNING: Final = Link(0, "0" * 64)

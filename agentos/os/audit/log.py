@@ -10,14 +10,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Final
 
 from agentos.db.contracts.audit import AuditEntry, AuditRecord
 from agentos.db.stores.audit import AuditStore
 from agentos.errors import ConflictError
+from agentos.os.audit.anonymous import AnonymousDenials, AuditConfig
 from agentos.os.audit.chain import chained
 
 logger = logging.getLogger("agentos.audit")
@@ -35,8 +37,15 @@ FLUSH_SECONDS: Final = 5.0
 class AuditLog:
     """The records that aren't written yet, at most `bound`."""
 
-    def __init__(self, *, bound: int = MAX_WAITING) -> None:
+    def __init__(
+        self,
+        *,
+        bound: int = MAX_WAITING,
+        config: AuditConfig | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._bound = bound
+        self._anonymous = AnonymousDenials((config or AuditConfig()).anonymous_rows, clock)
         self._waiting: deque[AuditRecord] = deque()
         self._batch: list[AuditRecord] = []
         self._attempt: list[AuditEntry] = []
@@ -51,6 +60,13 @@ class AuditLog:
             self._lost += 1
             return
         self._waiting.append(record)
+        if self._news is not None:
+            self._news.set()
+
+    def add_anonymous(self, record: AuditRecord, address: str) -> None:
+        """Adds a denial of an unknown caller: the first few of an address in a minute, then a count."""
+        for each in self._anonymous.sampled(record, address):
+            self.add(each)
         if self._news is not None:
             self._news.set()
 
@@ -76,10 +92,12 @@ class AuditLog:
     async def _write_on(self, trail: AuditStore, news: asyncio.Event, closing: asyncio.Event) -> None:
         is_last = False
         while not is_last:
-            await news.wait()
+            await _woken(news, self._anonymous.seconds)
             await _until(closing, GATHER_SECONDS)
             news.clear()
             is_last = closing.is_set()
+            for each in self._anonymous.counted(is_last=is_last):
+                self.add(each)
             while not await self._attempted(trail):
                 if closing.is_set():
                     await self._attempted(trail)  # once more: perhaps it was only this connection
@@ -128,3 +146,9 @@ async def _until(closing: asyncio.Event, seconds: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await closing.wait()
+
+
+async def _woken(news: asyncio.Event, seconds: float | None) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await news.wait()

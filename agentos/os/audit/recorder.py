@@ -10,13 +10,16 @@ from starlette.types import Message, Scope, Send
 from agentos.db.contracts.audit import AuditDecision, AuditRecord
 from agentos.os.audit.log import AuditLog
 from agentos.os.http.lookup import path_of, served
+from agentos.os.http.rate_limit import address_of
 from agentos.os.http.request_id import id_of
 from agentos.os.http.request_note import Note, note_of, take_note
-from agentos.os.principal import Access, Principal
+from agentos.os.principal import NOBODY, Access, Principal
 from agentos.run.records import RunOutput
 from agentos.run.text import mended
 
 READS: Final = frozenset({"GET", "HEAD", "OPTIONS", "QUERY"})
+_UNKNOWN: Final = frozenset({401, 429})
+"""Statuses of callers whose identity isn't known."""
 _LONGEST: Final = 255
 
 
@@ -69,7 +72,11 @@ def refused(log: AuditLog | None, scope: Scope, code: str, status: int, principa
     if note is not None:
         note.denial = code
     elif log is not None:
-        log.add(_record(scope, "denied", code, status, principal))
+        record = _record(scope, "denied", code, status, principal)
+        if principal is NOBODY or status in _UNKNOWN:
+            log.add_anonymous(record, address_of(scope))
+        else:
+            log.add(record)
 
 
 def ended(log: AuditLog | None, run: RunOutput) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from agentos.db.base import Db
 from agentos.errors import AgentOSError, ConfigurationError
+from agentos.os.audit import chain
 from agentos.tasks import background
 
 logger = logging.getLogger("agentos.housekeeping")
@@ -27,11 +28,18 @@ class Retention:
     """Whole sessions, since their last change."""
     events: timedelta | None = None
     """Event logs of finished runs. Such a run can't be followed any more, but its record is kept."""
+    audit: timedelta | None = None
+    """Rows of the audit. The role in db_url must own the tables. What remains can still be verified."""
+    audit_rows: int | None = None
+    """Greatest number of rows of the audit; the oldest ones are deleted."""
     every: timedelta = timedelta(hours=1)
     """Interval between prunings. Servers that share a database take turns."""
 
     def __post_init__(self) -> None:
-        for name, value in (("sessions", self.sessions), ("events", self.events), ("every", self.every)):
+        ages = {"sessions": self.sessions, "events": self.events, "audit": self.audit, "every": self.every}
+        if self.audit_rows is not None and self.audit_rows < 1:
+            raise ConfigurationError(f"retention: audit_rows={self.audit_rows} must be 1 or more.")
+        for name, value in ages.items():
             if value is not None and value <= _NOTHING:
                 raise ConfigurationError(f"retention: {name}={value} must be more than 0.")
 
@@ -56,9 +64,12 @@ async def kept(db: Db, retention: Retention | None) -> AsyncGenerator[None]:
 
 async def _keep(db: Db, retention: Retention) -> None:
     await db.expire_approvals()
-    if retention.sessions is None and retention.events is None:
-        return
-    pruned = await db.prune(older_than=retention.sessions, events_older_than=retention.events)
-    gone = {name: count for name, count in asdict(pruned).items() if count}
-    if gone:
-        logger.info("Pruned %s", ", ".join(f"{count} {name}" for name, count in gone.items()))
+    gone: dict[str, int] = {}
+    if retention.sessions is not None or retention.events is not None:
+        gone |= asdict(await db.prune(older_than=retention.sessions, events_older_than=retention.events))
+    if retention.audit is not None or retention.audit_rows is not None:
+        gone["rows of the audit"] = await chain.prune(
+            db, older_than=retention.audit, keep=retention.audit_rows
+        )
+    if any(gone.values()):
+        logger.info("Pruned %s", ", ".join(f"{count} {name}" for name, count in gone.items() if count))

@@ -12,7 +12,8 @@ from sqlalchemy.exc import ProgrammingError
 from agentos.db.contracts.audit import AuditQuery, AuditRecord, Link
 from agentos.db.postgres import PostgresDb
 from agentos.errors import ConflictError
-from agentos.os.audit.chain import BEGINNING, chained, hash_of, verify
+from agentos.os.audit import chain
+from agentos.os.audit.chain import BEGINNING, chained, hash_of, prune, verify
 from tests.conftest import administering
 
 TABLE = "ai.agentos_audit"
@@ -167,3 +168,102 @@ async def test_lists_are_narrowed_the_latest_first(db, query, numbers):
     await db.append_audit(chained(head, [record(5, principal="bob", decision="allowed")]))
     page = await db.list_audit(query)
     assert [int(entry.record.request_id[1:]) for entry in page.rows] == numbers
+
+
+DAY = timedelta(days=1)
+"""All rows of these tests are older."""
+
+
+@pytest.mark.parametrize(
+    ("limits", "left"),
+    [
+        ({"older_than": DAY}, 3),
+        ({"older_than": timedelta(days=36_500)}, 20),
+        ({"keep": 20}, 20),
+        ({"keep": 5}, 5),
+        ({"keep": 1}, 1),
+        ({"older_than": timedelta(days=36_500), "keep": 5}, 5),
+    ],
+)
+async def test_what_retention_leaves_can_be_verified(db, monkeypatch, limits, left):
+    monkeypatch.setattr("agentos.db.stores.audit.BATCH", 7)
+    head = await filled(db, 20)
+    await prune(db, **limits)
+    rows = await db.read_audit(after=0, limit=100)
+    assert len(rows) == left
+    verdict = await verify(db, expected=head if left >= 5 else None)
+    assert (verdict.bad_seq, verdict.start.seq) == (None, rows[0].seq - 1)
+    assert await prune(db, **limits) == 0
+    later = await filled(db, 2)
+    assert (await verify(db, expected=later)).bad_seq is None
+
+
+async def cut(db: PostgresDb) -> list[int]:
+    """The audit after two deletions, with rows behind them: the positions that are left."""
+    await filled(db, 10)
+    await prune(db, keep=6)
+    await filled(db, 4)
+    await prune(db, keep=6)
+    rows = await db.read_audit(after=0, limit=100)
+    assert [row.record.decision for row in rows].count("pruned") == 2
+    return [row.seq for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("statements", "bad"),
+    [
+        ([], None),
+        (["DELETE FROM {} WHERE seq = {first}"], "first"),
+        (["DELETE FROM {} WHERE seq < {last}"], "first"),
+        (["UPDATE {} SET principal = 'bob' WHERE seq = {first}"], "first"),
+        (["DELETE FROM {} WHERE seq = {last}"], "one"),
+        (["DELETE FROM {} WHERE decision = 'pruned'"], "one"),
+        (["UPDATE {} SET resource_id = NULL WHERE seq = {last}"], "any"),
+        (
+            [
+                "UPDATE {} SET resource_id = (SELECT seq || ':' || hash FROM {} WHERE seq = {first})"
+                " WHERE seq = {last}",
+                "DELETE FROM {} WHERE seq = {first}",
+            ],
+            "last",
+        ),
+    ],
+    ids=[
+        "nothing",
+        "first gone",
+        "more gone",
+        "edited",
+        "mark gone",
+        "marks gone",
+        "mark emptied",
+        "mark moved",
+    ],
+)
+async def test_what_is_done_after_retention_is_found(db, database, statements, bad):
+    first, *_, last = await cut(db)
+    tamper(database, *(each.replace("{}", TABLE).format(first=first, last=last) for each in statements))
+    found = (await verify(db)).bad_seq
+    if bad in {"first", "last", None}:
+        assert found == {"first": first, "last": last, None: None}[bad]
+    else:
+        assert found is not None
+
+
+async def test_an_expected_row_before_the_cut_is_compared_with_the_mark(db):
+    await filled(db, 10)
+    await prune(db, keep=4)
+    start = (await verify(db)).start
+    assert (await verify(db, expected=start)).bad_seq is None
+    assert (await verify(db, expected=Link(start.seq, "0" * 64))).bad_seq == start.seq
+
+
+async def test_servers_that_prune_and_append_at_once_keep_one_chain(db):
+    await filled(db, 30)
+
+    async def append(number: int) -> None:
+        await chain.append(db, [record(number)])
+
+    await asyncio.gather(*(prune(db, keep=10) for _ in range(3)), *(append(number) for number in range(10)))
+    await prune(db, keep=10)
+    assert (await verify(db)).bad_seq is None
+    assert len(await db.read_audit(after=0, limit=100)) == 10

@@ -8,8 +8,9 @@ import pytest
 
 from agentos.db.contracts.audit import AuditQuery, AuditRecord
 from agentos.db.postgres import PostgresDb
-from agentos.errors import DatabaseUnavailableError
-from agentos.os import AgentOS
+from agentos.errors import ConfigurationError, DatabaseUnavailableError
+from agentos.os import AgentOS, AuditConfig
+from agentos.os.audit.anonymous import MAX_ADDRESSES, AnonymousDenials
 from agentos.os.audit.chain import verify
 from agentos.os.audit.log import AuditLog
 from agentos.os.middleware import JWTMiddleware
@@ -245,3 +246,50 @@ async def test_a_database_that_stays_away_is_said_loudly_at_the_end(caplog):
             pass
     assert "Lost 1 audit records" in caplog.text
     await db.close()
+
+
+async def test_requests_without_a_token_are_sampled_and_counted(db):
+    app = secured(AgentOS(agents=[agent()], db=db, audit=AuditConfig(anonymous_rows=2)).get_app())
+    async with audited(db, app) as (caller, rows):
+        for _ in range(10):
+            assert (await caller.get("/sessions")).status_code == 401
+        for number in range(3):
+            await caller.get("/sessions", headers={"Authorization": f"Bearer nonsense{number}"})
+            await caller.get("/sessions", headers=bearer("alice", "agents:run"))
+    denied = [row for row in rows if row.decision == "denied"]
+    assert [row.principal for row in denied] == [None, None, "alice", "alice", "alice"]
+    (counted,) = [row for row in rows if row.decision == "counted"]
+    assert (counted.reason, counted.resource_id) == ("11 more denials", "127.0.0.1")
+
+
+def test_each_minute_and_address_has_its_own_rows():
+    now = [0.0]
+    denials = AnonymousDenials(2, lambda: now[0])
+
+    def rows(address: str, times: int) -> int:
+        return sum(len(denials.sampled(record(0), address)) for _ in range(times))
+
+    assert (rows("a", 5), rows("b", 1), denials.seconds) == (2, 1, 60)
+    now[0] = 59
+    assert (rows("b", 2), denials.counted()) == (1, [])
+    now[0] = 60
+    found = {each.resource_id: each.reason for each in denials.counted()}
+    assert found == {"a": "3 more denials", "b": "1 more denials"}
+    assert (denials.counted(is_last=True), denials.seconds, rows("a", 3)) == ([], None, 2)
+    assert [each.resource_id for each in denials.counted(is_last=True)] == ["a"]
+
+
+def test_addresses_beyond_a_limit_share_their_rows():
+    denials = AnonymousDenials(1, lambda: 0.0)
+    rows = sum(len(denials.sampled(record(0), str(number))) for number in range(5 * MAX_ADDRESSES))
+    (rest,) = denials.counted(is_last=True)
+    assert (rows, rest.resource_id, rest.reason) == (
+        MAX_ADDRESSES + 1,
+        "others",
+        f"{4 * MAX_ADDRESSES - 1} more denials",
+    )
+
+
+def test_a_number_of_rows_that_cant_be_is_refused():
+    with pytest.raises(ConfigurationError, match="anonymous_rows=-1"):
+        AuditConfig(anonymous_rows=-1)

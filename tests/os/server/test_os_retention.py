@@ -3,13 +3,15 @@
 import asyncio
 import logging
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from agentos.db.contracts.approvals import Approval
+from agentos.db.contracts.audit import AuditRecord
 from agentos.db.postgres import PostgresDb
 from agentos.errors import ConfigurationError
+from agentos.os.audit import chain
 from agentos.os.server.retention import Retention, kept
 from agentos.run.records import RunStatus
 from tests.conftest import administering
@@ -40,6 +42,17 @@ async def test_what_is_old_goes_again_and_again(db, database):
         age(database, "chat", 40)
         await until(database, sessions=0)
     assert left(database)["runs"] == 0
+
+
+async def test_a_server_prunes_the_audit(db):
+    for number in range(9):
+        await chain.append(db, [AuditRecord(time=datetime.now(UTC), decision="denied", reason=str(number))])
+    async with kept(db, Retention(audit_rows=5, every=OFTEN)), within():
+        while len(await db.read_audit(after=0, limit=20)) > 5:
+            await asyncio.sleep(0)
+    assert (await chain.verify(db)).bad_seq is None
+    with pytest.raises(ConfigurationError, match="audit_rows=0"):
+        Retention(audit_rows=0)
 
 
 async def test_without_retention_approvals_run_out_and_everything_stays(db, database):

@@ -52,9 +52,10 @@ class AuditRow(ApiModel):
     time: Utc
     """When the request was authorized or denied."""
     decision: AuditDecision
-    """`ended`: the server ended a run by itself. `gap` marks records that were lost."""
+    """`ended`: the server ended a run by itself. `gap` marks records that were lost, `counted` is a number of
+    denials of unknown callers, and before a `pruned` row's `resource_id` rows were deleted."""
     reason: str
-    """The code of the denial or of the run's error, what granted the write, or the number of lost records."""
+    """The code of the denial or of the run's error, what granted the write, or a number of records."""
     status: int | None = None
     """Status of the response; null if there was none."""
     method: str | None = None
@@ -62,7 +63,7 @@ class AuditRow(ApiModel):
     route: str | None = None
     """The route in the syntax of scope maps; null if no route has the path."""
     resource_id: str | None = None
-    """Values of the route's parameters in the path."""
+    """Values of the route's parameters in the path; the address of counted denials; the last deleted row."""
     principal: str | None = None
     """The user's id."""
     token_ref: str | None = None
