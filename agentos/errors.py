@@ -120,6 +120,15 @@ class SessionBusyError(ConflictError):
     code = "session_busy"
 
 
+class AmbiguousSessionError(ConflictError):
+    """Several users have a session with the id, and the caller may see all of them."""
+
+    code = "ambiguous_session"
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"Several users have a session {session_id!r}: say whose it is, with user_id=…")
+
+
 class IdempotencyConflictError(ConflictError):
     """The idempotency key was already used for a different request."""
 

@@ -70,6 +70,8 @@ class PostgresDb(
         audit_table: str = "agentos_audit",
         executor_table: str = "agentos_executors",
         approval_table: str = "agentos_approvals",
+        state_change_table: str = "agentos_state_changes",
+        media_table: str = "agentos_media",
         id: str | None = None,  # noqa: A002 - the wire's word
         create_schema: bool = True,
         pool_size: int = 10,
@@ -97,6 +99,8 @@ class PostgresDb(
             audit_table,
             executor_table,
             approval_table,
+            state_change_table,
+            media_table,
         )
         self._id = id or _derived_id(url, db_schema)
         self._url = url.render_as_string(hide_password=False)

@@ -1,4 +1,4 @@
-"""Converts runs to rows and back. Fields that are queried have their own columns; the rest is JSON."""
+"""Converts records to rows and back. Fields that are queried have their own columns; the rest is JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping
 from agentos.db.contracts.runs import OpenedRun, RunReads
 from agentos.db.filters import bounded
 from agentos.run.messages import Message
-from agentos.run.records import Memory, RunOutput
+from agentos.run.records import Memory, RunOutput, Session
 from agentos.run.request import RunRequest
 
 MAX_MEMORIES: Final = 50
@@ -29,16 +29,23 @@ _COLUMNS: Final = (
     "created_at",
 )
 _PAYLOADS: Final = ("input", "messages")
-_APART: Final = {*_COLUMNS, *_PAYLOADS, "children"}
+_APART: Final = {*_COLUMNS, *_PAYLOADS, "children", "model", "session_state", "steps"}
+_USAGE: Final = ("time_to_first_token", "input_tokens", "output_tokens", "total_tokens")
 _OF_CHILDREN: Final = {"child_requirements", "child_metrics"}
 
 
 def run_row(run: RunOutput) -> dict[str, Any]:
-    """The row of a run, without the messages of earlier runs, which are in their own rows."""
+    """The row of a run, without the messages of earlier runs, which are in their own rows.
+
+    The session's state is stored once, with the session.
+    """
     fields = dict(run)
     row = {name: fields[name] for name in _COLUMNS}
     row["status"] = run.status.value
     row["input"] = run.input
+    row["model"] = run.model
+    row["steps"] = run.steps or None
+    row |= {name: getattr(run.metrics, name) if run.metrics else None for name in _USAGE}
     row["messages"] = [message for message in run.messages if not message.from_history]
     row["details"] = {
         name: value
@@ -51,7 +58,16 @@ def run_row(run: RunOutput) -> dict[str, Any]:
 def run_of(row: RowMapping) -> RunOutput:
     """The run of a row, which may lack the messages."""
     columns = {name: row[name] for name in (*_COLUMNS, *_PAYLOADS) if name in row}
+    columns |= {name: row[name] for name in ("model", "steps") if row.get(name) is not None}
+    columns["session_id"] = row["given_session_id"] or row["session_id"]
     return RunOutput.model_validate(row["details"] | columns)
+
+
+def session_of(row: RowMapping | dict[str, Any]) -> Session:
+    """The session of a row."""
+    fields = {name: row[name] for name in Session.model_fields if name in row}
+    session_id = row["given_session_id"] or row["session_id"]
+    return Session.model_validate({**fields, "session_id": session_id, "joined": row["joined"] or []})
 
 
 def reading(reads: RunReads) -> dict[str, Any]:

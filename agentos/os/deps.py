@@ -134,9 +134,9 @@ def _db(server: Server, rows: RowKind, db_id: str | None, table: str | None) -> 
 
 
 async def find_session(db: Db, session_id: str, owner: Owner, kind: Kind | None) -> Session:
-    """The session, if it has that owner and kind; otherwise NotFoundError."""
+    """The session, if it has that owner and a runnable of that kind is in it; otherwise NotFoundError."""
     session = await db.get_session(session_id, owner=owner)
-    if session is None or kind not in {None, session.kind}:
+    if session is None or kind not in {None, session.kind, *(each.kind for each in session.joined)}:
         raise NotFoundError("Session" if kind is None else f"{kind.capitalize()} Session", session_id)
     return session
 

@@ -1,16 +1,27 @@
-"""Images and documents that are sent with a message: bytes, or a URL that the model fetches."""
+"""Images and documents that are sent with a message: bytes, or a URL that the model fetches.
+
+A database keeps the bytes apart from the message, once per session, under their hash: `key`.
+"""
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid4
 
-from pydantic import Base64Bytes, ConfigDict, Field, model_validator
+from pydantic import (
+    Base64Bytes,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from agentos.run.value import Value
 
 
 class Media(Value):
-    """Exactly one of `content` and `url`."""
+    """Either bytes, as `content` or under a `key`, or a `url`."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -18,6 +29,10 @@ class Media(Value):
     id: str = Field(default_factory=lambda: uuid4().hex, description="Made up if left out.")
     content: Base64Bytes | None = Field(
         default=None, description="The bytes; base64 on the wire and in the database."
+    )
+    key: str | None = Field(
+        default=None,
+        description="SHA-256 of bytes that the session keeps: `GET /sessions/{session_id}/media/{key}`.",
     )
     url: str | None = Field(
         default=None, description="An address the model's provider fetches; this server never does."
@@ -27,9 +42,16 @@ class Media(Value):
 
     @model_validator(mode="after")
     def _one_source(self) -> Media:
-        if (self.content is None) == (self.url is None):
+        if (self.content is None and self.key is None) == (self.url is None):
             raise ValueError("give exactly one of 'content' (base64) and 'url'")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_kept(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = dump(self)
+        if self.key is not None:
+            fields.pop("content", None)
+        return fields
 
 
 class Image(Media):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
+from itertools import chain
 from time import time
 from typing import Any
 
 from pydantic import Field
 
 from agentos.kinds import Kind
-from agentos.run.media import File, Image
+from agentos.run.media import File, Image, Media
 from agentos.run.messages import Message, Metrics, ToolExecution
 from agentos.run.requirement import RunRequirement
 from agentos.run.value import Value
@@ -42,6 +44,13 @@ class RunInput(Value):
     input_content: str
     images: list[Image] | None = None
     files: list[File] | None = None
+
+
+def media_of(given: RunInput | None, messages: Sequence[Message]) -> Iterator[Media]:
+    """What is attached to the input and the messages; the same object perhaps twice."""
+    for holder in chain([given] if given else [], messages):
+        yield from holder.images or ()
+        yield from holder.files or ()
 
 
 class RunOutput(Value):
@@ -94,6 +103,8 @@ class RunOutput(Value):
     """The share of `metrics` of each nested run."""
     last_seq: int | None = Field(default=None, exclude=True)
     """`seq` of the last event when the run last stopped; None for a nested run, whose root counts."""
+    steps: list[Json] = Field(default_factory=list[Json], exclude=True)
+    """When its steps ran, as written by `runner.execution.timeline`."""
     children: list[RunOutput] = Field(default_factory=list["RunOutput"], exclude=True)
     """Nested runs executed or opened by this process. In the database each has its own row."""
 
@@ -110,12 +121,24 @@ class RunOutput(Value):
         return self.status is RunStatus.PAUSED
 
 
+class Participant(Value):
+    """A runnable that takes part in a session."""
+
+    kind: Kind
+    id: str
+
+
 class Session(Value):
-    """A conversation of one user with one runnable."""
+    """A conversation of one user, with one runnable or several."""
 
     session_id: str
+    """Unique among the sessions of its user."""
     kind: Kind
+    """The kind of the runnable that began it."""
     runnable_id: str | None = None
+    """The runnable that began it. None: nothing has run in it."""
+    joined: list[Participant] = Field(default_factory=list[Participant])
+    """Runnables that joined it later, in order."""
     user_id: str | None = None
     session_name: str | None = None
     """The name that was set; without one, `title` is shown."""
@@ -128,6 +151,16 @@ class Session(Value):
     """Summed over all runs."""
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def participants(self) -> list[Participant]:
+        """Whoever began it, then whoever joined it."""
+        began = [] if self.runnable_id is None else [Participant(kind=self.kind, id=self.runnable_id)]
+        return began + self.joined
+
+    def has(self, kind: Kind, runnable_id: str) -> bool:
+        """Whether the runnable takes part in it."""
+        return any((each.kind, each.id) == (kind, runnable_id) for each in self.participants)
 
 
 class Memory(Value):

@@ -6,6 +6,7 @@ Nulls are omitted, except inside tools.
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any, get_args
@@ -17,6 +18,7 @@ from agentos.kinds import KINDS, Kind, spelling
 from agentos.run.events import (
     AnyRunEvent,
     Origin,
+    RunCompleted,
     RunContent,
     RunEvent,
     RunPaused,
@@ -24,12 +26,14 @@ from agentos.run.events import (
     ToolCallError,
     ToolCallStarted,
 )
-from agentos.run.records import RunOutput
+from agentos.run.records import Json, RunOutput
 from agentos.run.text import json_of, plain
 
 _EVENTS: TypeAdapter[RunEvent] = TypeAdapter(AnyRunEvent, config=ConfigDict(defer_build=True))
 _OF_TOOLS = (ToolCallStarted, ToolCallCompleted, ToolCallError)
-_APART = {"event", "created_at", "tool", "tools", "requirements", "origin", "seq"}
+_APART = {"event", "created_at", "tool", "tools", "requirements", "origin", "seq", "session_state"}
+_NO_STATE = re.compile(r',"session_state":null(?=,"event_index":\d+}$)')
+"""Stands for the state in the log: it is stored once, with the session. Elsewhere a null is left out."""
 
 
 def event_name(event: RunEvent, kind: Kind) -> str:
@@ -51,8 +55,11 @@ def _origin_json(origin: Origin) -> str:
     return to_json({name: value for name, value in fields.items() if value is not None}).decode()[1:-1]
 
 
-def encode_event(event: RunEvent) -> tuple[str, str]:
-    """The event's wire name and its one-line JSON. The event must be stamped."""
+def encode_event(event: RunEvent, *, for_log: bool = False) -> tuple[str, str]:
+    """The event's wire name and its one-line JSON. The event must be stamped.
+
+    `for_log` leaves out the session's state, which `with_state` puts back.
+    """
     assert event.origin is not None, "the journal stamps an event before it is shown"
     name = event_name(event, event.origin.kind)
     parts = [f'"created_at":{event.created_at},"event":"{name}"', _origin_json(event.origin)]
@@ -64,6 +71,8 @@ def encode_event(event: RunEvent) -> tuple[str, str]:
     elif isinstance(event, RunPaused):
         parts.append(f'"tools":{json_of([tool.model_dump() for tool in event.tools])}')
         parts.append(f'"requirements":{json_of([each.shown() for each in event.requirements])}')
+    elif isinstance(event, RunCompleted) and event.session_state is not None:
+        parts.append(f'"session_state":{"null" if for_log else json_of(event.session_state)}')
     parts.append(f'"event_index":{event.seq - 1}')
     return name, "{" + ",".join(parts) + "}"
 
@@ -73,6 +82,17 @@ def _payload(event: RunEvent) -> str:
         with suppress(PydanticSerializationError):  # a few microseconds, for the most frequent event
             return event.model_dump_json(exclude_none=True, exclude=_APART)
     return json_of({name: value for name, value in event if name not in _APART and value is not None})
+
+
+def lacks_state(text: str) -> bool:
+    """Whether the event was encoded without the state."""
+    return _NO_STATE.search(text, max(len(text) - 60, 0)) is not None
+
+
+def with_state(text: str, state: Json | None) -> str:
+    """The event that `lacks_state` with it, or without any, if it isn't known."""
+    part = "" if state is None else f',"session_state":{json_of(state)}'
+    return _NO_STATE.sub(lambda _: part, text)
 
 
 def decode_event(text: str | bytes) -> RunEvent:

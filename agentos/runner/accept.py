@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from agentos.db.contracts.runs import OpenedRun, Placement
+from agentos.run.ids import new_run_id
 from agentos.run.records import RunOutput, RunStatus
 from agentos.run.request import RunRequest
 from agentos.runner.execution.execution import Execution, execution_of
@@ -29,7 +30,7 @@ class Place:
 async def accept(runnable: Configured, request: RunRequest, *, place: Place | None = None) -> Execution:
     """Commits the run and returns what its execution needs. A run that isn't RUNNING must wait for its turn.
 
-    Raises NotFoundError if the session belongs to another user or another runnable, ConflictError if the run
+    Raises AmbiguousSessionError if several users have the session and none is named, ConflictError if the run
     id is taken, SessionBusyError, QueueFullError, IdempotencyConflictError, InvalidInputError if an id can't
     be stored, DatabaseUnavailableError.
     """
@@ -58,7 +59,7 @@ def _new_run(runnable: Configured, request: RunRequest) -> RunOutput:
     source = request.source
     metadata: dict[str, Any] = {**runnable.settings.metadata, **request.metadata}
     return RunOutput(
-        run_id=request.run_id or str(uuid4()),
+        run_id=request.run_id or new_run_id(),
         kind=runnable.kind,
         runnable_id=runnable.id,
         runnable_name=runnable.name,

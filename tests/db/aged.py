@@ -15,6 +15,8 @@ TABLES = {
     "events": "agentos_run_events",
     "approvals": "agentos_approvals",
     "memories": "agentos_memories",
+    "state_changes": "agentos_state_changes",
+    "media": "agentos_media",
     "workflows": "workflow_status",
 }
 

@@ -31,6 +31,8 @@ SETS: dict[str, dict[str, str]] = {
         "audit_table": "shop audit",
         "executor_table": "shop executors",
         "approval_table": "shop approvals",
+        "state_change_table": "shop state changes",
+        "media_table": "shop media",
     },
 }
 """The names of the tables, which share a schema; what isn't named has its default."""

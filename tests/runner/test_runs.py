@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from agentos.db.base import Db
-from agentos.errors import ConflictError, ModelError, NotFoundError
+from agentos.errors import ConflictError, ModelError
 from agentos.run.events import RunContent, RunContentCompleted, RunEvent
 from agentos.run.owner import ANYONE
 from agentos.run.records import RunInput, RunStatus
@@ -145,12 +145,13 @@ async def test_a_cancelled_run_is_stored_as_cancelled(db: Db) -> None:
     assert (stored.status, stored.content) == (RunStatus.CANCELLED, "half")
 
 
-async def test_somebody_elses_session_is_refused_and_unchanged(db: Db) -> None:
+async def test_a_session_that_somebody_else_has_too_is_ones_own(db: Db) -> None:
     script = Script(hello, RunSettings(db=db))
     await script.arun("hi", session_id="s", user_id="bob")
-    with pytest.raises(NotFoundError, match="Session"):
-        await script.arun("mine now", session_id="s", user_id="alice")
-    assert len(await db.list_runs("s", owner=ANYONE)) == 1
+    mine = await script.arun("mine too", session_id="s", user_id="alice")
+    assert [run.run_id for run in await db.list_runs("s", owner="alice")] == [mine.run_id]
+    assert len(await db.list_runs("s", owner="bob")) == 1
+    await db.delete_sessions(["s"], owner="alice")
     assert (await script.arun("hi again", session_id="s", user_id="bob")).status is RunStatus.COMPLETED
     admin = await accept(script, ask(session_id="s", user_id="root", anyone=True))
     assert admin.run.user_id == "bob"

@@ -1,29 +1,32 @@
 """A session as lines of JSON: the session, then each run that has ended, each followed by its event log.
 
-    {"type": "session", "version": 1, "runs": 1, "left_out": 0, "session": {…}}
-    {"type": "run", "events": 2, "run": {…}}
+    {"type": "session", "version": 2, "runs": 1, "media": 1, "left_out": 0, "session": {…}}
+    {"type": "media", "key": "…", "mime_type": "image/png", "content": "…"}
+    {"type": "run", "events": 2, "run": {…}, "state": {"put": {"n": 1}, "removed": []}}
     {"type": "event", "seq": 1, "name": "RunStarted", "text": "{…}"}
     {"type": "event", "seq": 2, …}
 
-The counts show a file that was cut off. Reading trusts nothing: what would end up in the database, or on the
-wire as it is, is checked.
+`state` is how the session's state after the run differs from the one after the run before; in files of
+version 1 a run says the whole state instead. The counts show a file that was cut off. Reading trusts nothing:
+what would end up in the database, or on the wire as it is, is checked.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from hashlib import sha256
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import ConfigDict, Field, NonNegativeInt, TypeAdapter, ValidationError
+from pydantic import Base64Bytes, ConfigDict, Field, NonNegativeInt, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from agentos.db.contracts.events import LoggedEvent
 from agentos.errors import InvalidInputError
-from agentos.run.records import RunOutput, Session
+from agentos.run.records import Json, RunOutput, Session, media_of
 from agentos.run.text import json_of
 from agentos.run.value import Value
 
-VERSION: Final = 1
+VERSION: Final = 2
 MAX_SEQ: Final = 2**31 - 1
 """The largest `seq` that the log can hold."""
 
@@ -32,12 +35,30 @@ class SessionLine(Value):
     """The first line."""
 
     type: Literal["session"] = "session"
-    version: Literal[1] = VERSION
+    version: Literal[1, 2] = VERSION
     runs: NonNegativeInt
     """Number of run lines that follow."""
+    media: NonNegativeInt = 0
+    """Number of media lines that follow before the first run."""
     left_out: NonNegativeInt = 0
     """Number of unfinished runs, which are not exported."""
     session: Session
+
+
+class MediaLine(Value):
+    """The bytes of an image or a document."""
+
+    type: Literal["media"] = "media"
+    key: str
+    mime_type: str | None = None
+    content: Base64Bytes
+
+
+class StateLine(Value):
+    """A change of the session's state, as in `contracts.runs.StateChange`."""
+
+    put: Json = Field(default_factory=dict[str, Any])
+    removed: list[str] = Field(default_factory=list[str])
 
 
 class RunLine(Value):
@@ -47,6 +68,8 @@ class RunLine(Value):
     events: NonNegativeInt
     """Number of event lines that follow."""
     run: RunOutput
+    state: StateLine | None = None
+    """None: the run says the whole state, if it is known."""
 
 
 class EventLine(Value):
@@ -64,7 +87,7 @@ class EventLine(Value):
         return LoggedEvent(self.seq, self.name, self.text)
 
 
-AnyLine = SessionLine | RunLine | EventLine
+AnyLine = SessionLine | MediaLine | RunLine | EventLine
 _LINES: TypeAdapter[AnyLine] = TypeAdapter(
     Annotated[AnyLine, Field(discriminator="type")], config=ConfigDict(defer_build=True)
 )
@@ -94,6 +117,8 @@ class Reading:
         self._runs = 0
         self._events = 0
         self._seq = 0
+        self._media = 0
+        self._keys: set[str] = set()
 
     def read(self, text: str | bytes) -> AnyLine:
         """Parses the next line."""
@@ -103,6 +128,12 @@ class Reading:
             case SessionLine():
                 self._check(self._session_id is None, "there is one session in a file")
                 self._session_id, self._runs = line.session.session_id, line.runs
+                self._media = line.media
+            case MediaLine():
+                self._check(self._media > 0, "the session has no more media")
+                self._check(sha256(line.content).hexdigest() == line.key, "the key isn't the content's")
+                self._media -= 1
+                self._keys.add(line.key)
             case RunLine():
                 self._check_run(line)
                 self._runs, self._events, self._seq = self._runs - 1, line.events, 0
@@ -134,6 +165,9 @@ class Reading:
         self._check(self._runs > 0, "the session has no more runs")
         self._check(line.run.session_id == self._session_id, "the run is another session's")
         self._check(line.run.status.is_final, "the run hasn't ended")
+        self._check(self._media == 0, "media of the session are missing")
+        referred = {media.key for media in media_of(line.run.input, line.run.messages)} - {None}
+        self._check(referred <= self._keys, "the run refers to media that aren't in the file")
 
     def _check(self, is_right: bool, otherwise: str) -> None:
         if not is_right:

@@ -18,6 +18,8 @@ PARAMETERS: Final = (
     "audit_table",
     "executor_table",
     "approval_table",
+    "state_change_table",
+    "media_table",
 )
 """The parameters of `PostgresDb` that set the names, in order."""
 
@@ -27,6 +29,8 @@ MAX_NAME = 40
 _VERSION: Final = "agentos_schema_version"
 _HASHED: Final = 6
 """Number of names in the hash from which the version table's former name was derived."""
+_FORMER: Final = 8
+"""Number of tables up to revision 0006."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ class TableNames:
     audit: str = "agentos_audit"
     executors: str = "agentos_executors"
     approvals: str = "agentos_approvals"
+    state_changes: str = "agentos_state_changes"
+    media: str = "agentos_media"
 
     def __post_init__(self) -> None:
         names = dict(zip(PARAMETERS, astuple(self), strict=True))
@@ -73,7 +79,7 @@ class TableNames:
         given, usual = self._given_and_usual()
         if given == usual:
             return _VERSION
-        later = zip(given[_HASHED:], usual[_HASHED:], strict=True)
+        later = zip(given[_HASHED:_FORMER], usual[_HASHED:_FORMER], strict=True)
         named = [*given[:_HASHED], *(name for name, default in later if name != default)]
         return f"{_VERSION}_{sha256('/'.join(named).encode()).hexdigest()[:8]}"
 

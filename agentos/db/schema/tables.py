@@ -3,6 +3,13 @@
 Lists read `sessions` and `memories` only. Each run has its own row, so the cost of a session doesn't grow
 with its length, and its events are deleted with it. `migrations/` creates the same tables; a test compares
 them.
+
+`session_id` of these tables is the session's *key*. It equals the id that clients use, which is unique for
+one owner only, unless another owner's session has that key: then `given_session_id` holds the id.
+
+The state of a session is stored once, in its row. Each change to it adds rows to `state_changes`: the value
+that a top-level key had before `version`, or NULL if it had none. So the state after an earlier version is
+the present one with the oldest values behind that version put back.
 """
 
 from __future__ import annotations
@@ -16,10 +23,12 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Double,
     ForeignKey,
     Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -31,7 +40,7 @@ from agentos.db.contracts.approvals import ApprovalStatus
 from agentos.db.schema.columns import OBJECT, PAYLOAD, TEXTS, Content, Instant
 from agentos.db.schema.table_names import TableNames
 from agentos.run.records import RunStatus
-from agentos.run.requirement import ApprovalType, PauseType
+from agentos.run.requirement import ApprovalType
 
 SHARED = {"shared": True}
 """`info` of a table whose rows have no owner and need no row-level security."""
@@ -60,6 +69,8 @@ class Tables:
         self.audit = _audit(names, self.metadata)
         self.executors = _executors(names, self.metadata)
         self.approvals = _approvals(names, self.metadata)
+        self.state_changes = _state_changes(names, self.metadata)
+        self.media = _media(names, self.metadata)
 
     @property
     def owned(self) -> list[Table]:
@@ -76,6 +87,8 @@ class Tables:
             "audit": self.audit,
             "executors": self.executors,
             "approvals": self.approvals,
+            "state_changes": self.state_changes,
+            "media": self.media,
         }
         channel = "'" + self.names.channel.replace("'", "''") + "'"
         return {name: _PREPARER.format_table(table) for name, table in tables.items()} | {"channel": channel}
@@ -104,6 +117,17 @@ def _sessions(names: TableNames, metadata: MetaData) -> Table:
         Column("metrics", OBJECT, nullable=False, server_default=text("'{}'")),
         Column("created_at", Instant, nullable=False, server_default=text("now()")),
         Column("updated_at", Instant, nullable=False, server_default=text("now()")),
+        Column("given_session_id", Text),
+        Column("state_version", BigInteger),
+        Column("joined", OBJECT),
+        Index(f"{name}_given", "given_session_id", postgresql_where=text("given_session_id IS NOT NULL")),
+        Index(
+            f"{name}_joined",
+            "joined",
+            postgresql_using="gin",
+            postgresql_ops={"joined": "jsonb_path_ops"},
+            postgresql_where=text("joined IS NOT NULL"),
+        ),
         Index(f"{name}_created", "created_at"),
         Index(f"{name}_user_created", "user_id", "created_at"),
         Index(f"{name}_user_updated", "user_id", "updated_at"),
@@ -145,6 +169,18 @@ def _runs(names: TableNames, metadata: MetaData) -> Table:
         Column("takeovers", Integer),
         Column("takeover_steps", Integer),
         Column("taken_by", Text),
+        Column("given_session_id", Text),
+        Column("state_version", BigInteger),
+        Column("queued_at", Instant),
+        Column("started_at", Instant),
+        Column("ended_at", Instant),
+        Column("model", Text),
+        Column("time_to_first_token", Double),
+        Column("input_tokens", BigInteger),
+        Column("output_tokens", BigInteger),
+        Column("total_tokens", BigInteger),
+        Column("cost", Double),
+        Column("steps", PAYLOAD),
         Index(f"{name}_session", "session_id", "position"),
         Index(f"{name}_live", "session_id", "position", postgresql_where=text(_LIVE)),
         Index(f"{name}_pending", "position", postgresql_where=text("status = 'PENDING'")),
@@ -258,7 +294,7 @@ def _approvals(names: TableNames, metadata: MetaData) -> Table:
         Column("user_id", Text),
         Column("status", Text, _one_of("status", get_args(ApprovalStatus), name), nullable=False),
         Column("approval_type", Text, _one_of("approval_type", get_args(ApprovalType), name), nullable=False),
-        Column("pause_type", Text, _one_of("pause_type", get_args(PauseType), name)),
+        Column("pause_type", Text),
         Column("tool_call_id", Text, nullable=False),
         Column("tool_name", Content),
         Column("tool_args", PAYLOAD),
@@ -275,6 +311,33 @@ def _approvals(names: TableNames, metadata: MetaData) -> Table:
         Index(f"{name}_created", "created_at"),
         Index(f"{name}_user_created", "user_id", "created_at"),
         Index(f"{name}_pending", "user_id", postgresql_where=text("status = 'pending'")),
+    )
+
+
+def _state_changes(names: TableNames, metadata: MetaData) -> Table:
+    return Table(
+        names.state_changes,
+        metadata,
+        Column("session_id", Text, _inside(names.sessions, "session_id", names), primary_key=True),
+        Column("version", BigInteger, primary_key=True, autoincrement=False),
+        Column("place", Integer, primary_key=True, autoincrement=False),
+        Column("user_id", Text),
+        Column("run_id", Text),
+        Column("key", Content, nullable=False),
+        Column("value", OBJECT),
+    )
+
+
+def _media(names: TableNames, metadata: MetaData) -> Table:
+    return Table(
+        names.media,
+        metadata,
+        Column("session_id", Text, _inside(names.sessions, "session_id", names), primary_key=True),
+        Column("key", Text, primary_key=True),
+        Column("user_id", Text),
+        Column("mime_type", Text),
+        Column("content", LargeBinary, nullable=False),
+        Column("created_at", Instant, nullable=False, server_default=text("now()")),
     )
 
 

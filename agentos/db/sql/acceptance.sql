@@ -1,16 +1,44 @@
--- Accepting runs. No status comes back, and nothing has been written, if the session isn't the owner's.
+-- Accepting runs. No status comes back, and nothing has been written, if the session's key is another owner's.
+
+-- fragment: place
+-- The session of the run: the one that has its id, else a new one under `fresh_key`; and where its history ends.
+place AS (
+    SELECT
+        coalesce((SELECT session_id FROM named LIMIT 1), :fresh_key) AS session_id,
+        CAST(:kind AS text) AS kind,
+        CAST(:runnable_id AS text) AS runnable_id,
+        coalesce((SELECT position FROM earlier), 9223372036854775807) AS before
+)
 
 -- name: accept_run
--- Accepts a run without rules: finds or makes its session, writes its row, reads what it needs.
-WITH rules AS (
-    SELECT CASE WHEN $outgrows THEN 'state' END AS refusal
+-- Accepts a run without rules that brings neither values for the state nor media: finds or makes its session, writes its row, reads
+-- what it needs.
+WITH $named, earlier AS (
+    SELECT CAST(NULL AS bigint) AS position
+), $place, rules AS (
+    SELECT CASE WHEN (SELECT count(*) FROM named) > 1 THEN 'ambiguous' END AS refusal
 ), admitted AS (
     SELECT CAST(:status AS text) AS status FROM rules WHERE refusal IS NULL
-), earlier AS (
-    SELECT CAST(NULL AS bigint) AS position
-), place AS (
-    SELECT CAST(:session_id AS text) AS session_id, 9223372036854775807 AS before
+), changes AS (
+    SELECT FROM admitted WHERE false
 ), $session, $run
+SELECT refusal, session.user_id, session_state, run.status, $history, $memories_read
+FROM rules LEFT JOIN session ON true LEFT JOIN run ON true
+
+-- name: accept_run_with_state
+-- The same for one that has media, or defaults of its runnable or values of its caller for the state.
+WITH $named, earlier AS (
+    SELECT CAST(NULL AS bigint) AS position
+), $place, rules AS (
+    SELECT CASE
+        WHEN (SELECT count(*) FROM named) > 1 THEN 'ambiguous'
+        WHEN $outgrows THEN 'state'
+    END AS refusal
+), admitted AS (
+    SELECT CAST(:status AS text) AS status FROM rules WHERE refusal IS NULL
+), $changes, $session, $noted, home AS (
+    SELECT session_id, user_id FROM session
+), $kept, $run
 SELECT refusal, session.user_id, session_state, run.status, $history, $memories_read
 FROM rules LEFT JOIN session ON true LEFT JOIN run ON true
 
@@ -26,11 +54,13 @@ SELECT set_config(
 -- Accepts a run that there are rules for: turns in its session, a queue, a request that comes twice. The locks
 -- that go with it make it exact. The session's row is locked before its runs' rows, as when a run is finished:
 -- a run that ends meanwhile finds that it is awaited, or has been seen to be over.
-WITH target AS (
-    SELECT user_id FROM $sessions WHERE session_id = :session_id
+WITH $named, target AS (
+    SELECT user_id FROM named
     UNION ALL
-    SELECT :user_id WHERE NOT EXISTS (SELECT FROM $sessions WHERE session_id = :session_id)
-), known AS (
+    SELECT :user_id WHERE NOT EXISTS (SELECT FROM named)
+), earlier AS (
+    SELECT position FROM $runs JOIN named USING (session_id) WHERE run_id = :history_before
+), $place, known AS (
     SELECT r.run_id, r.status, r.user_id, r.fingerprint IS NOT DISTINCT FROM :fingerprint AS is_same
     FROM $runs AS r, target
     WHERE coalesce(r.user_id, '') = coalesce(target.user_id, '')
@@ -39,23 +69,16 @@ WITH target AS (
         AND r.idempotency_key = :idempotency_key
         AND (:anyone OR r.user_id = :owner)
 ), live AS (
-    SELECT r.run_id FROM $runs AS r
-    WHERE r.session_id = :session_id
-        AND r.kind = :kind
-        AND r.runnable_id = :runnable_id
-        AND r.parent_run_id IS NULL
+    SELECT r.run_id, (r.kind, r.runnable_id) = (place.kind, place.runnable_id) AS is_of_runnable
+    FROM $runs AS r JOIN place USING (session_id)
+    WHERE r.parent_run_id IS NULL
         AND r.status IN ('PENDING', 'RUNNING')
         AND (:anyone OR r.user_id = :owner)
         AND :multitask IS NOT NULL
-), earlier AS (
-    SELECT position FROM $runs WHERE run_id = :history_before AND session_id = :session_id
-), place AS (
-    SELECT
-        CAST(:session_id AS text) AS session_id,
-        coalesce((SELECT position FROM earlier), 9223372036854775807) AS before
 ), rules AS (
     SELECT
         CASE
+            WHEN (SELECT count(*) FROM named) > 1 THEN 'ambiguous'
             WHEN EXISTS (SELECT FROM known) THEN 'known'
             WHEN $outgrows THEN 'state'
             WHEN :multitask = 'reject' AND EXISTS (SELECT FROM live) THEN 'busy'
@@ -69,19 +92,25 @@ WITH target AS (
         CASE WHEN EXISTS (SELECT FROM live) THEN 'PENDING' ELSE :status END AS status
 ), admitted AS (
     SELECT status FROM rules WHERE refusal IS NULL
-), $session, $run, waited AS (
-    SELECT r.run_id, r.cancelling
+), $changes, $session, $noted, home AS (
+    SELECT session_id, user_id FROM session
+), $kept, $run, waited AS (
+    SELECT r.run_id, r.cancelling, live.is_of_runnable
     FROM $runs AS r JOIN live USING (run_id) CROSS JOIN run
     WHERE r.status IN ('PENDING', 'RUNNING')
     ORDER BY r.run_id
     FOR NO KEY UPDATE OF r
 ), marked AS (
     UPDATE $runs AS r
-    SET awaited = true, cancelling = coalesce(r.cancelling, :cancelling)
+    SET
+        awaited = true,
+        cancelling = coalesce(r.cancelling, CASE WHEN waited.is_of_runnable THEN :cancelling END)
     FROM waited
     WHERE r.run_id = waited.run_id
 ), news AS (
-    SELECT 'cancel' AS kind, run_id FROM waited WHERE cancelling IS NULL AND :cancelling IS NOT NULL
+    SELECT 'cancel' AS kind, run_id
+    FROM waited
+    WHERE is_of_runnable AND cancelling IS NULL AND :cancelling IS NOT NULL
 )
 SELECT
     refusal,
@@ -103,7 +132,9 @@ FROM rules LEFT JOIN known ON true LEFT JOIN session ON true LEFT JOIN run ON tr
 -- that has ended is given back as it is. No row unless the parent executes here, and none if the id is that of
 -- a row that isn't part of the parent's session: an imported one may say what it likes of its parent.
 WITH parent AS (
-    SELECT session_id, user_id, coalesce(root_run_id, run_id) AS root_run_id, coalesce(depth, 0) + 1 AS depth
+    SELECT
+        session_id, given_session_id, user_id, coalesce(root_run_id, run_id) AS root_run_id,
+        coalesce(depth, 0) + 1 AS depth
     FROM $runs
     WHERE run_id = :parent_run_id
         AND status = 'RUNNING'
@@ -111,12 +142,12 @@ WITH parent AS (
         AND (:anyone OR user_id = :owner)
 ), run AS (
     INSERT INTO $runs AS r (
-        run_id, session_id, kind, runnable_id, user_id, parent_run_id, root_run_id, depth, status, created_at,
-        input, messages, details, executor_id, durable
+        run_id, session_id, given_session_id, kind, runnable_id, user_id, parent_run_id, root_run_id, depth,
+        status, created_at, input, messages, details, executor_id, durable, started_at
     )
     SELECT
-        :run_id, session_id, :kind, :runnable_id, user_id, :parent_run_id, root_run_id, depth, 'RUNNING',
-        :created_at, :input, :messages, :details, :worker_id, :durable
+        :run_id, session_id, given_session_id, :kind, :runnable_id, user_id, :parent_run_id, root_run_id, depth,
+        'RUNNING', :created_at, :input, :messages, :details, :worker_id, :durable, now()
     FROM parent
     ON CONFLICT (run_id) DO UPDATE SET
         status = CASE WHEN r.status = ANY (:over) THEN r.status ELSE 'RUNNING' END,
@@ -129,7 +160,9 @@ WITH parent AS (
     RETURNING r.*, r.xmax = 0 AS is_new
 ), session AS (
     SELECT user_id FROM run
-)
+), home AS (
+    SELECT session_id, user_id FROM run
+), $kept
 SELECT
     run.*,
     (

@@ -1,33 +1,93 @@
 -- Pieces that statements share. Each reads from a common table expression of the statement that it stands in.
 
+-- fragment: named
+-- The sessions with the id `session_id` that the caller may see: one at most of each owner, under one of `keys`.
+named AS (
+    SELECT session_id, user_id FROM $sessions
+    WHERE session_id = ANY (:keys)
+        AND coalesce(given_session_id, session_id) = :session_id
+        AND (:anyone OR user_id = :owner)
+    UNION
+    SELECT session_id, user_id FROM $sessions
+    WHERE :anyone AND given_session_id = :session_id
+)
+
+-- fragment: changes
+-- What the runnable's defaults and the caller's values change in the state of the session in `place`, with the
+-- values that they replace.
+before AS (
+    SELECT s.session_state
+    FROM $sessions AS s JOIN place USING (session_id) CROSS JOIN admitted
+    WHERE (:anyone OR s.user_id = :owner) AND (:state <> '{}' OR NOT s.session_state ?& :default_keys)
+    FOR NO KEY UPDATE OF s
+), changes AS (
+    SELECT key, old.value
+    FROM jsonb_object_keys(:defaults || :state) AS key
+    CROSS JOIN LATERAL (SELECT (SELECT session_state -> key FROM before) AS value) AS old
+    WHERE :state ? key AND :state -> key IS DISTINCT FROM old.value
+        OR NOT :state ? key AND NOT (SELECT session_state ? key FROM before)
+)
+
+-- fragment: noted
+-- Keeps the values that the `changes` to the state of a `session` replace.
+noted AS (
+    INSERT INTO $state_changes (session_id, version, place, user_id, run_id, key, value)
+    SELECT session_id, state_version, row_number() OVER (), user_id, :run_id, key, value
+    FROM session CROSS JOIN changes
+)
+
+-- fragment: kept
+-- Keeps the bytes of media that a run in `home` brings.
+kept AS (
+    INSERT INTO $media (session_id, key, user_id, mime_type, content)
+    SELECT home.session_id, m.key, home.user_id, m.mime_type, m.content
+    FROM home CROSS JOIN unnest(
+        CAST(:media_keys AS text[]), CAST(:mime_types AS text[]), CAST(:contents AS bytea[])
+    ) AS m (key, mime_type, content)
+    ON CONFLICT DO NOTHING
+)
+
 -- fragment: session
--- Finds or makes the session of a run that is `admitted`. The runnable's defaults go under the stored state and
--- the caller's values over it; a state that neither changes isn't rewritten, since a big one costs. No row if
--- the session is another user's, or another runnable's.
+-- Finds or makes the session in `place` for a run that is `admitted`. The runnable's defaults go under the stored
+-- state and the caller's values over it; a state without `changes` isn't rewritten, since a big one costs. A runnable
+-- that didn't begin the session joins it. No row if another owner's session has the key.
 session AS (
-    INSERT INTO $sessions AS s (session_id, kind, runnable_id, user_id, title, session_state)
-    SELECT :session_id, :kind, :runnable_id, :user_id, :title, :defaults || :state
-    FROM admitted
+    INSERT INTO $sessions AS s (
+        session_id, given_session_id, kind, runnable_id, user_id, title, session_state, state_version
+    )
+    SELECT
+        place.session_id, nullif(:session_id, place.session_id), :kind, :runnable_id, :user_id, :title,
+        :defaults || :state, (SELECT 1 WHERE EXISTS (SELECT FROM changes))
+    FROM admitted CROSS JOIN place
     ON CONFLICT (session_id) DO UPDATE SET
-        runnable_id = excluded.runnable_id,
+        kind = CASE WHEN s.runnable_id IS NULL THEN excluded.kind ELSE s.kind END,
+        runnable_id = coalesce(s.runnable_id, excluded.runnable_id),
+        joined = CASE
+            WHEN s.runnable_id IS NULL
+                OR (s.kind, s.runnable_id) = (excluded.kind, excluded.runnable_id)
+                OR s.joined @> :itself
+            THEN s.joined
+            ELSE coalesce(s.joined, '[]') || :itself
+        END,
         title = coalesce(s.title, excluded.title),
         session_state = CASE
-            WHEN s.session_state ?& :default_keys AND :state = '{}' THEN s.session_state
+            WHEN excluded.state_version IS NULL THEN s.session_state
             ELSE :defaults || s.session_state || :state
         END,
+        state_version = CASE
+            WHEN excluded.state_version IS NULL THEN s.state_version
+            ELSE coalesce(s.state_version, 0) + 1
+        END,
         updated_at = now()
-    WHERE (:anyone OR s.user_id = :owner)
-        AND s.kind = excluded.kind
-        AND coalesce(s.runnable_id, excluded.runnable_id) = excluded.runnable_id
-    RETURNING user_id, session_state
+    WHERE (:anyone OR s.user_id = :owner) AND coalesce(s.given_session_id, s.session_id) = :session_id
+    RETURNING session_id, given_session_id, user_id, session_state, state_version
 )
 
 -- fragment: outgrows
--- Whether the caller's values would make the state of the session too large.
+-- Whether the caller's values would make the state of the session in `place` too large.
 :state <> '{}' AND EXISTS (
-    SELECT FROM $sessions
-    WHERE session_id = :session_id
-        AND (:anyone OR user_id = :owner)
+    SELECT FROM $sessions JOIN place USING (session_id)
+    WHERE (:anyone OR user_id = :owner)
         AND octet_length((session_state || :state)::text) > :max_state
 )
 
@@ -35,19 +95,21 @@ session AS (
 -- Writes the row of a run whose `session` was found or made; its history ends before the run `earlier`.
 run AS (
     INSERT INTO $runs (
-        run_id, session_id, kind, runnable_id, user_id, status, created_at, input, messages, details,
-        executor_id, durable, arguments, background, multitask, idempotency_key, fingerprint, history_before
+        run_id, session_id, given_session_id, kind, runnable_id, user_id, status, created_at, input, messages, details,
+        executor_id, durable, arguments, background, multitask, idempotency_key, fingerprint, history_before,
+        queued_at, started_at
     )
     SELECT
-        :run_id, :session_id, :kind, :runnable_id, session.user_id, admitted.status, :created_at, :input,
-        :messages, :details, :worker_id, :durable, :request, :background, :multitask, :idempotency_key,
-        :fingerprint, (SELECT position FROM earlier)
+        :run_id, session.session_id, session.given_session_id, :kind, :runnable_id, session.user_id,
+        admitted.status, :created_at, :input, :messages, :details, :worker_id, :durable, :request, :background,
+        :multitask, :idempotency_key, :fingerprint, (SELECT position FROM earlier),
+        CASE WHEN admitted.status = 'PENDING' THEN now() END, CASE WHEN admitted.status = 'RUNNING' THEN now() END
     FROM session CROSS JOIN admitted
     RETURNING status
 )
 
 -- fragment: history
--- The messages of the last completed runs of the session in `place`, before its position. A run that branched
+-- The messages of the last completed runs of the runnable in the session in `place`, before its position. A run that branched
 -- off from another one holds the messages that they share, so the walk continues before the branching point.
 (
     WITH RECURSIVE last AS (
@@ -55,6 +117,7 @@ run AS (
             SELECT messages, position, coalesce(history_before, position) AS behind, 1 AS number
             FROM $runs
             WHERE session_id = (SELECT session_id FROM place)
+                AND (kind, runnable_id) = (SELECT kind, runnable_id FROM place)
                 AND status = 'COMPLETED'
                 AND parent_run_id IS NULL
                 AND position < (SELECT before FROM place)
@@ -67,6 +130,7 @@ run AS (
             SELECT messages, position, coalesce(history_before, position), last.number + 1
             FROM $runs
             WHERE session_id = (SELECT session_id FROM place)
+                AND (kind, runnable_id) = (SELECT kind, runnable_id FROM place)
                 AND status = 'COMPLETED'
                 AND parent_run_id IS NULL
                 AND position < last.behind

@@ -1,15 +1,14 @@
 -- Storing what a segment of a run came to.
 
--- name: finish_run
--- Stores the outcome, or the pause, with the last lines of the log, and adds it to the session: state and sums
--- are changed where they are, so runs that end at the same time don't lose each other's.
--- The session is locked before the run, as when a session is deleted: the other way round, finishing and
--- deleting could wait for each other. What was done to either meanwhile is seen once it is locked: a run that is
--- to be cancelled doesn't pause, somebody has to end it. The request, which may hold keys to other services, is
--- of no use to a run that has ended. What is left of its nested runs ends with it, and
--- for its reason.
-WITH held AS (
-    SELECT session_id FROM $sessions WHERE session_id = :session_id FOR NO KEY UPDATE
+-- fragment: own_run
+-- The run, if it executes at this worker. The session is locked before the run, as when a session is deleted: the
+-- other way round, finishing and deleting could wait for each other. What was done to either meanwhile is seen once
+-- it is locked.
+held AS (
+    SELECT session_id, user_id, session_state, coalesce(state_version, 0) AS state_version
+    FROM $sessions
+    WHERE session_id = (SELECT session_id FROM $runs WHERE run_id = :run_id AND (:anyone OR user_id = :owner))
+    FOR NO KEY UPDATE
 ), found AS (
     SELECT r.run_id, r.status, r.executor_id, r.cancelling, r.awaited, r.background, r.parent_run_id
     FROM $runs AS r JOIN held USING (session_id)
@@ -19,13 +18,14 @@ WITH held AS (
     SELECT *, coalesce(cancelling = 'rollback', false) AND :status = 'CANCELLED' AS is_undone
     FROM found
     WHERE status IN ('PENDING', 'RUNNING') AND executor_id IS NOT DISTINCT FROM :worker_id
-), undone AS (
-    DELETE FROM $runs AS r
-    USING mine
-    WHERE mine.is_undone
-        AND r.session_id = :session_id
-        AND (r.run_id = mine.run_id OR r.root_run_id = mine.run_id)
-), run AS (
+)
+
+-- fragment: stored
+-- Stores the outcome of `own_run` with the last lines of the log, and adds it to the session: state and sums are
+-- changed where they are, so runs that end at the same time don't lose each other's. A run that is to be cancelled
+-- doesn't pause, somebody has to end it. The request, which may hold keys to other services, is of no use to a run
+-- that has ended. What is left of its nested runs ends with it, and for its reason.
+run AS (
     UPDATE $runs AS r
     SET
         status = CASE WHEN :status = 'PAUSED' AND mine.cancelling <> '' THEN 'PENDING' ELSE :status END,
@@ -34,8 +34,18 @@ WITH held AS (
         details = :details,
         executor_id = CASE WHEN :status = 'PAUSED' THEN NULL ELSE r.executor_id END,
         arguments = CASE WHEN :status = 'PAUSED' THEN r.arguments END,
+        state_version = CASE
+            WHEN mine.parent_run_id IS NULL THEN held.state_version + (EXISTS (SELECT FROM changed))::integer
+        END,
+        ended_at = CASE WHEN :status = 'PAUSED' THEN NULL ELSE now() END,
+        model = :model,
+        time_to_first_token = :time_to_first_token,
+        input_tokens = :input_tokens,
+        output_tokens = :output_tokens,
+        total_tokens = :total_tokens,
+        steps = :steps,
         updated_at = now()
-    FROM mine
+    FROM mine CROSS JOIN held
     WHERE r.run_id = mine.run_id AND NOT mine.is_undone
     RETURNING r.run_id, r.session_id, r.parent_run_id
 ), nested AS (
@@ -55,6 +65,7 @@ WITH held AS (
             ELSE r.details
         END,
         arguments = NULL,
+        ended_at = now(),
         updated_at = now()
     FROM run
     WHERE r.session_id = run.session_id
@@ -78,19 +89,92 @@ WITH held AS (
 ), session AS (
     UPDATE $sessions AS s
     SET session_state = CASE
-            WHEN :put = '{}' AND :removed = '{}' THEN s.session_state
-            ELSE (s.session_state - :removed) || :put
+            WHEN EXISTS (SELECT FROM changed) THEN (s.session_state - change.removed) || change.put
+            ELSE s.session_state
+        END,
+        state_version = CASE
+            WHEN EXISTS (SELECT FROM changed) THEN held.state_version + 1
+            ELSE s.state_version
         END,
         metrics = :first || s.metrics || (
             SELECT jsonb_object_agg(key, value::numeric + coalesce((s.metrics ->> key)::numeric, 0))
             FROM jsonb_each_text(:more)
         ),
         updated_at = now()
-    FROM run
-    WHERE s.session_id = run.session_id AND run.parent_run_id IS NULL
+    FROM change CROSS JOIN held CROSS JOIN run
+    WHERE s.session_id = held.session_id
 ), news AS (
     SELECT 'events' AS kind, run_id FROM mine WHERE :is_logged
 )
+
+-- name: finish_run
+-- Stores an outcome, or a pause, that leaves the state of the session as it is and brings no media.
+WITH $own_run, change AS (
+    SELECT CAST('{}' AS jsonb) AS put, CAST('{}' AS text[]) AS removed FROM mine
+    WHERE parent_run_id IS NULL
+), changed AS (
+    SELECT FROM change WHERE false
+), $stored
+SELECT
+    EXISTS (SELECT FROM mine) AS is_stored,
+    CASE status
+        WHEN 'PAUSED' THEN :status = 'PAUSED'
+        ELSE status NOT IN ('PENDING', 'RUNNING') AND executor_id IS NOT DISTINCT FROM :worker_id
+    END AS is_over,
+    $told,
+    (SELECT $queue FROM mine WHERE awaited OR background OR cancelling <> '') AS queue
+FROM found
+
+-- name: finish_run_with_state
+-- The same with a change of the state, or media. The values that it replaces are kept in `noted`. Of a run that is rolled
+-- back, the keys that nobody has changed since get back the values that its request replaced.
+WITH $own_run, undone AS (
+    DELETE FROM $runs AS r
+    USING mine
+    WHERE mine.is_undone
+        AND r.session_id = (SELECT session_id FROM held)
+        AND (r.run_id = mine.run_id OR r.root_run_id = mine.run_id)
+), given_back AS (
+    SELECT DISTINCT ON (key) key, value
+    FROM mine CROSS JOIN held JOIN $state_changes AS c USING (session_id)
+    WHERE mine.is_undone
+        AND c.run_id = mine.run_id
+        AND NOT EXISTS (
+            SELECT FROM $state_changes AS later
+            WHERE later.session_id = c.session_id
+                AND later.key = c.key
+                AND later.version > c.version
+                AND later.run_id IS DISTINCT FROM c.run_id
+        )
+    ORDER BY key, version
+), change AS (
+    SELECT :put AS put, CAST(:removed AS text[]) AS removed FROM mine
+    WHERE NOT is_undone AND parent_run_id IS NULL
+    UNION ALL
+    SELECT
+        coalesce(jsonb_object_agg(key, value) FILTER (WHERE value IS NOT NULL), '{}'),
+        coalesce(array_agg(key) FILTER (WHERE value IS NULL), '{}')
+    FROM given_back
+    HAVING count(*) > 0
+), changed AS (
+    SELECT key, session_state -> key AS value
+    FROM held, change, LATERAL (SELECT jsonb_object_keys(put) UNION SELECT unnest(removed)) AS keys (key)
+    WHERE session_state -> key IS DISTINCT FROM put -> key
+), noted AS (
+    INSERT INTO $state_changes (session_id, version, place, user_id, run_id, key, value)
+    SELECT session_id, state_version + 1, row_number() OVER (), user_id, :run_id, key, value
+    FROM held CROSS JOIN changed
+), home AS (
+    SELECT held.session_id, held.user_id FROM held CROSS JOIN mine WHERE NOT is_undone
+), $kept, given AS (
+    UPDATE $sessions AS s
+    SET
+        session_state = (s.session_state - change.removed) || change.put,
+        state_version = held.state_version + 1,
+        updated_at = now()
+    FROM change CROSS JOIN held CROSS JOIN mine
+    WHERE s.session_id = held.session_id AND mine.is_undone
+), $stored
 SELECT
     EXISTS (SELECT FROM mine) AS is_stored,
     CASE status
@@ -107,13 +191,23 @@ FROM found
 WITH run AS (
     SELECT * FROM $runs WHERE run_id = :run_id AND executor_id = :worker_id AND status = 'RUNNING'
 ), place AS (
-    SELECT session_id, coalesce(history_before, position) AS before FROM run
+    SELECT session_id, kind, runnable_id, coalesce(history_before, position) AS before FROM run
+), before AS (
+    SELECT s.session_id, s.user_id, s.session_state
+    FROM $sessions AS s JOIN run USING (session_id)
+    WHERE NOT s.session_state ?& :default_keys
+    FOR NO KEY UPDATE OF s
 ), changed AS (
     UPDATE $sessions AS s
-    SET session_state = :defaults || s.session_state
-    FROM run
-    WHERE s.session_id = run.session_id AND NOT s.session_state ?& :default_keys
-    RETURNING s.session_state
+    SET session_state = :defaults || s.session_state, state_version = coalesce(s.state_version, 0) + 1
+    FROM before
+    WHERE s.session_id = before.session_id
+    RETURNING s.session_state, s.state_version
+), noted AS (
+    INSERT INTO $state_changes (session_id, version, place, user_id, run_id, key)
+    SELECT session_id, state_version, row_number() OVER (), user_id, :run_id, key
+    FROM changed CROSS JOIN before CROSS JOIN jsonb_object_keys(:defaults) AS key
+    WHERE NOT before.session_state ? key
 ), session AS (
     SELECT s.user_id, coalesce((SELECT session_state FROM changed), s.session_state) AS current_state
     FROM $sessions AS s JOIN run USING (session_id)

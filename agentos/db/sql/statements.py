@@ -21,6 +21,7 @@ from agentos.db.schema.tables import Tables
 Sort = Literal["name", "fragment"]
 
 _HEAD: Final = re.compile(r"^-- (name|fragment): (\w+)$", re.MULTILINE)
+_SPACES: Final = re.compile(r"(?<=[(,])\s+|\s+(?=\))|(\s)\s*")
 _COMMENT: Final = re.compile(r"^--.*\n", re.MULTILINE)
 
 
@@ -37,11 +38,14 @@ def statement(tables: Tables, name: str, **types: Any) -> TextClause:
 def assembled(tables: Tables, name: str, *, escape: str = ":", dense: bool = False) -> str:
     """The SQL of a statement. `escape` replaces a colon in a table name.
 
-    `dense`: in one line, since psycopg parses statements of more than 4096 bytes anew each time.
+    `dense`: without spaces that Postgres doesn't need, since psycopg parses statements of more than 4096
+    bytes anew each time. No literal of a statement may contain them.
     """
     found = {table: quoted.replace(":", escape) for table, quoted in tables.quoted().items()}
     template = Template(_read()["name"][name]).safe_substitute(_read()["fragment"])
-    return Template(" ".join(template.split()) if dense else template).substitute(found)
+    return Template(
+        _SPACES.sub(lambda found: " " if found[1] else "", template).strip() if dense else template
+    ).substitute(found)
 
 
 def subjects() -> dict[str, list[str]]:

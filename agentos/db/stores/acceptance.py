@@ -15,8 +15,10 @@ from agentos.db.rows import opened, reading, run_of, run_row
 from agentos.db.schema.columns import OBJECT, PAYLOAD, TEXTS, Content
 from agentos.db.schema.tables import Tables
 from agentos.db.sql.statements import assembled
-from agentos.db.stores.store import Store, check_owner
+from agentos.db.stores.media import KEPT, MediaStore, keeping
+from agentos.db.stores.store import check_owner, session_keys
 from agentos.errors import (
+    AmbiguousSessionError,
     ConflictError,
     IdempotencyConflictError,
     NotFoundError,
@@ -47,16 +49,18 @@ _ROW: Final[dict[str, Any]] = {
 _ACCEPTANCE: Final[dict[str, Any]] = {
     **_ROW,
     "request": PAYLOAD,
+    "keys": TEXTS,
+    "fresh_key": Text,
+    "itself": OBJECT,
     "title": Content(),
     "defaults": OBJECT,
-    "default_keys": TEXTS,
     "state": OBJECT,
-    "max_state": BigInteger,
     "background": Boolean,
     "multitask": Text,
     "idempotency_key": Text,
     "fingerprint": Text,
 }
+_MORE: Final[dict[str, Any]] = {"default_keys": TEXTS, "max_state": BigInteger, **KEPT}
 _RULES: Final[dict[str, Any]] = {
     "cancelling": Text,
     "queue_limit": BigInteger,
@@ -65,14 +69,18 @@ _RULES: Final[dict[str, Any]] = {
 }
 
 
-class AcceptanceStore(Store):
+class AcceptanceStore(MediaStore):
     """Accepts new runs."""
 
     def __init__(self, engine: Engine, tables: Tables) -> None:
         super().__init__(engine, tables)
-        self._accept_run = self._statement("accept_run", **_ACCEPTANCE)
-        self._admit_run = self._statement("admit_run", **_ACCEPTANCE, **_RULES)
-        self._open_child = self._statement("open_child", **_ROW, over=TEXTS)
+        plain = {
+            name: type_ for name, type_ in _ACCEPTANCE.items() if name not in {"default_keys", "max_state"}
+        }
+        self._accept_run = self._statement("accept_run", **plain)
+        self._accept_run_with_state = self._statement("accept_run_with_state", **_ACCEPTANCE)
+        self._admit_run = self._statement("admit_run", **_ACCEPTANCE, **_MORE, **_RULES)
+        self._open_child = self._statement("open_child", **_ROW, **KEPT, over=TEXTS)
         self._queue_length = assembled(tables, "queue_length")
 
     async def accept_run(
@@ -86,8 +94,8 @@ class AcceptanceStore(Store):
     ) -> OpenedRun:
         """Gets or creates the session and inserts the run as PENDING or RUNNING, in one round trip.
 
-        A run that must wait for its turn in the session is returned as PENDING. NotFoundError("Session") if
-        the session belongs to another user or another runnable. ConflictError if any user has a run with the
+        A run that must wait for its turn in the session is returned as PENDING. AmbiguousSessionError if
+        several owners have the session, for ANYONE. ConflictError if any user has a run with the
         id. StateTooLargeError if the session's state would become too large. SessionBusyError,
         QueueFullError and IdempotencyConflictError according to the request.
         """
@@ -101,27 +109,16 @@ class AcceptanceStore(Store):
             idempotency_key=request.idempotency_key,
         )
         self.check_state(request.session_state)
-        has_rules = _has_rules(run, request, placement)
-        wanted = _wanted(run, request, reads or RunReads(), placement)
-        wanted["max_state"] = self.max_state_bytes
-        try:
-            if has_rules:
-                row = await self._admitted(run, request, wanted, placement, owner=owner)
-            else:
-                turn = self._lock("session", run.session_id)
-                (row,) = await self._reach(owner).execute(self._accept_run, wanted, turns=[turn])
-        except IntegrityError as error:
-            raise ConflictError("A run with this run_id already exists.") from error
-        if row["refusal"] == "state":
-            raise StateTooLargeError(self.max_state_bytes)
-        if row["refusal"]:
-            return _known(run, request, row)
-        if row["status"] is None:
-            raise NotFoundError("Session")
+        async with keeping(run) as media:
+            wanted = _wanted(run, request, reads or RunReads(), placement) | media
+            wanted["max_state"] = self.max_state_bytes
+            row = await self._accepted(run, request, wanted, placement, owner=owner)
+            if row["refusal"]:
+                return self._refused(run, request, row)
         changes = {"status": RunStatus(row["status"]), "user_id": row["user_id"]}
         accepted = run.model_copy(update=changes)
-        state = row["session_state"]
-        return opened(accepted, request, row, durable=placement.durable, session_state=state)
+        found = opened(accepted, request, row, durable=placement.durable, session_state=row["session_state"])
+        return await self._with_media(found, owner)
 
     async def open_child(
         self,
@@ -139,14 +136,53 @@ class AcceptanceStore(Store):
         `parent_run_id` names a run that executes at this worker.
         """
         check_ids(run_id=run.run_id, runnable_id=run.runnable_id, parent_run_id=run.parent_run_id)
-        wanted = run_row(run) | reading(reads or RunReads()) | {"worker_id": worker_id, "durable": durable}
-        wanted["over"] = _OVER
-        rows = await self._reach(owner).execute(self._open_child, wanted)
+        async with keeping(run) as media:
+            wanted = run_row(run) | reading(reads or RunReads()) | media
+            wanted |= {"worker_id": worker_id, "durable": durable, "over": _OVER}
+            rows = await self._reach(owner).execute(self._open_child, wanted)
         if not rows:
             raise RunLostError("The parent of this run no longer executes here.")
         row = rows[0]
         found, segment, is_new = run_of(row), row["segment"], row["is_new"]
-        return opened(found, request, row, durable=durable, segment=segment, is_new=is_new)
+        child = opened(found, request, row, durable=durable, segment=segment, is_new=is_new)
+        return await self._with_media(child, owner)
+
+    async def _accepted(
+        self,
+        run: RunOutput,
+        request: RunRequest,
+        wanted: dict[str, Any],
+        placement: Placement,
+        *,
+        owner: Owner,
+    ) -> RowMapping:
+        """What the database says, with a status or a refusal. The session gets the first key that is free."""
+        has_rules = _has_rules(run, request, placement)
+        has_more = bool(request.session_state or wanted["defaults"] or wanted["media_keys"])
+        keys = session_keys(run.session_id, user_id=run.user_id)
+        for key in keys:
+            given = wanted | {"keys": keys, "fresh_key": key}
+            try:
+                if has_rules:
+                    row = await self._admitted(run, request, given, placement, owner=owner)
+                else:
+                    statement = self._accept_run_with_state if has_more else self._accept_run
+                    turns = [self._turn(run)]
+                    (row,) = await self._reach(owner).execute(statement, given, turns=turns)
+            except IntegrityError as error:
+                raise ConflictError("A run with this run_id already exists.") from error
+            if row["refusal"] or row["status"] is not None:
+                return row
+        raise NotFoundError("Session")
+
+    def _refused(self, run: RunOutput, request: RunRequest, row: RowMapping) -> OpenedRun:
+        match row["refusal"]:
+            case "state":
+                raise StateTooLargeError(self.max_state_bytes)
+            case "ambiguous":
+                raise AmbiguousSessionError(run.session_id)
+            case _:
+                return _known(run, request, row)
 
     async def _admitted(
         self,
@@ -176,7 +212,7 @@ class AcceptanceStore(Store):
             self._admit_run,
             wanted,
             locks=[self._lock(*parts) for parts in locks],
-            turns=[self._lock("session", run.session_id)],
+            turns=[self._turn(run)],
             look=self._queue_length if is_queued else "",
         )
         return row
@@ -202,6 +238,7 @@ def _wanted(run: RunOutput, request: RunRequest, reads: RunReads, placement: Pla
         **run_row(run),
         **reading(reads),
         "title": _title(run),
+        "itself": [{"kind": run.kind, "id": run.runnable_id}],
         "state": request.session_state,
         "worker_id": placement.worker_id,
         "durable": placement.durable,

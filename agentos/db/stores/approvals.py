@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import (
     Case,
     ColumnElement,
+    Label,
     RowMapping,
     and_,
     case,
@@ -44,6 +45,8 @@ class ApprovalStore(Store):
         super().__init__(engine, tables)
         self._create_approvals = self._statement("create_approvals", rows=PAYLOAD, run_ids=TEXTS)
         self._status = _status(tables)
+        given = func.coalesce(tables.runs.c.given_session_id, tables.approvals.c.session_id)
+        self._session_id: Label[str] = given.label("session_id")
 
     async def create_approvals(self, approvals: Sequence[Approval], *, owner: Owner) -> None:
         """Stores the new ones. NotFoundError("Run") if a run isn't the owner's."""
@@ -151,7 +154,8 @@ class ApprovalStore(Store):
 
     def _seen(self, owner: Owner) -> AnySelect:
         table, runs = self._tables.approvals, self._tables.runs
-        columns = [column for column in table.c if column is not table.c.status]
+        apart = {table.c.status, table.c.session_id}
+        columns = [self._session_id, *(column for column in table.c if column not in apart)]
         return (
             select(*columns, self._status.label("status"), runs.c.status.label("run_status"))
             .join(runs, table.c.run_id == runs.c.run_id)
@@ -163,7 +167,6 @@ class ApprovalStore(Store):
         ids = {
             "runnable_id": query.runnable_id,
             "user_id": query.user_id,
-            "session_id": query.session_id,
             "run_id": query.run_id,
         }
         words = {
@@ -173,6 +176,8 @@ class ApprovalStore(Store):
         }
         conditions = [same(table.c[name], value) for name, value in ids.items() if value is not None]
         conditions += [table.c[name] == value for name, value in words.items() if value is not None]
+        if query.session_id is not None:
+            conditions.append(same(self._session_id, query.session_id))
         if query.status is not None:
             conditions.append(self._status == query.status)
         if query.status == "pending":

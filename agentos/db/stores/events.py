@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import BigInteger
@@ -13,8 +14,9 @@ from agentos.db.encoding import id_or_none, is_id
 from agentos.db.filters import bounded
 from agentos.db.schema.columns import PAYLOAD, TEXTS
 from agentos.db.schema.tables import Tables
-from agentos.db.stores.store import Store
+from agentos.db.stores.states import StateStore
 from agentos.run.owner import ANYONE, Owner
+from agentos.run.wire import lacks_state, with_state
 
 _PAGE: Final = 1000
 """Events read at once."""
@@ -28,7 +30,7 @@ def lines(run_id: str, events: Sequence[LoggedEvent]) -> list[dict[str, Any]]:
     return [{"run_id": run_id, "seq": event.seq, "name": event.name, "text": event.text} for event in events]
 
 
-class EventStore(Store):
+class EventStore(StateStore):
     """The event log of streamed runs."""
 
     def __init__(self, engine: Engine, tables: Tables) -> None:
@@ -67,7 +69,7 @@ class EventStore(Store):
         wanted = [{"run_id": run_id, "after": bounded(seq)} for run_id, seq in after.items() if is_id(run_id)]
         for row in await self._reach(owner).execute(self._read_news, {"wanted": wanted}):
             news[row["run_id"]].append(LoggedEvent(row["seq"], row["name"], row["text"]))
-        return news
+        return {run_id: await self._whole(run_id, events, owner) for run_id, events in news.items()}
 
     async def read_events(
         self, run_id: str, *, after: int, owner: Owner, limit: int = 1000
@@ -75,7 +77,14 @@ class EventStore(Store):
         """The run's events after the given `seq`, in order."""
         wanted = {"run_id": id_or_none(run_id), "after": bounded(after), "limit": bounded(limit)}
         rows = await self._reach(owner).execute(self._read_events, wanted)
-        return [LoggedEvent(**row) for row in rows]
+        return await self._whole(run_id, [LoggedEvent(**row) for row in rows], owner)
+
+    async def _whole(self, run_id: str, events: list[LoggedEvent], owner: Owner) -> list[LoggedEvent]:
+        """The events with the state that a final one says, which is stored with the session."""
+        if events and lacks_state(events[-1].text):
+            state = await self.state_after(run_id, owner=owner)
+            events[-1] = replace(events[-1], text=with_state(events[-1].text, state))
+        return events
 
     async def last_seq(self, run_id: str, *, owner: Owner) -> int:
         """`seq` of the run's last event; 0 if there is none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, Text, literal, select
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Double, RowMapping, Text, func, literal, select
 
 from agentos.db.connection.engine import Engine
 from agentos.db.contracts.events import LoggedEvent
@@ -16,36 +16,44 @@ from agentos.db.rows import run_of, run_row
 from agentos.db.schema.columns import OBJECT, PAYLOAD, TEXTS
 from agentos.db.schema.tables import Tables
 from agentos.db.stores.events import lines
-from agentos.db.stores.store import Store
+from agentos.db.stores.media import KEPT, keeping
+from agentos.db.stores.states import StateStore
 from agentos.errors import NotFoundError, RunLostError
 from agentos.run.messages import Metrics
 from agentos.run.owner import Owner
-from agentos.run.records import RunOutput, RunStatus
+from agentos.run.records import Participant, RunOutput, RunStatus
 from agentos.run.text import mended
 
 _ONCE: Final = {"time_to_first_token"}
 """Metrics that aren't summed: the first run's value is the session's, as in `Metrics`."""
 
 
-class RunStore(Store):
+class RunStore(StateStore):
     """Runs, one row each."""
 
     def __init__(self, engine: Engine, tables: Tables) -> None:
         super().__init__(engine, tables)
-        self._finish_run = self._statement(
-            "finish_run",
-            input=PAYLOAD,
-            messages=PAYLOAD,
-            details=PAYLOAD,
-            worker_id=Text,
-            replaces=Text,
-            put=OBJECT,
-            removed=TEXTS,
-            first=OBJECT,
-            more=OBJECT,
-            lines=PAYLOAD,
-            reason=PAYLOAD,
-            is_logged=Boolean,
+        outcome: dict[str, Any] = {
+            "input": PAYLOAD,
+            "messages": PAYLOAD,
+            "details": PAYLOAD,
+            "worker_id": Text,
+            "replaces": Text,
+            "first": OBJECT,
+            "more": OBJECT,
+            "lines": PAYLOAD,
+            "reason": PAYLOAD,
+            "is_logged": Boolean,
+            "model": Text,
+            "steps": PAYLOAD,
+            "time_to_first_token": Double,
+            "input_tokens": BigInteger,
+            "output_tokens": BigInteger,
+            "total_tokens": BigInteger,
+        }
+        self._finish_run = self._statement("finish_run", **outcome)
+        self._finish_run_with_state = self._statement(
+            "finish_run_with_state", put=OBJECT, removed=TEXTS, **outcome, **KEPT
         )
 
     async def finish_run(
@@ -71,27 +79,32 @@ class RunStore(Store):
         no longer exists.
         """
         check_ids(run_id=run.run_id, session_id=run.session_id)
-        outcome = run_row(run) | {
-            "worker_id": worker_id,
-            "replaces": replaces and id_or_none(replaces),
-            "put": dict(change.put),
-            "removed": [mended(key) for key in change.removed],
-            "lines": lines(run.run_id, events),
-            "is_logged": bool(events),
-            "reason": {
-                "content": run.content,
-                "content_type": "str",
-                "error_type": run.error_type,
-                "error_id": run.error_id,
-            },
-            **_sums(run.metrics or Metrics(), earlier or Metrics()),
-        }
-        turn = self._lock("session", run.session_id)
-        rows = await self._reach(owner).execute(self._finish_run, outcome, turns=[turn])
-        if not rows:
-            raise NotFoundError("Run", run.run_id)
-        if not (rows[0]["is_stored"] or rows[0]["is_over"]):
-            raise RunLostError(f"Another process executes the run {run.run_id!r}.")
+        async with keeping(run) as media:
+            outcome = run_row(run) | {
+                "worker_id": worker_id,
+                "replaces": replaces and id_or_none(replaces),
+                "put": dict(change.put),
+                "removed": [mended(key) for key in change.removed],
+                "lines": lines(run.run_id, events),
+                "is_logged": bool(events),
+                "reason": {
+                    "content": run.content,
+                    "content_type": "str",
+                    "error_type": run.error_type,
+                    "error_id": run.error_id,
+                },
+                **_sums(run.metrics or Metrics(), earlier or Metrics()),
+                **media,
+            }
+            may_change = bool(change.put or change.removed or media["media_keys"])
+            has_more = may_change or run.status is RunStatus.CANCELLED
+            statement = self._finish_run_with_state if has_more else self._finish_run
+            turn = self._turn(run)
+            rows = await self._reach(owner).execute(statement, outcome, turns=[turn])
+            if not rows:
+                raise NotFoundError("Run", run.run_id)
+            if not (rows[0]["is_stored"] or rows[0]["is_over"]):
+                raise RunLostError(f"Another process executes the run {run.run_id!r}.")
 
     async def get_run(self, run_id: str, *, owner: Owner, session_id: str | None = None) -> RunOutput | None:
         """The whole run; None if it doesn't exist, or not in that session."""
@@ -99,9 +112,9 @@ class RunStore(Store):
         reach = self._reach(owner)
         statement = select(table).where(same(table.c.run_id, run_id), reach.covers(table))
         if session_id is not None:
-            statement = statement.where(same(table.c.session_id, session_id))
+            statement = statement.where(self._is_session(table, session_id, owner))
         rows = await reach.execute(statement)
-        return run_of(rows[0]) if rows else None
+        return (await self._runs_of(rows, owner))[0] if rows else None
 
     async def run_status(self, run_id: str, *, owner: Owner) -> RunStatus | None:
         """The status of a run, without reading the rest of it; None if it doesn't exist."""
@@ -120,17 +133,36 @@ class RunStore(Store):
         created_before: int | None = None,
         messages: bool = True,
         nested: bool = False,
+        of: Participant | None = None,
+        limit: int | None = None,
+        before: str | None = None,
     ) -> list[RunOutput]:
         """A session's runs, oldest first. Times are epoch seconds, inclusive.
 
         Without `messages`, which are the largest part of a run, they aren't read. `nested` includes nested
-        runs.
+        runs. `of` leaves out the root runs of other runnables, and what is nested in them.
+        `limit` leaves only the newest, `before` those that were accepted before this run.
         """
         table = self._tables.runs
         reach = self._reach(owner)
-        conditions: list[ColumnElement[bool]] = [same(table.c.session_id, session_id), reach.covers(table)]
+        conditions: list[ColumnElement[bool]] = [
+            self._is_session(table, session_id, owner),
+            reach.covers(table),
+        ]
         if not nested:
             conditions.append(table.c.parent_run_id.is_(None))
+        if of is not None:
+            root = table.alias()
+            theirs = select(root.c.run_id).where(
+                root.c.run_id == func.coalesce(table.c.root_run_id, table.c.run_id),
+                root.c.kind == of.kind,
+                root.c.runnable_id == of.id,
+            )
+            conditions.append(theirs.exists())
+        if before is not None:
+            later = table.alias()
+            place = select(later.c.position).where(same(later.c.run_id, before))
+            conditions.append(table.c.position < place.scalar_subquery())
         if statuses:
             conditions.append(among(table.c.status, [status.value for status in statuses]))
         if created_after is not None:
@@ -138,8 +170,20 @@ class RunStore(Store):
         if created_before is not None:
             conditions.append(table.c.created_at <= literal(bounded(created_before), BigInteger))
         columns = [column for column in table.c if messages or column is not table.c.messages]
-        statement = select(*columns).where(*conditions).order_by(table.c.position)
-        return [run_of(row) for row in await reach.execute(statement)]
+        statement = select(*columns).where(*conditions)
+        if limit is None:
+            return await self._runs_of(await reach.execute(statement.order_by(table.c.position)), owner)
+        newest = await reach.execute(statement.order_by(table.c.position.desc()).limit(bounded(limit)))
+        return await self._runs_of(newest[::-1], owner)
+
+    async def _runs_of(self, rows: Sequence[RowMapping], owner: Owner) -> list[RunOutput]:
+        """Runs with the states that their session had after them."""
+        versions = {row["run_id"]: row["state_version"] for row in rows if row["state_version"] is not None}
+        states = await self._states(versions, owner) if versions else {}
+        runs = [run_of(row) for row in rows]
+        for run in runs:
+            run.session_state = states.get(run.run_id, run.session_state)
+        return runs
 
 
 def _sums(metrics: Metrics, earlier: Metrics) -> dict[str, Any]:

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable
+from base64 import b64encode
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from typing import Any, Final
 from uuid import UUID, uuid4, uuid5
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import JSON, ColumnElement, RowMapping, and_, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from agentos.db.connection.engine import Engine
 from agentos.db.connection.transaction import Transaction
 from agentos.db.contracts.events import LoggedEvent
-from agentos.db.contracts.transfer import EventLine, Imported, Reading, RunLine, SessionLine, written
+from agentos.db.contracts.runs import StateChange
+from agentos.db.contracts.transfer import (
+    EventLine,
+    Imported,
+    MediaLine,
+    Reading,
+    RunLine,
+    SessionLine,
+    StateLine,
+    written,
+)
 from agentos.db.encoding import check_ids
-from agentos.db.filters import same
-from agentos.db.rows import run_of, run_row
+from agentos.db.rows import run_of, run_row, session_of
 from agentos.db.schema.columns import PAYLOAD
 from agentos.db.schema.tables import Tables
-from agentos.db.stores.store import Store, check_owner
-from agentos.errors import ConflictError, NotFoundError
+from agentos.db.stores.states import StateStore, states_after
+from agentos.db.stores.store import check_owner, session_keys
+from agentos.errors import AmbiguousSessionError, ConflictError, NotFoundError
 from agentos.run.owner import ANYONE, Owner
-from agentos.run.records import RunOutput, RunStatus, Session
+from agentos.run.records import Json, RunOutput, RunStatus, Session
 
 RUNS: Final = 10
 EVENTS: Final = 500
@@ -31,7 +42,7 @@ EVENTS: Final = 500
 _LEFT_OUT: Final = [status.value for status in RunStatus if not status.is_final]
 
 
-class TransferStore(Store):
+class TransferStore(StateStore):
     """Sessions as lines of JSON."""
 
     def __init__(self, engine: Engine, tables: Tables) -> None:
@@ -42,11 +53,19 @@ class TransferStore(Store):
         """A snapshot of the session as JSON lines (`contracts.transfer`). NotFoundError on the first line."""
         async with self._engine.transaction(owner, isolation="REPEATABLE READ") as transaction:
             yield written(await self._session_line(transaction, session_id, owner))
+            async for media in self._media(transaction, session_id, owner):
+                yield written(media)
             position = 0
+            before: Json = {}
             while rows := await self._runs_after(transaction, session_id, position, owner):
+                states = await self._states_in(transaction, rows, owner)
                 for row in rows:
                     run = run_of(row)
-                    yield written(RunLine(events=row["events"], run=run))
+                    change = None
+                    if (after := states.get(run.run_id, run.session_state)) is not None:
+                        change = StateChange.between(before, after)
+                        run.session_state, before = None, after
+                    yield written(RunLine(events=row["events"], run=run, state=_line_of(change)))
                     async for event in self._log(transaction, run.run_id):
                         yield written(EventLine(seq=event.seq, name=event.name, text=event.text))
                     position = row["position"]
@@ -70,36 +89,62 @@ class TransferStore(Store):
             async for text in lines:
                 match reading.read(text):
                     case SessionLine() as line:
-                        await self._add_session(transaction, making.session(line.session))
+                        await self._add_session(transaction, making, making.session(line.session))
+                    case MediaLine() as line:
+                        await self._add_media(transaction, making, line)
                     case RunLine() as line:
                         await self._flush(transaction, making)
-                        await self._add_run(transaction, making.run(line.run))
+                        await self._add_run(transaction, making, line)
                     case EventLine() as line:
                         making.event(line.event)
                         if len(making.waiting) == EVENTS:
                             await self._flush(transaction, making)
             reading.end()
             await self._flush(transaction, making)
+            await self._end_states(transaction, making)
         return Imported(making.session_id, making.user_id, making.runs, making.events)
 
     async def _session_line(self, transaction: Transaction, session_id: str, owner: Owner) -> SessionLine:
         sessions, runs = self._tables.sessions, self._tables.runs
+        is_it = self._is_session(sessions, session_id, owner)
         has_ended = self._has_ended()
         inside = (runs.c.session_id == sessions.c.session_id, self._reach(owner).covers(runs))
         counts = (
             select(func.count()).select_from(runs).where(*inside, is_so) for is_so in (has_ended, ~has_ended)
         )
         ended, others = (count.scalar_subquery() for count in counts)
+        media = select(func.count()).where(self._tables.media.c.session_id == sessions.c.session_id)
         found = await transaction.execute(
-            select(sessions, ended.label("ended"), others.label("others")).where(
-                same(sessions.c.session_id, session_id), self._reach(owner).covers(sessions)
-            )
+            select(
+                sessions,
+                ended.label("ended"),
+                others.label("others"),
+                media.scalar_subquery().label("media"),
+            ).where(is_it, self._reach(owner).covers(sessions))
         )
         if not found:
             raise NotFoundError("Session", session_id)
+        if len(found) > 1:
+            raise AmbiguousSessionError(session_id)
         row = dict(found[0])
-        numbers = {"runs": row.pop("ended"), "left_out": row.pop("others")}
-        return SessionLine(session=Session.model_validate(row), **numbers)
+        numbers = {"runs": row["ended"], "left_out": row["others"], "media": row["media"]}
+        return SessionLine(session=session_of(row), **numbers)
+
+    async def _media(
+        self, transaction: Transaction, session_id: str, owner: Owner
+    ) -> AsyncGenerator[MediaLine]:
+        table = self._tables.media
+        sessions, after = self._tables.sessions, ""
+        inside = select(sessions.c.session_id).where(self._is_session(sessions, session_id, owner))
+        matching = select(table.c.key, table.c.mime_type, table.c.content).where(
+            table.c.session_id.in_(inside), self._reach(owner).covers(table)
+        )
+        while rows := await transaction.execute(
+            matching.where(table.c.key > after).order_by(table.c.key).limit(1)
+        ):
+            (row,) = rows
+            yield MediaLine(key=row["key"], mime_type=row["mime_type"], content=b64encode(row["content"]))
+            after = row["key"]
 
     async def _runs_after(
         self, transaction: Transaction, session_id: str, position: int, owner: Owner
@@ -108,7 +153,7 @@ class TransferStore(Store):
         logged = select(func.count()).select_from(events).where(events.c.run_id == table.c.run_id)
         return await transaction.execute(
             select(table, logged.scalar_subquery().label("events"))
-            .where(same(table.c.session_id, session_id), self._reach(owner).covers(table))
+            .where(self._is_session(table, session_id, owner), self._reach(owner).covers(table))
             .where(self._has_ended(), table.c.position > position)
             .order_by(table.c.position)
             .limit(RUNS)
@@ -136,18 +181,71 @@ class TransferStore(Store):
                 yield LoggedEvent(**row)
             after = rows[-1]["seq"]
 
-    async def _add_session(self, transaction: Transaction, session: Session) -> None:
-        table = self._tables.sessions
-        row = {name: value for name, value in dict(session).items() if name != "updated_at"}
-        adding = insert(table).values(row).on_conflict_do_nothing().returning(table.c.session_id)
-        if not await transaction.execute(adding):
-            raise ConflictError("A session with this session_id already exists: import it with new ids.")
+    async def _states_in(
+        self, transaction: Transaction, rows: Sequence[RowMapping], owner: Owner
+    ) -> dict[str, Json]:
+        """The states after these runs, by their ids."""
+        versions = {row["run_id"]: row["state_version"] for row in rows if row["state_version"] is not None}
+        found = await transaction.execute(self._read_states, {"run_ids": list(versions)}) if versions else ()
+        return states_after(versions, found)
 
-    async def _add_run(self, transaction: Transaction, run: RunOutput) -> None:
-        table = self._tables.runs
-        adding = insert(table).values(run_row(run)).on_conflict_do_nothing().returning(table.c.run_id)
-        if not await transaction.execute(adding):
+    async def _add_session(self, transaction: Transaction, making: _Making, session: Session) -> None:
+        self.check_state(session.session_state)
+        table, keys = self._tables.sessions, session_keys(session.session_id, user_id=session.user_id)
+        taken = select(table.c.session_id).where(
+            table.c.session_id.in_(keys),
+            func.coalesce(table.c.given_session_id, table.c.session_id) == session.session_id,
+            table.c.user_id.is_not_distinct_from(session.user_id),
+        )
+        row = {name: value for name, value in dict(session).items() if name not in {"updated_at", "joined"}}
+        row["joined"] = session.joined or None
+        for key in [] if await transaction.execute(taken) else keys:
+            given = None if key == session.session_id else session.session_id
+            named = row | {"session_id": key, "given_session_id": given}
+            adding = insert(table).values(named).on_conflict_do_nothing().returning(table.c.session_id)
+            if await transaction.execute(adding):
+                making.key = key
+                return
+        raise ConflictError("A session with this session_id already exists: import it with new ids.")
+
+    async def _add_media(self, transaction: Transaction, making: _Making, line: MediaLine) -> None:
+        row = {"key": line.key, "mime_type": line.mime_type, "content": line.content}
+        whose = {"session_id": making.key, "user_id": making.user_id}
+        adding = insert(self._tables.media).values({**row, **whose})
+        await transaction.execute(adding.on_conflict_do_nothing())
+
+    async def _add_run(self, transaction: Transaction, making: _Making, line: RunLine) -> None:
+        table, run = self._tables.runs, making.run(line.run)
+        await self._note(transaction, making, _after(making.state, line))
+        given = None if making.key == run.session_id else run.session_id
+        version = making.version if run.parent_run_id is None else None
+        named = {"session_id": making.key, "given_session_id": given, "state_version": version}
+        adding = insert(table).values(run_row(run) | named).on_conflict_do_nothing()
+        if not await transaction.execute(adding.returning(table.c.run_id)):
             raise ConflictError(f"Run {run.run_id!r} already exists: import the session with new ids.")
+
+    async def _end_states(self, transaction: Transaction, making: _Making) -> None:
+        """Notes what differs between the state after the last run and the session's own."""
+        table = self._tables.sessions
+        await self._note(transaction, making, making.final_state)
+        await transaction.execute(
+            update(table).where(table.c.session_id == making.key).values(state_version=making.version)
+        )
+
+    async def _note(self, transaction: Transaction, making: _Making, after: Json) -> None:
+        """Adds the values that the next state replaces."""
+        self.check_state(after)
+        before, change = making.state, StateChange.between(making.state, after)
+        keys = [*change.put, *change.removed]
+        if not keys:
+            return
+        making.state, making.version = after, making.version + 1
+        common = {"session_id": making.key, "user_id": making.user_id, "version": making.version}
+        rows = [
+            {**common, "place": place, "key": key, "value": _old(before, key)}
+            for place, key in enumerate(keys, 1)
+        ]
+        await transaction.execute(insert(self._tables.state_changes).values(rows))
 
     async def _flush(self, transaction: Transaction, making: _Making) -> None:
         batch = [{"seq": event.seq, "name": event.name, "text": event.text} for event in making.waiting]
@@ -167,10 +265,17 @@ class _Making:
         self.waiting: list[LoggedEvent] = []
         """Events of the last run that aren't stored yet."""
         self.runs = self.events = 0
+        self.key = ""
+        """The session's key."""
+        self.state: Json = {}
+        """The session's state after the last run."""
+        self.version = 0
+        self.final_state: Json = {}
         self._read: set[str] = set()
         """The runs so far, by their old ids."""
 
     def session(self, session: Session) -> Session:
+        self.final_state = session.session_state
         self.user_id = session.user_id if self.user_id is None else self.user_id
         self._old_session_id = session.session_id
         self.session_id = _other(self._namespace, session.session_id)
@@ -214,6 +319,23 @@ class _Making:
 
     def _referred(self, run_id: str | None) -> str | None:
         return None if run_id is None else _other(self._namespace, run_id)
+
+
+def _line_of(change: StateChange | None) -> StateLine | None:
+    return None if change is None else StateLine(put=dict(change.put), removed=list(change.removed))
+
+
+def _after(before: Json, line: RunLine) -> Json:
+    """The state after a run."""
+    if line.state is None:
+        return before if line.run.session_state is None else line.run.session_state
+    return {key: value for key, value in before.items() if key not in line.state.removed} | line.state.put
+
+
+def _old(state: Json, key: str) -> Any:
+    """The value of a key, as SQLAlchemy tells a null from none."""
+    value = state.get(key)
+    return JSON.NULL if value is None and key in state else value
 
 
 def _other(namespace: UUID | None, old: str) -> str:

@@ -17,7 +17,7 @@ from agentos.db.encoding import id_or_none
 from agentos.db.rows import opened, reading, run_of, run_row
 from agentos.db.schema.columns import OBJECT, PAYLOAD, TEXTS
 from agentos.db.schema.tables import Tables
-from agentos.db.stores.store import Store
+from agentos.db.stores.media import MediaStore
 from agentos.errors import ConflictError, NotFoundError
 from agentos.kinds import Kind
 from agentos.run.owner import ANYONE, Owner
@@ -26,7 +26,7 @@ from agentos.run.request import RunRequest
 from agentos.run.text import mended
 
 
-class WorkerStore(Store):
+class WorkerStore(MediaStore):
     """Workers and their runs; see `contracts.workers`."""
 
     def __init__(self, engine: Engine, tables: Tables) -> None:
@@ -146,7 +146,7 @@ class WorkerStore(Store):
         if not rows:
             return None
         row, run = rows[0], run_of(rows[0])
-        return opened(
+        found = opened(
             run,
             RunRequest.restored(run, row["arguments"] or {}),
             row,
@@ -155,6 +155,7 @@ class WorkerStore(Store):
             last_seq=row["last_seq"],
             session_state=row["current_state"],
         )
+        return await self._with_media(found, ANYONE)
 
     async def reopen_run(
         self,

@@ -45,6 +45,7 @@ _OTHERS: Final[DefaultMap] = {
     "GET /sessions": ["sessions:read"],
     "GET /sessions/{session_id}": ["sessions:read"],
     "GET /sessions/*/runs": ["sessions:read"],
+    "GET /sessions/*/media/{key}": ["sessions:read"],
     "GET /sessions/*/runs/{run_id}": ["sessions:read"],
     "GET /sessions/*/run-previews": ["sessions:read"],
     "POST /sessions": ["sessions:write"],

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from time import time
 
 from agentos.db.contracts.events import LoggedEvent
-from agentos.run.events import Origin, RunContent, RunEvent
+from agentos.run.events import Origin, RunCompleted, RunContent, RunEvent
 from agentos.run.wire import decode_event, encode_event
 from agentos.runner.events.dedupe import Dedupe
 from agentos.runner.events.writer import LogWriter
@@ -122,8 +122,14 @@ class Buffer:
         return self._encoded(self._end)[self._logged : self._end]
 
     def rest(self) -> Sequence[LoggedEvent]:
-        """The events that aren't logged yet, if the run has a log."""
-        return () if self._log is None else self._encoded(len(self._events))[self._logged :]
+        """The events that aren't logged yet, if the run has a log; the last without the session's state."""
+        if self._log is None:
+            return ()
+        lines = self._encoded(len(self._events))[self._logged :]
+        final = self._events[-1] if lines else None
+        if isinstance(final, RunCompleted):
+            lines[-1] = LoggedEvent(final.seq, *encode_event(final, for_log=True))
+        return lines
 
     def logged(self, count: int) -> None:
         """See `writer.Lines`."""

@@ -12,11 +12,11 @@ from collections import defaultdict
 from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING
-from uuid import NAMESPACE_OID, uuid5
 
 from agentos.db.contracts.runs import OpenedRun, StateChange
 from agentos.errors import AgentOSError, DatabaseUnavailableError
 from agentos.run.events import RunCompleted
+from agentos.run.ids import nested_run_id
 from agentos.run.last_event import origin_of
 from agentos.run.messages import Metrics
 from agentos.run.records import RunInput, RunOutput, RunStatus
@@ -26,6 +26,7 @@ from agentos.runner.approvals import asked
 from agentos.runner.events.buffer import Buffer
 from agentos.runner.execution.drive import cancelled, drive
 from agentos.runner.execution.steps import within
+from agentos.runner.execution.timeline import timed
 from agentos.runner.settings import Configured, RunSettings
 from agentos.tasks import Deadline, patiently, to_the_end
 
@@ -148,7 +149,7 @@ def _new(parent: RunContext, runnable: Runnable, given: RunInput, name: str) -> 
     if depth > MAX_DEPTH:
         raise NestingTooDeepError(f"Runs may be {MAX_DEPTH} levels deep; {name!r} would be one more.")
     return RunOutput(
-        run_id=str(uuid5(NAMESPACE_OID, f"{above.run_id}/{name}")),
+        run_id=nested_run_id(above.run_id, name),
         kind=runnable.kind,
         runnable_id=runnable.id,
         runnable_name=runnable.name,
@@ -171,7 +172,7 @@ def _context(parent: RunContext, opened: OpenedRun, settings: RunSettings, name:
     return RunContext(
         run=run,
         request=request,
-        steps=within(parent.steps, name),
+        steps=timed(within(parent.steps, name), run.steps),
         children=parent.children,
         session_state=parent.session_state,
         dependencies=request.dependencies_over(settings.dependencies),

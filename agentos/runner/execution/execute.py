@@ -25,6 +25,7 @@ from agentos.runner.execution.child import STORE_PAUSES, ChildRuns
 from agentos.runner.execution.drive import cancelled, drive, failed, logger
 from agentos.runner.execution.execution import Execution
 from agentos.runner.execution.steps import metered
+from agentos.runner.execution.timeline import timed
 from agentos.tasks import Deadline, patiently, to_the_end
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ async def execute(
     """
     run, context, began = execution.run, execution.context, perf_counter()
     spent = (run.metrics.duration if run.metrics else None) or 0
-    context.steps = metered(context.steps, context.spending)
+    context.steps = timed(metered(context.steps, context.spending), run.steps)
     context.children = nested = ChildRuns(execution, buffer, db, deadline)
     outcome = Outcome(execution, buffer, db, deadline)
     interruption: asyncio.CancelledError | None = None

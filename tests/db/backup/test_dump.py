@@ -109,6 +109,8 @@ def test_only_tables_of_the_set_are_dumped_under_their_own_names(bound, folder):
         "executor_table": "ex",
         "approval_table": 'ap"p',
         "service_account_table": "sa",
+        "state_change_table": "sc",
+        "media_table": "md",
     }
     converse(bound.source, **tables)
     with administering(bound.source) as connection:

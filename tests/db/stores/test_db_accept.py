@@ -1,11 +1,14 @@
+import asyncio
+
 import pytest
 
 from agentos.db.contracts.sessions import SessionQuery
 from agentos.db.contracts.transfer import RunLine, SessionLine, written
-from agentos.errors import ConflictError, InvalidInputError, NotFoundError, RunLostError
+from agentos.db.stores.store import session_keys
+from agentos.errors import AmbiguousSessionError, ConflictError, InvalidInputError, RunLostError
 from agentos.run.messages import Message
 from agentos.run.owner import ANYONE
-from agentos.run.records import RunStatus
+from agentos.run.records import Participant, RunStatus
 from tests.db.made import UNSTORABLE, a_finished_run, a_memory, a_run, a_session, accepted, finished
 
 
@@ -39,18 +42,52 @@ async def test_state_goes_over_what_is_stored_and_defaults_under_it(db):
     assert (await accepted(db, a_run())).session_state == got.session_state
 
 
-@pytest.mark.parametrize(("owner", "may"), [("alice", True), ("bob", False), (ANYONE, True)])
-async def test_a_run_goes_into_a_session_of_ones_own_only(db, owner, may):
-    await accepted(db, a_run("hers"), session_state={"secret": 1})
-    before = await db.get_session("hers", owner="alice")
-    run = a_run("hers", user_id="bob" if owner == "bob" else "alice")
-    if may:
-        assert (await accepted(db, run, owner=owner)).session_state == {"secret": 1}
-        return
-    with pytest.raises(NotFoundError, match="Session"):
-        await accepted(db, run, owner=owner, session_state={"mine": 1}, history_runs=5)
+@pytest.mark.parametrize(("owner", "is_hers"), [("alice", True), ("bob", False), (ANYONE, True)])
+@pytest.mark.parametrize("rules", [{}, {"multitask": "enqueue"}], ids=["plain", "with rules"])
+async def test_a_run_goes_into_a_session_of_ones_own(db, owner, is_hers, rules):
+    await a_finished_run(db, "chat", text="hers")
+    await accepted(db, a_run("chat"), session_state={"secret": 1})
+    before = await db.get_session("chat", owner="alice")
+    run = a_run("chat", user_id="bob" if owner == "bob" else "alice")
+    got = await accepted(db, run, owner=owner, history_runs=5, **rules)
+    assert (got.session_state == {"secret": 1}) == bool(got.history) == is_hers
+    assert (await db.get_run(run.run_id, owner=owner)).session_id == "chat"
+    if not is_hers:
+        assert await db.get_session("chat", owner="alice") == before
+        again = await accepted(db, a_run("chat", user_id="bob"), session_state={"mine": 1})
+        assert again.session_state == {"mine": 1}
+        assert (await db.get_session("chat", owner="bob")).user_id == "bob"
+        assert [len(await db.list_runs("chat", owner=user)) for user in ("alice", "bob")] == [2, 2]
+
+
+@pytest.mark.parametrize("rules", [{}, {"session_state": {"x": 1}}, {"multitask": "enqueue"}], ids=str)
+async def test_who_may_see_all_sessions_says_whose_one_is(db, rules):
+    for user in ("alice", "bob"):
+        await accepted(db, a_run("chat", user_id=user))
+    run = a_run("chat", user_id="root")
+    with pytest.raises(AmbiguousSessionError, match="user_id="):
+        await accepted(db, run, owner=ANYONE, **rules)
     assert await db.get_run(run.run_id, owner=ANYONE) is None
-    assert await db.get_session("hers", owner="alice") == before
+    got = await accepted(db, a_run("chat", user_id="bob"), owner="bob", **rules)
+    assert got.run.user_id == "bob"
+
+
+async def test_nobody_takes_an_id_that_is_another_ones_key(db):
+    for user in ("alice", "bob"):
+        await accepted(db, a_run("chat", user_id=user))
+    own = session_keys("chat", user_id="carol")[1]
+    await accepted(db, a_run(own, user_id="mallory"))
+    assert (await accepted(db, a_run("chat", user_id="carol"))).run.session_id == "chat"
+    assert [run.user_id for run in await db.list_runs("chat", owner="carol")] == ["carol"]
+    assert [run.user_id for run in await db.list_runs(own, owner="mallory")] == ["mallory"]
+
+
+async def test_two_owners_may_begin_a_session_with_the_same_id_at_once(db):
+    users = [f"user-{number}" for number in range(6)]
+    await asyncio.gather(*(accepted(db, a_run("chat", user_id=user)) for user in users for _ in range(2)))
+    for user in users:
+        assert [run.user_id for run in await db.list_runs("chat", owner=user)] == [user] * 2
+    assert (await db.list_sessions(SessionQuery(), owner=ANYONE)).total == len(users)
 
 
 async def test_a_run_in_somebodys_session_is_that_persons(db):
@@ -68,27 +105,31 @@ async def test_a_run_for_another_user_is_refused(db):
     assert (await db.list_sessions(SessionQuery(), owner=ANYONE)).total == 0
 
 
-@pytest.mark.parametrize(
-    ("fields", "may"),
-    [({}, True), ({"runnable_id": "news"}, False), ({"kind": "team"}, False)],
-)
-async def test_a_session_belongs_to_one_runnable(db, fields, may):
-    await accepted(db, a_run("chat"))
-    run = a_run("chat", **fields)
-    if may:
-        await accepted(db, run)
-    else:
-        with pytest.raises(NotFoundError, match="Session"):
-            await accepted(db, run, owner=ANYONE)
-    assert (await db.get_run(run.run_id, owner="alice") is not None) == may
+@pytest.mark.parametrize("fields", [{"runnable_id": "news"}, {"kind": "team"}], ids=str)
+async def test_runnables_share_a_session_but_not_its_history(db, fields):
+    await a_finished_run(db, "chat", text="to the first")
+    for _ in range(2):
+        await a_finished_run(db, "chat", text="to the second", **fields)
+    for of, said in (({}, ["to the first"]), (fields, ["to the second"] * 2)):
+        history = (await accepted(db, a_run("chat", **of), history_runs=5)).history
+        assert [message.content for message in history] == said
+    second = Participant(kind=fields.get("kind", "agent"), id=fields.get("runnable_id", "web"))
+    session = await db.get_session("chat", owner="alice")
+    assert session.participants == [Participant(kind="agent", id="web"), second]
+    listed = SessionQuery(kind=second.kind, runnable_id=second.id)
+    assert (await db.list_sessions(listed, owner="alice")).rows == [session]
+    assert (await db.list_sessions(SessionQuery(runnable_id="other"), owner="alice")).rows == []
+    assert [run.kind for run in await db.list_runs("chat", owner="alice", of=second)] == [second.kind] * 3
 
 
-async def test_a_session_of_no_runnable_becomes_the_first_ones(db):
+@pytest.mark.parametrize("kind", ["agent", "team"])
+async def test_a_session_of_no_runnable_becomes_the_first_ones(db, kind):
     await db.create_session(a_session("empty", runnable_id=None), owner="alice")
-    await accepted(db, a_run("empty"))
-    assert (await db.get_session("empty", owner="alice")).runnable_id == "web"
-    with pytest.raises(NotFoundError):
-        await accepted(db, a_run("empty", runnable_id="news"))
+    await accepted(db, a_run("empty", kind=kind))
+    await accepted(db, a_run("empty", runnable_id="news"))
+    session = await db.get_session("empty", owner="alice")
+    assert (session.kind, session.runnable_id) == (kind, "web")
+    assert session.joined == [Participant(kind="agent", id="news")]
 
 
 async def test_a_taken_run_id_conflicts_and_changes_nothing(db):

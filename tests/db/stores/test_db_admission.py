@@ -8,7 +8,7 @@ import pytest
 from agentos.db.contracts.runs import RunReads
 from agentos.db.contracts.sessions import SessionQuery
 from agentos.db.contracts.workers import Limits
-from agentos.errors import IdempotencyConflictError, NotFoundError, QueueFullError, SessionBusyError
+from agentos.errors import IdempotencyConflictError, QueueFullError, SessionBusyError
 from agentos.run.messages import Message
 from agentos.run.owner import ANYONE
 from agentos.run.records import RunStatus
@@ -127,10 +127,12 @@ async def test_nested_and_ended_and_other_sessions_runs_are_in_nobodys_way(db):
         await finished(db, run)
 
 
-async def test_somebody_elses_busy_session_is_not_found(db):
+async def test_somebody_elses_session_is_not_busy_for_me(db):
     await accepted(db, a_run("hers"))
-    with pytest.raises(NotFoundError, match="Session"):
+    await accepted(db, a_run("hers", user_id="bob"), multitask="reject")
+    with pytest.raises(SessionBusyError):
         await accepted(db, a_run("hers", user_id="bob"), multitask="reject")
+    await db.delete_sessions(["hers"], owner="bob")
     with pytest.raises(SessionBusyError):
         await accepted(db, a_run("hers", user_id="admin"), multitask="reject", owner=ANYONE)
 

@@ -26,8 +26,8 @@ async def test_a_finished_run_comes_back_as_it_was(db):
         ToolExecution(tool_call_id="1", tool_name="look", tool_args={"z": 1, "a": None}, result="ok")
     ]
     run.metrics = Metrics(input_tokens=1, time_to_first_token=0.1, duration=0.5)
+    await finished(db, run, put={"s": 1})
     run.session_state = {"s": 1}
-    await finished(db, run)
     stored = await db.get_run(run.run_id, owner="alice")
     assert stored == run
     assert list(stored.content) == ["z", "a"]

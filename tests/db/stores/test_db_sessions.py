@@ -7,7 +7,7 @@ import pytest
 from agentos.db.contracts.events import LoggedEvent
 from agentos.db.contracts.sessions import SessionChange, SessionQuery
 from agentos.db.postgres import PostgresDb
-from agentos.errors import ConflictError, InvalidInputError
+from agentos.errors import AmbiguousSessionError, ConflictError, InvalidInputError
 from agentos.run.messages import Metrics
 from agentos.run.owner import ANYONE
 from tests.db.made import NOON, UNSTORABLE, a_finished_run, a_session
@@ -57,13 +57,40 @@ async def test_a_session_is_made_for_oneself_only(db, owner, may):
     assert await db.get_session("hers", owner=ANYONE) is None
 
 
-async def test_a_taken_session_id_conflicts_whoever_has_it(db):
-    await db.create_session(a_session("taken", title="first"), owner="alice")
-    for user in ("alice", "bob"):
+async def test_an_id_is_taken_by_its_owner_only(db):
+    for user in ("alice", "bob", None):
+        await db.create_session(a_session("taken", user_id=user, title=f"{user}'s"), owner=user or ANYONE)
+    for user in ("alice", "bob", None):
         with pytest.raises(ConflictError):
-            await db.create_session(a_session("taken", user_id=user), owner=user)
-    assert (await db.get_session("taken", owner="alice")).title == "first"
-    await db.create_session(a_session("free", user_id="bob"), owner="bob")
+            await db.create_session(a_session("taken", user_id=user), owner=user or ANYONE)
+    for user in ("alice", "bob"):
+        session = await db.get_session("taken", owner=user)
+        assert (session.session_id, session.title) == ("taken", f"{user}'s")
+    assert await db.get_session("taken", owner="carol") is None
+
+
+async def test_an_id_that_several_owners_have_is_ambiguous_for_anyone(db):
+    for user in ("alice", "bob"):
+        await db.create_session(a_session("chat", user_id=user), owner=user)
+        await a_finished_run(db, "chat", user_id=user)
+    await db.create_session(a_session("other"), owner="alice")
+    change = SessionChange(session_name="x", session_state={"x": 1})
+    for call in (
+        db.get_session("chat", owner=ANYONE),
+        db.update_session("chat", change, owner=ANYONE),
+        db.delete_sessions(["other", "chat"], owner=ANYONE),
+        db.fork_session("chat", new_session_id="new", owner=ANYONE),
+        anext(db.export_session("chat", owner=ANYONE)),
+    ):
+        with pytest.raises(AmbiguousSessionError, match="user_id="):
+            await call
+    assert (await db.list_sessions(SessionQuery(session_id="chat"), owner=ANYONE)).total == 2
+    assert (await db.update_session("chat", change, owner="bob")).session_state == {"x": 1}
+    assert (await db.fork_session("chat", new_session_id="new", owner="bob")).user_id == "bob"
+    assert await db.delete_sessions(["chat", "other"], owner="bob") == 1
+    alices = await db.get_session("chat", owner=ANYONE)
+    assert (alices.user_id, alices.session_state) == ("alice", {})
+    assert await db.delete_sessions(["other", "chat"], owner=ANYONE) == 2
 
 
 async def five_sessions(db):

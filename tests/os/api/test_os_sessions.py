@@ -261,7 +261,9 @@ async def test_a_session_is_changed_by_its_owner_and_administrators(guarded, met
         if method == "POST" and headers is ROOT:
             continue
         refused = await guarded.request(method, address, json=body, headers=headers)
-        assert refused.status_code == (204 if method == "DELETE" else 404)
+        own = 200 if url == RUNS else 404  # a run of bob's begins a session of bob's
+        assert refused.status_code == (204 if method == "DELETE" else own)
+        await guarded.delete("/sessions/anns", headers=BOB)
         assert (await guarded.get("/sessions/anns", headers=ANN)).json() == before
     for headers in (ROOT, ANN):
         assert (await guarded.request(method, url, json=body, headers=headers)).status_code == status
@@ -288,18 +290,82 @@ async def test_an_administrators_run_in_anns_session_is_anns(guarded):
     assert len((await guarded.get("/sessions/anns/runs", headers=ANN)).json()) == 2
 
 
-async def test_an_administrator_who_acts_for_bob_cant_reach_anns_session(guarded):
-    body = {"message": "hi", "session_id": "anns", "user_id": "bob"}
-    assert (await guarded.post(RUNS, json=body, headers=ROOT)).status_code == 404
-    body["user_id"] = "ann"
-    assert (await guarded.post(RUNS, json=body, headers=ROOT)).status_code == 200
+async def test_an_administrator_who_acts_for_bob_doesnt_reach_anns_session(guarded):
+    assert (await run(guarded, "anns", headers=ROOT, user_id="bob"))["user_id"] == "bob"
+    assert len((await guarded.get("/sessions/anns/runs", headers=ANN)).json()) == 1
+    assert (await run(guarded, "anns", headers=ROOT, user_id="ann"))["user_id"] == "ann"
+    assert len((await guarded.get("/sessions/anns/runs", headers=ANN)).json()) == 2
 
 
-async def test_a_taken_id_is_refused_whoever_has_it(guarded):
-    for headers in (ANN, BOB, ROOT):
-        taken = await guarded.post("/sessions", json={"session_id": "anns"}, headers=headers)
-        assert taken.status_code == 409
-        assert "ann" not in taken.json()["detail"].replace("anns", "")
+async def test_an_id_is_taken_for_its_owner_only(guarded):
+    wanted = {"session_id": "anns", "session_name": "Mine"}
+    taken = await guarded.post("/sessions", json=wanted, headers=ANN)
+    assert (taken.status_code, taken.json()["code"]) == (409, "conflict")
+    for headers in (BOB, ROOT):
+        made = await guarded.post("/sessions", json=wanted, headers=headers)
+        assert (made.status_code, made.json()["session_id"]) == (201, "anns")
+        assert (await guarded.post("/sessions", json=wanted, headers=headers)).status_code == 409
+    assert (await guarded.get("/sessions/anns", headers=ANN)).json()["session_name"] == "hi"
+    assert (await guarded.get("/sessions/anns", headers=BOB)).json()["session_name"] == "Mine"
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "body"),
+    [
+        ("GET", "/sessions/anns", None),
+        ("GET", "/sessions/anns/runs", None),
+        ("PATCH", "/sessions/anns", {"session_name": "x"}),
+        ("POST", "/sessions/anns/rename", {"session_name": "x"}),
+        ("DELETE", "/sessions/anns", None),
+        ("DELETE", "/sessions", {"session_ids": ["anns"], "session_types": ["agent"]}),
+        ("POST", "/agents/web/sessions/anns/fork", None),
+        ("POST", RUNS, {"message": "hi", "session_id": "anns", "stream": False}),
+        ("GET", f"{RUNS}?session_id=anns", None),
+    ],
+)
+async def test_who_sees_everyones_sessions_says_whose(guarded, method, url, body):
+    await run(guarded, "anns", headers=BOB)
+    unclear = await guarded.request(method, url, json=body, headers=ROOT)
+    assert (unclear.status_code, unclear.json()["code"]) == (409, "ambiguous_session")
+    assert "user_id=" in unclear.json()["detail"]
+    for user in (ANN, BOB):
+        assert len((await guarded.get("/sessions/anns/runs", headers=user)).json()) == 1
+    if url == RUNS:
+        clear = await guarded.post(url, json={**body, "user_id": "bob"}, headers=ROOT)
+    else:
+        named = f"{url}{'&' if '?' in url else '?'}user_id=bob"
+        clear = await guarded.request(method, named, json=body, headers=ROOT)
+    assert clear.status_code in {200, 204}, clear.text
+    assert len((await guarded.get("/sessions/anns/runs", headers=ANN)).json()) == 1
+
+
+async def test_runs_come_in_pages_the_newest_first(client):
+    ids = [(await run(client, "s"))["run_id"] for _ in range(5)]
+    for url in (
+        "/sessions/s/runs?limit=2",
+        "/sessions/s/run-previews?limit=2",
+        f"{RUNS}?session_id=s&limit=2",
+    ):
+        pages, following = [], url
+        while following:
+            answer = await client.get(following)
+            pages.append([each["run_id"] for each in answer.json()])
+            following = answer.links.get("next", {}).get("url")
+            assert len(pages) < 5
+        assert pages == [ids[3:], ids[1:3], ids[:1]]
+    assert "link" not in (await client.get("/sessions/s/runs")).headers
+    for bad in ("limit=0", "limit=101", f"cursor={'x' * 300}"):
+        assert (await client.get(f"/sessions/s/runs?{bad}")).status_code == 422
+    narrowed = await client.get("/sessions/s/runs?limit=1&status=COMPLETED&nested=true")
+    assert {"status=COMPLETED", "nested=true"} <= set(narrowed.links["next"]["url"].split("?")[1].split("&"))
+
+
+async def test_a_cursor_of_anothers_run_shows_nothing_of_theirs(guarded):
+    bobs = await run(guarded, "bobs", headers=BOB)
+    for cursor in (bobs["run_id"], "absent", "\0"):
+        shown = await guarded.get("/sessions/anns/runs", params={"cursor": cursor}, headers=ANN)
+        assert shown.status_code in {200, 422}
+        assert bobs["run_id"] not in shown.text
 
 
 async def test_a_tokens_session_goes_before_the_requests(guarded):

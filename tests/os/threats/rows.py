@@ -119,6 +119,10 @@ def run(world: World) -> dict[str, Any]:
     return world.run("bob")
 
 
+def attached(world: World) -> dict[str, Any]:
+    return world.attached("bob")
+
+
 def live(world: World) -> dict[str, Any]:
     return world.live_run("bob")
 

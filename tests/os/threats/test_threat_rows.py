@@ -8,6 +8,7 @@ import pytest
 from agentos.run import requirement
 from tests.os.threats.rows import (
     Act,
+    attached,
     both,
     changes,
     live,
@@ -30,6 +31,8 @@ READING = {
     "a session's runs": shows("/sessions/{session_id}/runs", run),
     "a session's run": shows("/sessions/{session_id}/runs/{run_id}", run),
     "a session's previews": shows("/sessions/{session_id}/run-previews", run),
+    "a session's runs, a page of them": shows("/sessions/{session_id}/runs?limit=1", run),
+    "a session's media": shows("/sessions/{session_id}/media/{key}", attached),
     "sessions": shows("/sessions?limit=1000", session),
     "sessions by name": shows("/sessions?session_name=private&limit=1000", session),
     "sessions of an agent": shows("/sessions?component_id=web&limit=1000", session),

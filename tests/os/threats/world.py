@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from base64 import b64encode
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -94,6 +96,15 @@ class World:
         made = self.as_user(user, "POST", "/agents/web/runs", body=body)
         assert made.status == 200, made.text
         return made.json
+
+    def attached(self, user: str) -> Fields:
+        """A document that the user sent with a message: its key, and its session."""
+        content = _words(user).encode()
+        document = {"content": b64encode(content).decode(), "mime_type": "text/plain"}
+        body = {"message": "Hi", "session_id": f"s-{uuid4()}", "stream": False, "input_files": [document]}
+        made = self.as_user(user, "POST", "/agents/web/runs", body=body)
+        assert made.status == 200, made.text
+        return {"session_id": body["session_id"], "key": sha256(content).hexdigest()}
 
     def nested_run(self, user: str, *, by: str = "leader") -> Fields:
         """A run of the user's that is a part of another one, which is over, or which waits: its row."""

@@ -90,6 +90,14 @@ class RunBody(Body):
             )
         return value
 
+    @field_validator("images", "input_files")
+    @classmethod
+    def _whole(cls, value: list[Image] | list[File]) -> list[Image] | list[File]:
+        """Refuses media of earlier messages, which the client may not have."""
+        if any(media.key is not None for media in value):
+            raise PydanticCustomError("unsupported", "Send 'content' or 'url'; a 'key' is made by the server")
+        return value
+
     @property
     def media(self) -> list[Image | File]:
         """See `Body.media`."""

@@ -90,7 +90,7 @@ def _add_fork(router: KindRouter) -> None:
             )
         db = runnable.db
         session = None if db is None else await db.get_session(session_id, owner=owner)
-        if db is None or session is None or (session.kind, session.runnable_id) != (router.kind, runnable.id):
+        if db is None or session is None or not session.has(router.kind, runnable.id):
             raise NotFoundError("Session")
         forked = await db.fork_session(
             session_id, new_session_id=str(uuid4()), through_run_id=run_id, owner=owner

@@ -1,6 +1,7 @@
 """Runs of one kind of runnable: start, list, read and follow them."""
 
 from asyncio import to_thread
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -21,13 +22,14 @@ from agentos.os.api.routers.kinds import (
     stream_responses,
     whole,
 )
+from agentos.os.api.routers.session_runs import Window
 from agentos.os.api.schemas.runs import AcceptedRun, RunRecord, RunSchema
 from agentos.os.deps import Slot, UserId, WithNested, acting_for, one_stream, owner_of, server_of
 from agentos.os.http.field_types import MAX_ID, Id
 from agentos.os.http.problems import InvalidRequestError, responses
 from agentos.os.principal import Access, access_of
 from agentos.run.owner import ANYONE, Owner
-from agentos.run.records import RunInput, RunOutput, RunStatus
+from agentos.run.records import Participant, RunInput, RunOutput, RunStatus
 from agentos.run.request import RunRequest
 
 Seq = Annotated[int, Query(ge=0, le=MAX_SEQ, description="The `id` of the last event seen; 0: none.")]
@@ -111,13 +113,15 @@ def _add_list(router: KindRouter) -> None:
     )
     async def list_runs(
         request: Request,
+        response: Response,
         runnable_id: Annotated[str, router.runnable_id],
+        window: Window,
         session_id: Annotated[str | None, Query(description="Needed, unless the token names one.")] = None,
         status: Annotated[RunStatus | None, Query(description="Only runs that stand here.")] = None,
         nested: WithNested = False,
         user_id: UserId = None,
     ) -> list[RunSchema]:
-        """The session's runs, oldest first.
+        """The newest runs of the runnable in the session, oldest first.
 
         A nested run is listed only to callers who may list the runs of its own runnable.
         """
@@ -134,10 +138,12 @@ def _add_list(router: KindRouter) -> None:
             raise InvalidRequestError([missing])
         db = runnable.db
         session = None if db is None else await db.get_session(session_id, owner=owner)
-        if db is None or session is None or (session.kind, session.runnable_id) != (router.kind, runnable.id):
+        if db is None or session is None or not session.has(router.kind, runnable.id):
             raise NotFoundError("Session")
         statuses = () if status is None else (status,)
-        runs = await db.list_runs(session_id, owner=owner, statuses=statuses, nested=nested)
+        of = Participant(kind=router.kind, id=runnable.id)
+        read = partial(db.list_runs, session_id, owner=owner, statuses=statuses, nested=nested, of=of)
+        runs = await window.read(request, response, read)
         return [RunSchema.of(run) for run in runs if _may_list(access, run)]
 
 

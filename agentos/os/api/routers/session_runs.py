@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import WithJsonSchema
 
 from agentos.errors import BadRequestError, NotFoundError
 from agentos.os.api.schemas.runs import RunPreview, RunSchema
 from agentos.os.deps import Reader, SessionId, SessionsDb, Type, WithNested, find_session
+from agentos.os.http.field_types import MAX_ID
 from agentos.os.http.problem_route import ProblemRoute
 from agentos.os.http.problems import responses
 from agentos.run.records import RunOutput, RunStatus
@@ -20,12 +22,49 @@ router = APIRouter(tags=["sessions"], route_class=ProblemRoute, responses=respon
 
 RunsRead = Coroutine[Any, Any, list[RunOutput]]
 
+MAX_RUNS = 100
+"""Runs in one answer."""
 MAX_SECONDS = 253402300799
 """The last second of the year 9999."""
 Seconds = Annotated[
     int | None, Query(ge=0, le=MAX_SECONDS, description="When runs were accepted: epoch seconds, inclusive.")
 ]
 Status = Annotated[str, WithJsonSchema({"type": "string", "enum": [status.value for status in RunStatus]})]
+
+
+Limit = Annotated[int, Query(ge=1, le=MAX_RUNS, description="How many runs; the newest that there are.")]
+Cursor = Annotated[
+    str | None,
+    Query(description="As in the `Link` of the page before: the runs before this one.", max_length=MAX_ID),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class RunsWindow:
+    """Which of the runs to answer."""
+
+    limit: int
+    cursor: str | None
+
+    async def read(
+        self, request: Request, response: Response, runs: Callable[..., RunsRead]
+    ) -> list[RunOutput]:
+        """The newest runs before the cursor, oldest first. A `Link` leads to those before them (RFC 8288)."""
+        found = await runs(limit=self.limit + 1, before=self.cursor)
+        if len(found) <= self.limit:
+            return found
+        shown = found[1:]
+        url = request.url.include_query_params(limit=self.limit, cursor=shown[0].run_id)
+        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+        return shown
+
+
+async def window(limit: Limit = MAX_RUNS, cursor: Cursor = None) -> RunsWindow:
+    """The window that the query asks for."""
+    return RunsWindow(limit, cursor)
+
+
+Window = Annotated[RunsWindow, Depends(window)]
 
 
 async def runs_of(
@@ -68,9 +107,9 @@ Runs = Annotated[partial[RunsRead], Depends(runs_of)]
     summary="List a session's runs",
     response_model_exclude_none=True,
 )
-async def list_runs(runs: Runs) -> list[RunSchema]:
-    """The session's runs, oldest first."""
-    return [RunSchema.of(run) for run in await runs()]
+async def list_runs(request: Request, response: Response, runs: Runs, window: Window) -> list[RunSchema]:
+    """The newest runs of the session, oldest first."""
+    return [RunSchema.of(run) for run in await window.read(request, response, runs)]
 
 
 @router.get(
@@ -79,9 +118,10 @@ async def list_runs(runs: Runs) -> list[RunSchema]:
     summary="List previews of a session's runs",
     response_model_exclude_none=True,
 )
-async def list_previews(runs: Runs) -> list[RunPreview]:
-    """The session's runs, shortened for a preview, oldest first."""
-    return [RunPreview.of(run) for run in await runs(messages=False)]
+async def list_previews(request: Request, response: Response, runs: Runs, window: Window) -> list[RunPreview]:
+    """The newest runs of the session, shortened for a preview, oldest first."""
+    found = await window.read(request, response, partial(runs, messages=False))
+    return [RunPreview.of(run) for run in found]
 
 
 @router.get(

@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from typing import Annotated
 from uuid import uuid4
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
 
 from agentos.db.base import Db
 from agentos.db.contracts.sessions import SessionChange, SessionQuery
 from agentos.errors import NotFoundError
 from agentos.kinds import Kind
+from agentos.os.api.routers.session_runs import MAX_RUNS
 from agentos.os.api.schemas.pages import Paginated, Stopwatch, paginated
 from agentos.os.api.schemas.runs import messages
 from agentos.os.api.schemas.sessions import (
@@ -32,6 +34,23 @@ from agentos.run.owner import Owner
 from agentos.run.records import Session
 
 router = APIRouter(tags=["sessions"], route_class=ProblemRoute, responses=responses(400, 404, 422, 503))
+
+
+_MEDIA_HEADERS = {
+    "Cache-Control": "private, max-age=31536000, immutable",
+    "Content-Disposition": "attachment",
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Whatever somebody has sent, a browser neither shows it as a page of this server nor guesses what it is."""
+_SHOWN = {"image/gif", "image/jpeg", "image/png", "image/webp", "application/pdf", "text/plain", "text/csv"}
+"""Types that are told to the client; anything else is bytes."""
+
+_BYTES = {"type": "string", "format": "binary"}
+
+Key = Annotated[
+    str, Path(pattern="^[0-9a-f]{64}$", description="The `key` of an image or a file in a message.")
+]
 
 
 @router.get(
@@ -152,6 +171,24 @@ async def rename_session(
     return await _changed(db, session_id, SessionChange(session_name=body.session_name), owner, type)
 
 
+@router.get(
+    "/sessions/{session_id}/media/{key}",
+    operation_id="get_session_media",
+    summary="Get an image or a file of a session",
+    response_class=Response,
+    responses={
+        200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+    },
+)
+async def get_media(session_id: SessionId, key: Key, db: SessionsDb, owner: Reader) -> Response:
+    """The bytes that a message of the session refers to by `key`."""
+    media = await db.get_media(session_id, key, owner=owner)
+    if media is None:
+        raise NotFoundError("Media", key)
+    kind = media.mime_type if media.mime_type in _SHOWN else "application/octet-stream"
+    return Response(media.content, media_type=kind, headers={**_MEDIA_HEADERS, "ETag": f'"{media.key}"'})
+
+
 async def _changed(
     db: Db, session_id: str, change: SessionChange, owner: Owner, kind: Kind | None
 ) -> SessionDetail:
@@ -164,4 +201,6 @@ async def _changed(
 
 
 async def _detail(db: Db, session: Session, owner: Owner) -> SessionDetail:
-    return SessionDetail.of(session, messages(await db.list_runs(session.session_id, owner=owner)))
+    return SessionDetail.of(
+        session, messages(await db.list_runs(session.session_id, owner=owner, limit=MAX_RUNS))
+    )

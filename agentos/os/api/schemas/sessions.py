@@ -37,6 +37,15 @@ class SessionFilter(PageQuery):
     """The direction."""
 
 
+class ParticipantSchema(ApiModel):
+    """A runnable that takes part in a session."""
+
+    type: Kind
+    """Its kind."""
+    id: str
+    """Its id."""
+
+
 class SessionSchema(OfRunnable):
     """One session in a list."""
 
@@ -51,7 +60,9 @@ class SessionSchema(OfRunnable):
     updated_at: Utc
     """When it last changed."""
     session_type: Kind
-    """The kind of its runnable."""
+    """The kind of the runnable that began it."""
+    participants: list[ParticipantSchema]
+    """The runnables that have run in it: the one that began it first."""
     user_id: str | None = None
     """The session's user."""
     agent_id: str | None = None
@@ -103,8 +114,10 @@ class SessionDetail(OfRunnable):
     """Tokens and seconds, summed over all runs."""
     metadata: dict[str, Any] | None = None
     """The creator's metadata."""
+    participants: list[ParticipantSchema]
+    """The runnables that have run in it: the one that began it first."""
     chat_history: list[dict[str, Any]] | None = None
-    """Every message of every run, oldest first."""
+    """The messages of the newest 100 runs, oldest first."""
     created_at: Utc
     """When it was created."""
     updated_at: Utc
@@ -125,6 +138,7 @@ def _common(session: Session) -> dict[str, Any]:
         "session_state": session.session_state,
         "created_at": session.created_at,
         "updated_at": session.updated_at,
+        "participants": [{"type": each.kind, "id": each.id} for each in session.participants],
         "user_id": session.user_id,
         "session_summary": session.summary,
         "metrics": session.metrics.model_dump(mode="json", exclude_none=True),

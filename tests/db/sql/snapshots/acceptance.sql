@@ -1,42 +1,67 @@
 -- accept_run
-WITH rules AS (
-    SELECT CASE WHEN :state <> '{}' AND EXISTS (
-    SELECT FROM ai.agentos_sessions
-    WHERE session_id = :session_id
+WITH named AS (
+    SELECT session_id, user_id FROM ai.agentos_sessions
+    WHERE session_id = ANY (:keys)
+        AND coalesce(given_session_id, session_id) = :session_id
         AND (:anyone OR user_id = :owner)
-        AND octet_length((session_state || :state)::text) > :max_state
-) THEN 'state' END AS refusal
-), admitted AS (
-    SELECT CAST(:status AS text) AS status FROM rules WHERE refusal IS NULL
+    UNION
+    SELECT session_id, user_id FROM ai.agentos_sessions
+    WHERE :anyone AND given_session_id = :session_id
 ), earlier AS (
     SELECT CAST(NULL AS bigint) AS position
 ), place AS (
-    SELECT CAST(:session_id AS text) AS session_id, 9223372036854775807 AS before
+    SELECT
+        coalesce((SELECT session_id FROM named LIMIT 1), :fresh_key) AS session_id,
+        CAST(:kind AS text) AS kind,
+        CAST(:runnable_id AS text) AS runnable_id,
+        coalesce((SELECT position FROM earlier), 9223372036854775807) AS before
+), rules AS (
+    SELECT CASE WHEN (SELECT count(*) FROM named) > 1 THEN 'ambiguous' END AS refusal
+), admitted AS (
+    SELECT CAST(:status AS text) AS status FROM rules WHERE refusal IS NULL
+), changes AS (
+    SELECT FROM admitted WHERE false
 ), session AS (
-    INSERT INTO ai.agentos_sessions AS s (session_id, kind, runnable_id, user_id, title, session_state)
-    SELECT :session_id, :kind, :runnable_id, :user_id, :title, :defaults || :state
-    FROM admitted
-    ON CONFLICT (session_id) DO UPDATE SET
-        runnable_id = excluded.runnable_id,
-        title = coalesce(s.title, excluded.title),
-        session_state = CASE
-            WHEN s.session_state ?& :default_keys AND :state = '{}' THEN s.session_state
-            ELSE :defaults || s.session_state || :state
-        END,
-        updated_at = now()
-    WHERE (:anyone OR s.user_id = :owner)
-        AND s.kind = excluded.kind
-        AND coalesce(s.runnable_id, excluded.runnable_id) = excluded.runnable_id
-    RETURNING user_id, session_state
-), run AS (
-    INSERT INTO ai.agentos_runs (
-        run_id, session_id, kind, runnable_id, user_id, status, created_at, input, messages, details,
-        executor_id, durable, arguments, background, multitask, idempotency_key, fingerprint, history_before
+    INSERT INTO ai.agentos_sessions AS s (
+        session_id, given_session_id, kind, runnable_id, user_id, title, session_state, state_version
     )
     SELECT
-        :run_id, :session_id, :kind, :runnable_id, session.user_id, admitted.status, :created_at, :input,
-        :messages, :details, :worker_id, :durable, :request, :background, :multitask, :idempotency_key,
-        :fingerprint, (SELECT position FROM earlier)
+        place.session_id, nullif(:session_id, place.session_id), :kind, :runnable_id, :user_id, :title,
+        :defaults || :state, (SELECT 1 WHERE EXISTS (SELECT FROM changes))
+    FROM admitted CROSS JOIN place
+    ON CONFLICT (session_id) DO UPDATE SET
+        kind = CASE WHEN s.runnable_id IS NULL THEN excluded.kind ELSE s.kind END,
+        runnable_id = coalesce(s.runnable_id, excluded.runnable_id),
+        joined = CASE
+            WHEN s.runnable_id IS NULL
+                OR (s.kind, s.runnable_id) = (excluded.kind, excluded.runnable_id)
+                OR s.joined @> :itself
+            THEN s.joined
+            ELSE coalesce(s.joined, '[]') || :itself
+        END,
+        title = coalesce(s.title, excluded.title),
+        session_state = CASE
+            WHEN excluded.state_version IS NULL THEN s.session_state
+            ELSE :defaults || s.session_state || :state
+        END,
+        state_version = CASE
+            WHEN excluded.state_version IS NULL THEN s.state_version
+            ELSE coalesce(s.state_version, 0) + 1
+        END,
+        updated_at = now()
+    WHERE (:anyone OR s.user_id = :owner) AND coalesce(s.given_session_id, s.session_id) = :session_id
+    RETURNING session_id, given_session_id, user_id, session_state, state_version
+), run AS (
+    INSERT INTO ai.agentos_runs (
+        run_id, session_id, given_session_id, kind, runnable_id, user_id, status, created_at, input, messages, details,
+        executor_id, durable, arguments, background, multitask, idempotency_key, fingerprint, history_before,
+        queued_at, started_at
+    )
+    SELECT
+        :run_id, session.session_id, session.given_session_id, :kind, :runnable_id, session.user_id,
+        admitted.status, :created_at, :input, :messages, :details, :worker_id, :durable, :request, :background,
+        :multitask, :idempotency_key, :fingerprint, (SELECT position FROM earlier),
+        CASE WHEN admitted.status = 'PENDING' THEN now() END, CASE WHEN admitted.status = 'RUNNING' THEN now() END
     FROM session CROSS JOIN admitted
     RETURNING status
 )
@@ -46,6 +71,7 @@ SELECT refusal, session.user_id, session_state, run.status, (
             SELECT messages, position, coalesce(history_before, position) AS behind, 1 AS number
             FROM ai.agentos_runs
             WHERE session_id = (SELECT session_id FROM place)
+                AND (kind, runnable_id) = (SELECT kind, runnable_id FROM place)
                 AND status = 'COMPLETED'
                 AND parent_run_id IS NULL
                 AND position < (SELECT before FROM place)
@@ -58,6 +84,143 @@ SELECT refusal, session.user_id, session_state, run.status, (
             SELECT messages, position, coalesce(history_before, position), last.number + 1
             FROM ai.agentos_runs
             WHERE session_id = (SELECT session_id FROM place)
+                AND (kind, runnable_id) = (SELECT kind, runnable_id FROM place)
+                AND status = 'COMPLETED'
+                AND parent_run_id IS NULL
+                AND position < last.behind
+            ORDER BY position DESC
+            LIMIT 1
+        ) AS earlier
+        WHERE last.number < :history_runs
+    )
+    SELECT json_agg(messages ORDER BY position) FROM last
+) AS history, (
+    SELECT json_agg(newest)
+    FROM (
+        SELECT m.* FROM ai.agentos_memories AS m
+        WHERE m.user_id = session.user_id
+        ORDER BY updated_at DESC
+        LIMIT :memories
+    ) AS newest
+) AS memories
+FROM rules LEFT JOIN session ON true LEFT JOIN run ON true
+
+-- accept_run_with_state
+WITH named AS (
+    SELECT session_id, user_id FROM ai.agentos_sessions
+    WHERE session_id = ANY (:keys)
+        AND coalesce(given_session_id, session_id) = :session_id
+        AND (:anyone OR user_id = :owner)
+    UNION
+    SELECT session_id, user_id FROM ai.agentos_sessions
+    WHERE :anyone AND given_session_id = :session_id
+), earlier AS (
+    SELECT CAST(NULL AS bigint) AS position
+), place AS (
+    SELECT
+        coalesce((SELECT session_id FROM named LIMIT 1), :fresh_key) AS session_id,
+        CAST(:kind AS text) AS kind,
+        CAST(:runnable_id AS text) AS runnable_id,
+        coalesce((SELECT position FROM earlier), 9223372036854775807) AS before
+), rules AS (
+    SELECT CASE
+        WHEN (SELECT count(*) FROM named) > 1 THEN 'ambiguous'
+        WHEN :state <> '{}' AND EXISTS (
+    SELECT FROM ai.agentos_sessions JOIN place USING (session_id)
+    WHERE (:anyone OR user_id = :owner)
+        AND octet_length((session_state || :state)::text) > :max_state
+) THEN 'state'
+    END AS refusal
+), admitted AS (
+    SELECT CAST(:status AS text) AS status FROM rules WHERE refusal IS NULL
+), before AS (
+    SELECT s.session_state
+    FROM ai.agentos_sessions AS s JOIN place USING (session_id) CROSS JOIN admitted
+    WHERE (:anyone OR s.user_id = :owner) AND (:state <> '{}' OR NOT s.session_state ?& :default_keys)
+    FOR NO KEY UPDATE OF s
+), changes AS (
+    SELECT key, old.value
+    FROM jsonb_object_keys(:defaults || :state) AS key
+    CROSS JOIN LATERAL (SELECT (SELECT session_state -> key FROM before) AS value) AS old
+    WHERE :state ? key AND :state -> key IS DISTINCT FROM old.value
+        OR NOT :state ? key AND NOT (SELECT session_state ? key FROM before)
+), session AS (
+    INSERT INTO ai.agentos_sessions AS s (
+        session_id, given_session_id, kind, runnable_id, user_id, title, session_state, state_version
+    )
+    SELECT
+        place.session_id, nullif(:session_id, place.session_id), :kind, :runnable_id, :user_id, :title,
+        :defaults || :state, (SELECT 1 WHERE EXISTS (SELECT FROM changes))
+    FROM admitted CROSS JOIN place
+    ON CONFLICT (session_id) DO UPDATE SET
+        kind = CASE WHEN s.runnable_id IS NULL THEN excluded.kind ELSE s.kind END,
+        runnable_id = coalesce(s.runnable_id, excluded.runnable_id),
+        joined = CASE
+            WHEN s.runnable_id IS NULL
+                OR (s.kind, s.runnable_id) = (excluded.kind, excluded.runnable_id)
+                OR s.joined @> :itself
+            THEN s.joined
+            ELSE coalesce(s.joined, '[]') || :itself
+        END,
+        title = coalesce(s.title, excluded.title),
+        session_state = CASE
+            WHEN excluded.state_version IS NULL THEN s.session_state
+            ELSE :defaults || s.session_state || :state
+        END,
+        state_version = CASE
+            WHEN excluded.state_version IS NULL THEN s.state_version
+            ELSE coalesce(s.state_version, 0) + 1
+        END,
+        updated_at = now()
+    WHERE (:anyone OR s.user_id = :owner) AND coalesce(s.given_session_id, s.session_id) = :session_id
+    RETURNING session_id, given_session_id, user_id, session_state, state_version
+), noted AS (
+    INSERT INTO ai.agentos_state_changes (session_id, version, place, user_id, run_id, key, value)
+    SELECT session_id, state_version, row_number() OVER (), user_id, :run_id, key, value
+    FROM session CROSS JOIN changes
+), home AS (
+    SELECT session_id, user_id FROM session
+), kept AS (
+    INSERT INTO ai.agentos_media (session_id, key, user_id, mime_type, content)
+    SELECT home.session_id, m.key, home.user_id, m.mime_type, m.content
+    FROM home CROSS JOIN unnest(
+        CAST(:media_keys AS text[]), CAST(:mime_types AS text[]), CAST(:contents AS bytea[])
+    ) AS m (key, mime_type, content)
+    ON CONFLICT DO NOTHING
+), run AS (
+    INSERT INTO ai.agentos_runs (
+        run_id, session_id, given_session_id, kind, runnable_id, user_id, status, created_at, input, messages, details,
+        executor_id, durable, arguments, background, multitask, idempotency_key, fingerprint, history_before,
+        queued_at, started_at
+    )
+    SELECT
+        :run_id, session.session_id, session.given_session_id, :kind, :runnable_id, session.user_id,
+        admitted.status, :created_at, :input, :messages, :details, :worker_id, :durable, :request, :background,
+        :multitask, :idempotency_key, :fingerprint, (SELECT position FROM earlier),
+        CASE WHEN admitted.status = 'PENDING' THEN now() END, CASE WHEN admitted.status = 'RUNNING' THEN now() END
+    FROM session CROSS JOIN admitted
+    RETURNING status
+)
+SELECT refusal, session.user_id, session_state, run.status, (
+    WITH RECURSIVE last AS (
+        (
+            SELECT messages, position, coalesce(history_before, position) AS behind, 1 AS number
+            FROM ai.agentos_runs
+            WHERE session_id = (SELECT session_id FROM place)
+                AND (kind, runnable_id) = (SELECT kind, runnable_id FROM place)
+                AND status = 'COMPLETED'
+                AND parent_run_id IS NULL
+                AND position < (SELECT before FROM place)
+            ORDER BY position DESC
+            LIMIT least(:history_runs, 1)
+        )
+        UNION ALL
+        SELECT earlier.*
+        FROM last, LATERAL (
+            SELECT messages, position, coalesce(history_before, position), last.number + 1
+            FROM ai.agentos_runs
+            WHERE session_id = (SELECT session_id FROM place)
+                AND (kind, runnable_id) = (SELECT kind, runnable_id FROM place)
                 AND status = 'COMPLETED'
                 AND parent_run_id IS NULL
                 AND position < last.behind
@@ -86,10 +249,26 @@ SELECT set_config(
 )
 
 -- admit_run
-WITH target AS (
-    SELECT user_id FROM ai.agentos_sessions WHERE session_id = :session_id
+WITH named AS (
+    SELECT session_id, user_id FROM ai.agentos_sessions
+    WHERE session_id = ANY (:keys)
+        AND coalesce(given_session_id, session_id) = :session_id
+        AND (:anyone OR user_id = :owner)
+    UNION
+    SELECT session_id, user_id FROM ai.agentos_sessions
+    WHERE :anyone AND given_session_id = :session_id
+), target AS (
+    SELECT user_id FROM named
     UNION ALL
-    SELECT :user_id WHERE NOT EXISTS (SELECT FROM ai.agentos_sessions WHERE session_id = :session_id)
+    SELECT :user_id WHERE NOT EXISTS (SELECT FROM named)
+), earlier AS (
+    SELECT position FROM ai.agentos_runs JOIN named USING (session_id) WHERE run_id = :history_before
+), place AS (
+    SELECT
+        coalesce((SELECT session_id FROM named LIMIT 1), :fresh_key) AS session_id,
+        CAST(:kind AS text) AS kind,
+        CAST(:runnable_id AS text) AS runnable_id,
+        coalesce((SELECT position FROM earlier), 9223372036854775807) AS before
 ), known AS (
     SELECT r.run_id, r.status, r.user_id, r.fingerprint IS NOT DISTINCT FROM :fingerprint AS is_same
     FROM ai.agentos_runs AS r, target
@@ -99,28 +278,20 @@ WITH target AS (
         AND r.idempotency_key = :idempotency_key
         AND (:anyone OR r.user_id = :owner)
 ), live AS (
-    SELECT r.run_id FROM ai.agentos_runs AS r
-    WHERE r.session_id = :session_id
-        AND r.kind = :kind
-        AND r.runnable_id = :runnable_id
-        AND r.parent_run_id IS NULL
+    SELECT r.run_id, (r.kind, r.runnable_id) = (place.kind, place.runnable_id) AS is_of_runnable
+    FROM ai.agentos_runs AS r JOIN place USING (session_id)
+    WHERE r.parent_run_id IS NULL
         AND r.status IN ('PENDING', 'RUNNING')
         AND (:anyone OR r.user_id = :owner)
         AND :multitask IS NOT NULL
-), earlier AS (
-    SELECT position FROM ai.agentos_runs WHERE run_id = :history_before AND session_id = :session_id
-), place AS (
-    SELECT
-        CAST(:session_id AS text) AS session_id,
-        coalesce((SELECT position FROM earlier), 9223372036854775807) AS before
 ), rules AS (
     SELECT
         CASE
+            WHEN (SELECT count(*) FROM named) > 1 THEN 'ambiguous'
             WHEN EXISTS (SELECT FROM known) THEN 'known'
             WHEN :state <> '{}' AND EXISTS (
-    SELECT FROM ai.agentos_sessions
-    WHERE session_id = :session_id
-        AND (:anyone OR user_id = :owner)
+    SELECT FROM ai.agentos_sessions JOIN place USING (session_id)
+    WHERE (:anyone OR user_id = :owner)
         AND octet_length((session_state || :state)::text) > :max_state
 ) THEN 'state'
             WHEN :multitask = 'reject' AND EXISTS (SELECT FROM live) THEN 'busy'
@@ -134,46 +305,90 @@ WITH target AS (
         CASE WHEN EXISTS (SELECT FROM live) THEN 'PENDING' ELSE :status END AS status
 ), admitted AS (
     SELECT status FROM rules WHERE refusal IS NULL
+), before AS (
+    SELECT s.session_state
+    FROM ai.agentos_sessions AS s JOIN place USING (session_id) CROSS JOIN admitted
+    WHERE (:anyone OR s.user_id = :owner) AND (:state <> '{}' OR NOT s.session_state ?& :default_keys)
+    FOR NO KEY UPDATE OF s
+), changes AS (
+    SELECT key, old.value
+    FROM jsonb_object_keys(:defaults || :state) AS key
+    CROSS JOIN LATERAL (SELECT (SELECT session_state -> key FROM before) AS value) AS old
+    WHERE :state ? key AND :state -> key IS DISTINCT FROM old.value
+        OR NOT :state ? key AND NOT (SELECT session_state ? key FROM before)
 ), session AS (
-    INSERT INTO ai.agentos_sessions AS s (session_id, kind, runnable_id, user_id, title, session_state)
-    SELECT :session_id, :kind, :runnable_id, :user_id, :title, :defaults || :state
-    FROM admitted
-    ON CONFLICT (session_id) DO UPDATE SET
-        runnable_id = excluded.runnable_id,
-        title = coalesce(s.title, excluded.title),
-        session_state = CASE
-            WHEN s.session_state ?& :default_keys AND :state = '{}' THEN s.session_state
-            ELSE :defaults || s.session_state || :state
-        END,
-        updated_at = now()
-    WHERE (:anyone OR s.user_id = :owner)
-        AND s.kind = excluded.kind
-        AND coalesce(s.runnable_id, excluded.runnable_id) = excluded.runnable_id
-    RETURNING user_id, session_state
-), run AS (
-    INSERT INTO ai.agentos_runs (
-        run_id, session_id, kind, runnable_id, user_id, status, created_at, input, messages, details,
-        executor_id, durable, arguments, background, multitask, idempotency_key, fingerprint, history_before
+    INSERT INTO ai.agentos_sessions AS s (
+        session_id, given_session_id, kind, runnable_id, user_id, title, session_state, state_version
     )
     SELECT
-        :run_id, :session_id, :kind, :runnable_id, session.user_id, admitted.status, :created_at, :input,
-        :messages, :details, :worker_id, :durable, :request, :background, :multitask, :idempotency_key,
-        :fingerprint, (SELECT position FROM earlier)
+        place.session_id, nullif(:session_id, place.session_id), :kind, :runnable_id, :user_id, :title,
+        :defaults || :state, (SELECT 1 WHERE EXISTS (SELECT FROM changes))
+    FROM admitted CROSS JOIN place
+    ON CONFLICT (session_id) DO UPDATE SET
+        kind = CASE WHEN s.runnable_id IS NULL THEN excluded.kind ELSE s.kind END,
+        runnable_id = coalesce(s.runnable_id, excluded.runnable_id),
+        joined = CASE
+            WHEN s.runnable_id IS NULL
+                OR (s.kind, s.runnable_id) = (excluded.kind, excluded.runnable_id)
+                OR s.joined @> :itself
+            THEN s.joined
+            ELSE coalesce(s.joined, '[]') || :itself
+        END,
+        title = coalesce(s.title, excluded.title),
+        session_state = CASE
+            WHEN excluded.state_version IS NULL THEN s.session_state
+            ELSE :defaults || s.session_state || :state
+        END,
+        state_version = CASE
+            WHEN excluded.state_version IS NULL THEN s.state_version
+            ELSE coalesce(s.state_version, 0) + 1
+        END,
+        updated_at = now()
+    WHERE (:anyone OR s.user_id = :owner) AND coalesce(s.given_session_id, s.session_id) = :session_id
+    RETURNING session_id, given_session_id, user_id, session_state, state_version
+), noted AS (
+    INSERT INTO ai.agentos_state_changes (session_id, version, place, user_id, run_id, key, value)
+    SELECT session_id, state_version, row_number() OVER (), user_id, :run_id, key, value
+    FROM session CROSS JOIN changes
+), home AS (
+    SELECT session_id, user_id FROM session
+), kept AS (
+    INSERT INTO ai.agentos_media (session_id, key, user_id, mime_type, content)
+    SELECT home.session_id, m.key, home.user_id, m.mime_type, m.content
+    FROM home CROSS JOIN unnest(
+        CAST(:media_keys AS text[]), CAST(:mime_types AS text[]), CAST(:contents AS bytea[])
+    ) AS m (key, mime_type, content)
+    ON CONFLICT DO NOTHING
+), run AS (
+    INSERT INTO ai.agentos_runs (
+        run_id, session_id, given_session_id, kind, runnable_id, user_id, status, created_at, input, messages, details,
+        executor_id, durable, arguments, background, multitask, idempotency_key, fingerprint, history_before,
+        queued_at, started_at
+    )
+    SELECT
+        :run_id, session.session_id, session.given_session_id, :kind, :runnable_id, session.user_id,
+        admitted.status, :created_at, :input, :messages, :details, :worker_id, :durable, :request, :background,
+        :multitask, :idempotency_key, :fingerprint, (SELECT position FROM earlier),
+        CASE WHEN admitted.status = 'PENDING' THEN now() END, CASE WHEN admitted.status = 'RUNNING' THEN now() END
     FROM session CROSS JOIN admitted
     RETURNING status
 ), waited AS (
-    SELECT r.run_id, r.cancelling
+    SELECT r.run_id, r.cancelling, live.is_of_runnable
     FROM ai.agentos_runs AS r JOIN live USING (run_id) CROSS JOIN run
     WHERE r.status IN ('PENDING', 'RUNNING')
     ORDER BY r.run_id
     FOR NO KEY UPDATE OF r
 ), marked AS (
     UPDATE ai.agentos_runs AS r
-    SET awaited = true, cancelling = coalesce(r.cancelling, :cancelling)
+    SET
+        awaited = true,
+        cancelling = coalesce(r.cancelling, CASE WHEN waited.is_of_runnable THEN :cancelling END)
     FROM waited
     WHERE r.run_id = waited.run_id
 ), news AS (
-    SELECT 'cancel' AS kind, run_id FROM waited WHERE cancelling IS NULL AND :cancelling IS NOT NULL
+    SELECT 'cancel' AS kind, run_id
+    FROM waited
+    WHERE is_of_runnable AND cancelling IS NULL AND :cancelling IS NOT NULL
 )
 SELECT
     refusal,
@@ -190,6 +405,7 @@ SELECT
             SELECT messages, position, coalesce(history_before, position) AS behind, 1 AS number
             FROM ai.agentos_runs
             WHERE session_id = (SELECT session_id FROM place)
+                AND (kind, runnable_id) = (SELECT kind, runnable_id FROM place)
                 AND status = 'COMPLETED'
                 AND parent_run_id IS NULL
                 AND position < (SELECT before FROM place)
@@ -202,6 +418,7 @@ SELECT
             SELECT messages, position, coalesce(history_before, position), last.number + 1
             FROM ai.agentos_runs
             WHERE session_id = (SELECT session_id FROM place)
+                AND (kind, runnable_id) = (SELECT kind, runnable_id FROM place)
                 AND status = 'COMPLETED'
                 AND parent_run_id IS NULL
                 AND position < last.behind
@@ -237,7 +454,9 @@ FROM rules LEFT JOIN known ON true LEFT JOIN session ON true LEFT JOIN run ON tr
 
 -- open_child
 WITH parent AS (
-    SELECT session_id, user_id, coalesce(root_run_id, run_id) AS root_run_id, coalesce(depth, 0) + 1 AS depth
+    SELECT
+        session_id, given_session_id, user_id, coalesce(root_run_id, run_id) AS root_run_id,
+        coalesce(depth, 0) + 1 AS depth
     FROM ai.agentos_runs
     WHERE run_id = :parent_run_id
         AND status = 'RUNNING'
@@ -245,12 +464,12 @@ WITH parent AS (
         AND (:anyone OR user_id = :owner)
 ), run AS (
     INSERT INTO ai.agentos_runs AS r (
-        run_id, session_id, kind, runnable_id, user_id, parent_run_id, root_run_id, depth, status, created_at,
-        input, messages, details, executor_id, durable
+        run_id, session_id, given_session_id, kind, runnable_id, user_id, parent_run_id, root_run_id, depth,
+        status, created_at, input, messages, details, executor_id, durable, started_at
     )
     SELECT
-        :run_id, session_id, :kind, :runnable_id, user_id, :parent_run_id, root_run_id, depth, 'RUNNING',
-        :created_at, :input, :messages, :details, :worker_id, :durable
+        :run_id, session_id, given_session_id, :kind, :runnable_id, user_id, :parent_run_id, root_run_id, depth,
+        'RUNNING', :created_at, :input, :messages, :details, :worker_id, :durable, now()
     FROM parent
     ON CONFLICT (run_id) DO UPDATE SET
         status = CASE WHEN r.status = ANY (:over) THEN r.status ELSE 'RUNNING' END,
@@ -263,6 +482,15 @@ WITH parent AS (
     RETURNING r.*, r.xmax = 0 AS is_new
 ), session AS (
     SELECT user_id FROM run
+), home AS (
+    SELECT session_id, user_id FROM run
+), kept AS (
+    INSERT INTO ai.agentos_media (session_id, key, user_id, mime_type, content)
+    SELECT home.session_id, m.key, home.user_id, m.mime_type, m.content
+    FROM home CROSS JOIN unnest(
+        CAST(:media_keys AS text[]), CAST(:mime_types AS text[]), CAST(:contents AS bytea[])
+    ) AS m (key, mime_type, content)
+    ON CONFLICT DO NOTHING
 )
 SELECT
     run.*,

@@ -16,6 +16,10 @@ WITH events AS (
     DELETE FROM ai.agentos_approvals WHERE run_id = ANY (:run_ids) OR user_id = :user_id RETURNING 1
 ), runs AS (
     DELETE FROM ai.agentos_runs WHERE run_id = ANY (:run_ids) RETURNING 1
+), state_changes AS (
+    DELETE FROM ai.agentos_state_changes WHERE session_id = ANY (:session_ids) RETURNING 1
+), media AS (
+    DELETE FROM ai.agentos_media WHERE session_id = ANY (:session_ids) RETURNING 1
 ), sessions AS (
     DELETE FROM ai.agentos_sessions WHERE session_id = ANY (:session_ids) RETURNING 1
 ), memories AS (
@@ -25,5 +29,7 @@ SELECT
     (SELECT count(*) FROM events) AS events,
     (SELECT count(*) FROM approvals) AS approvals,
     (SELECT count(*) FROM runs) AS runs,
+    (SELECT count(*) FROM state_changes) AS state_changes,
+    (SELECT count(*) FROM media) AS media,
     (SELECT count(*) FROM sessions) AS sessions,
     (SELECT count(*) FROM memories) AS memories

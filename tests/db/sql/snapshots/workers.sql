@@ -90,7 +90,11 @@ WITH busy AS (
     SELECT run_id FROM ai.agentos_runs AS r JOIN chosen USING (run_id) ORDER BY run_id FOR NO KEY UPDATE OF r
 )
 UPDATE ai.agentos_runs AS r
-SET status = 'RUNNING', executor_id = :worker_id, updated_at = now()
+SET
+    status = 'RUNNING',
+    executor_id = :worker_id,
+    started_at = coalesce(r.started_at, now()),
+    updated_at = now()
 FROM held
 WHERE r.run_id = held.run_id
     AND r.status = 'PENDING'

@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64encode
+from hashlib import sha256
 
 import pytest
 
@@ -159,23 +160,39 @@ async def test_a_session_goes_on(db):
         assert forgetful["content"] == "1"
 
 
-async def test_a_session_of_another_agent_is_not_found(db):
-    app = AgentOS(agents=[agent(db=db), agent(called="other", db=db)]).get_app()
-    async with serving(app) as client:
+async def test_a_second_agent_joins_a_session_and_sees_its_own_runs(db):
+    def answer(request):
+        return str(sum(message.role == "user" for message in request.messages))
+
+    agents = [agent(answer, called=name, db=db, add_history_to_context=True) for name in ("web", "other")]
+    async with serving(AgentOS(agents=agents).get_app()) as client:
         session_id = (await whole(client))["session_id"]
-        body = {"message": "hi", "stream": False, "session_id": session_id}
-        refused = await client.post("/agents/other/runs", json=body)
-        assert refused.status_code == 404
-        assert refused.json()["detail"].startswith("Session")
-        assert (await client.post(RUNS, json=body)).status_code == 200
-        assert len((await client.get(f"/sessions/{session_id}/runs")).json()) == 2
+        others = "/agents/other/runs"
+        assert (await client.get(f"{others}?session_id={session_id}")).status_code == 404
+        assert (await whole(client, others, session_id=session_id))["content"] == "1"
+        assert (await whole(client, session_id=session_id))["content"] == "2"
+        for url, said in ((RUNS, ["1", "2"]), (others, ["1"])):
+            listed = (await client.get(f"{url}?session_id={session_id}")).json()
+            assert [run["content"] for run in listed] == said
+        assert len((await client.get(f"/sessions/{session_id}/runs")).json()) == 3
+        both = [{"type": "agent", "id": "web"}, {"type": "agent", "id": "other"}]
+        for query in ("", "?component_id=other", "?component_id=web"):
+            (session,) = (await client.get(f"/sessions{query}")).json()["data"]
+            assert (session["agent_id"], session["participants"]) == ("web", both)
+        assert (await client.get("/sessions?component_id=none")).json()["data"] == []
+        forked = await client.post(f"/agents/other/sessions/{session_id}/fork")
+        assert forked.status_code == 200
+        copy = (await client.get(f"/sessions/{forked.json()['session_id']}")).json()
+        assert copy["participants"] == both
 
 
 async def test_without_tokens_a_named_user_still_has_sessions_of_their_own(client):
-    session_id = (await whole(client, user_id="ann"))["session_id"]
-    body = {"message": "hi", "session_id": session_id, "user_id": "bob"}
-    assert (await client.post(RUNS, json=body)).status_code == 404
-    assert (await whole(client, session_id=session_id, user_id="ann"))["user_id"] == "ann"
+    session_id = (await whole(client, user_id="ann", session_state={"of": "ann"}))["session_id"]
+    bobs = await whole(client, session_id=session_id, user_id="bob")
+    assert (bobs["user_id"], bobs["session_state"]) == ("bob", {})
+    assert (await whole(client, session_id=session_id, user_id="ann"))["session_state"] == {"of": "ann"}
+    unclear = await client.post(RUNS, json={"message": "hi", "session_id": session_id})
+    assert (unclear.status_code, unclear.json()["code"]) == (409, "ambiguous_session")
 
 
 async def test_a_session_made_beforehand_takes_its_first_run(client):
@@ -219,8 +236,8 @@ async def test_uploads_become_pictures_and_documents_by_their_type(client):
     ]
     response = await client.post(RUNS, data={"message": "look", "stream": "false"}, files=uploads)
     sent = response.json()["input"]
-    assert [(image["filename"], image["content"]) for image in sent["images"]] == [
-        ("cat.png", b64encode(b"png").decode())
+    assert [(image["filename"], image["key"]) for image in sent["images"]] == [
+        ("cat.png", sha256(b"png").hexdigest())
     ]
     assert [(file["filename"], file["mime_type"]) for file in sent["files"]] == [
         ("notes.txt", "text/plain"),
@@ -243,7 +260,7 @@ async def test_media_come_as_base64_and_addresses_too(client):
     texts = {"images": json.dumps(images), "input_files": json.dumps(files)}
     by_form = (await client.post(RUNS, data={"message": "hi", "stream": "false", **texts})).json()
     for run in (by_json, by_form):
-        assert run["input"]["images"][0]["content"] == images[0]["content"]
+        assert run["input"]["images"][0]["key"] == sha256(b"png").hexdigest()
         assert run["input"]["files"][0]["url"] == "https://example.org/paper.pdf"
 
 

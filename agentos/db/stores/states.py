@@ -1,0 +1,50 @@
+"""States that sessions had after a run: the present one, with what later changes have replaced put back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
+
+from sqlalchemy import RowMapping
+
+from agentos.db.connection.engine import Engine
+from agentos.db.encoding import is_id
+from agentos.db.schema.columns import TEXTS
+from agentos.db.schema.tables import Tables
+from agentos.db.stores.store import Store
+from agentos.run.owner import Owner
+from agentos.run.records import Json
+
+
+class StateStore(Store):
+    """Reads earlier states. They are written where the state is changed."""
+
+    def __init__(self, engine: Engine, tables: Tables) -> None:
+        super().__init__(engine, tables)
+        self._read_states = self._statement("read_states", run_ids=TEXTS)
+
+    async def state_after(self, run_id: str, *, owner: Owner) -> Json | None:
+        """The session's state after the run; None if it hasn't ended, or doesn't exist."""
+        return (await self._states({run_id: 0}, owner)).get(run_id) if is_id(run_id) else None
+
+    async def _states(self, versions: Mapping[str, int], owner: Owner) -> dict[str, Json]:
+        """The states after these runs of one session, by run."""
+        rows = await self._reach(owner).execute(self._read_states, {"run_ids": list(versions)})
+        return states_after(versions, rows)
+
+
+def states_after(versions: Mapping[str, int], rows: Sequence[RowMapping]) -> dict[str, Json]:
+    """What the statement `read_states` has found of one session, by run."""
+    if not rows:
+        return {}
+    state, states = dict(rows[0]["session_state"]), dict[str, Json]()
+    changes = [*(rows[0]["changes"] or ())][::-1]  # oldest first: the end is taken
+    for run_id, version in sorted(versions.items(), key=itemgetter(1), reverse=True):
+        while changes and changes[-1][0] > version:
+            _, key, value, was_absent = changes.pop()
+            if was_absent:
+                state.pop(key, None)
+            else:
+                state[key] = value
+        states[run_id] = dict(state)
+    return states
