@@ -72,7 +72,9 @@ class WebSearchTools(Toolkit):
             from ddgs.ddgs import DDGS
             from ddgs.exceptions import DDGSException
         except ImportError as error:
-            raise ToolError("Web search is not installed here: pip install 'agentos[ddgs]'.") from error
+            raise ToolError(
+                "Web search is not installed here: pip install 'agentos-server[ddgs]'."
+            ) from error
         engines = DDGS(proxy=self._proxy, timeout=self._timeout)
         search = engines.text if category == "text" else engines.news
         try:

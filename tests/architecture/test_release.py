@@ -84,7 +84,7 @@ def test_what_this_checkout_builds_says_the_truth_about_itself(folder: Path):
 
 
 def test_a_second_wheel_is_refused(folder: Path):
-    (folder / "agentos-0.0.1-py3-none-any.whl").touch()
+    (folder / "agentos_server-0.0.1-py3-none-any.whl").touch()
     (only,) = metadata.findings(folder)
     assert "2 wheels and 1 sdists" in only
 

