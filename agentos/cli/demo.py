@@ -54,7 +54,7 @@ def demo(
     for name in ("AGENT_OS_HOST", "AGENT_OS_PORT"):
         os.environ.pop(name, None)  # they would go before what is said here
     secret = os.environ.get("JWT_VERIFICATION_KEY") or secrets.token_urlsafe(48)
-    with _terminable(), _progress() as step:
+    with terminable(), _progress() as step:
         step("Loading")
         from agentos.cli import demo_app
         from agentos.db.embedded import EmbeddedPostgres
@@ -86,7 +86,7 @@ def _check_port(port: int) -> None:
 
 
 @contextmanager
-def _terminable() -> Generator[None]:
+def terminable() -> Generator[None]:
     """Makes SIGTERM unwind the stack as Ctrl-C does, so that Postgres is stopped too."""
 
     def leave(*_: object) -> NoReturn:

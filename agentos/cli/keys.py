@@ -36,14 +36,17 @@ def generate(
 ) -> None:
     """Generates a key pair or a secret, readable only by you. Existing files are never overwritten."""
     if algorithm is Algorithm.HS256:
-        _write(out / SECRET, secrets.token_urlsafe(48), mode=0o600)
-        _tell(signing=out / SECRET, checking=out / SECRET)
-        return
-    private, public = _pair(algorithm)
-    _refuse_existing(out / PUBLIC_KEY)
-    _write(out / PRIVATE_KEY, private, mode=0o600)
-    _write(out / PUBLIC_KEY, public, mode=0o644)
-    _tell(signing=out / PRIVATE_KEY, checking=out / PUBLIC_KEY)
+        signing = checking = out / SECRET
+        _refuse_existing(signing, checking)
+        _write(signing, secrets.token_urlsafe(48), mode=0o600)
+    else:
+        signing, checking = out / PRIVATE_KEY, out / PUBLIC_KEY
+        _refuse_existing(signing, checking)
+        private, public = _pair(algorithm)
+        _write(signing, private, mode=0o600)
+        _write(checking, public, mode=0o644)
+    typer.echo(f"# {signing} signs tokens: keep it secret. {checking} verifies them.")
+    typer.echo(_exports(signing, checking))
 
 
 def _pair(algorithm: Algorithm) -> tuple[str, str]:
@@ -64,19 +67,26 @@ def _write(path: Path, text: str, *, mode: int) -> None:
         # The mode from the first moment on: not even briefly may others read a private key.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except OSError as error:
-        _refuse_existing(path)
         raise ConfigurationError(f"{str(path)!r} can't be written: give another --out.") from error
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
 
 
-def _refuse_existing(path: Path) -> None:
-    if path.exists():
-        raise ConfigurationError(f"{str(path)!r} already exists: move it or give another --out.")
+def _refuse_existing(signing: Path, checking: Path) -> None:
+    """ConfigurationError that says how to use keys that exist."""
+    existing = [path for path in (signing, checking) if path.exists()]
+    if not existing:
+        return
+    hint = f" To use these keys, run:\n{_exports(signing, checking)}" if checking.exists() else ""
+    raise ConfigurationError(
+        f"{str(existing[0])!r} already exists: move it or give another --out for new keys.{hint}"
+    )
 
 
-def _tell(*, signing: Path, checking: Path) -> None:
-    """Prints shell assignments, for `eval "$(agentos keys generate)"`."""
-    typer.echo(f"# {signing} signs tokens: keep it secret. {checking} verifies them.")
-    for name, path in (("JWT_SIGNING_KEY", signing), ("JWT_VERIFICATION_KEY", checking)):
-        typer.echo(f'export {name}="$(cat {shlex.quote(str(path))})"')
+def _exports(signing: Path, checking: Path) -> str:
+    """Shell assignments, for `eval "$(agentos keys generate)"`."""
+    return "\n".join(
+        f'export {name}="$(cat {shlex.quote(str(path))})"'
+        for name, path in (("JWT_SIGNING_KEY", signing), ("JWT_VERIFICATION_KEY", checking))
+        if path.exists()
+    )

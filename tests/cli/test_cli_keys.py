@@ -44,6 +44,16 @@ def test_nothing_is_overwritten_and_nothing_half_done(tmp_path: Path, existing: 
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [(existing, "mine")]
 
 
+def test_keys_that_exist_are_kept_and_can_be_loaded_as_told(tmp_path: Path):
+    options = ("keys", "generate", "--out", tmp_path / "my keys", "--algorithm", "hs256")
+    first, second = agentos(*options), agentos(*options)
+    assert second.status == 1
+    assert "already exists" in second.refusal
+    exports = [line for line in first.output.splitlines() if line.startswith("export ")]
+    assert len(exports) == 2
+    assert second.refusal.splitlines()[1:] == exports
+
+
 def test_a_folder_that_cant_be_made_is_named(tmp_path: Path):
     (tmp_path / "file").write_text("")
     called = agentos("keys", "generate", "--out", tmp_path / "file", "--algorithm", "es256")
