@@ -38,7 +38,7 @@ from collections.abc import Iterable
 
 
 class AgentOSError(Exception):
-    """The root: catch it to catch all of ours."""
+    """The root: catch it to catch all of ours. Its own code stands for exceptions that nobody expected."""
 
     code: str = "internal_error"
 

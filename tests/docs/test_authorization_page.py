@@ -11,14 +11,14 @@ import pytest
 
 from agentos.os.auth_settings import AuthSettings
 from agentos.os.tokens.service_accounts import PREFIX
-from scripts.defaults import PAGE, written
-from tests.docs.readme import ROOT, looks_like, section
+from scripts.tables import written
+from tests.docs.readme import DOCS, ROOT, blocks, looks_like, section
 from tests.docs.test_readme import shell
 from tests.os.apps import SECRET, bearer, listening, serving
 from tests.os.threats import forged_tokens
 from tests.os.tokens.provider import DISCOVERY, JWKS, identity_provider
 
-TEXT = PAGE.read_text()
+TEXT = (DOCS / "authorization.md").read_text()
 MAP, DENIED = "Example server", "Reading a 403"
 TESTING = "Testing your own map"
 FOR_ONE = "Tokens for single agents"
@@ -29,7 +29,7 @@ HI = {"message": "hi", "stream": False}
 @pytest.fixture
 def load(tmp_path, database, monkeypatch):
     """Imports one of the page's programs, which find each other as they would in one folder."""
-    programs = dict(re.findall(r"^```python (\w+)\.py\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL))
+    programs = {Path(each.title).stem: each.text for each in blocks(TEXT) if each.language == "python"}
 
     def loaded(name: str, **changes: str):
         for each, text in programs.items():
@@ -51,13 +51,14 @@ def load(tmp_path, database, monkeypatch):
 @pytest.fixture
 def folder(tmp_path) -> Path:
     """The page's files, as a reader would have them."""
-    for name, text in re.findall(r"^```\w+ (\w+\.\w+)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL):
-        (tmp_path / name).write_text(text)
+    for each in blocks(TEXT):
+        if each.title:
+            (tmp_path / each.title).write_text(each.text)
     return tmp_path
 
 
 def test_the_tables_are_what_the_code_does():
-    assert written(TEXT) == TEXT, "run python -m scripts.defaults"
+    assert written("authorization.md", TEXT) == TEXT, "run python -m scripts.tables"
     rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.+) \|$", TEXT, re.MULTILINE)
     assert [name for name, _, _ in rows] == [each.name for each in fields(AuthSettings)]
     assert dict(row[:2] for row in rows)["leeway"] == f"`{AuthSettings().leeway}`"
