@@ -34,7 +34,7 @@ def test_the_hooks_are_the_linters_of_the_check_from_the_locked_environment():
 def test_every_hook_runs_before_a_push():
     assert HOOKS["default_install_hook_types"] == ["pre-commit", "pre-push"]
     slow = [hook["id"] for hook in HOOKS["repos"][0]["hooks"] if hook.get("stages") == ["pre-push"]]
-    assert slow == ["pyright"]
+    assert slow == ["pyright", "site"]
 
 
 def test_editors_and_the_formatter_agree():

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, chdir, contextmanager, redirect_stdout
 from pathlib import Path
@@ -95,6 +96,9 @@ class Reader:
         if self._first is not None:
             self._terminal = self._first
         self._run("\n".join(before))
+        if command.startswith("./scripts/demo"):
+            self._demo()
+            return
         arguments = shlex.split(command)
         if "--port" not in arguments and "worker" not in arguments:
             arguments += ["--port", str(self.port)]
@@ -103,6 +107,16 @@ class Reader:
         server = running([program, *arguments[1:]], cwd=self.folder, env=self._terminal)
         self._servers.enter_context(server)
         self._first, self._terminal = self._terminal, self._base
+
+    def _demo(self) -> None:
+        """Starts what the script starts, and pastes the tokens that it prints into a second terminal."""
+        data = tempfile.mkdtemp(prefix="agentos-reader-")
+        self._servers.callback(shutil.rmtree, data, ignore_errors=True)
+        command = [str(BIN / "agentos"), "demo", "--port", str(self.port), "--data-dir", data]
+        server = running(command, cwd=self.folder, env=environment(), until=["/memories"])
+        output = self._servers.enter_context(server).output
+        self._first = self._terminal
+        self._terminal = self._base | dict(re.findall(r'^export (\w+)="(\S+)"$', output, re.MULTILINE))
 
     def _run(self, text: str) -> str:
         """Types the lines; what they export stays in the terminal."""

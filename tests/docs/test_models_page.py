@@ -8,6 +8,7 @@ import tomllib
 import pytest
 
 from agentos.models.catalog import resolve
+from tests.docs.reader import Reader
 from tests.docs.readme import ROOT, section
 
 TEXT = (ROOT / "docs" / "models.md").read_text()
@@ -16,6 +17,10 @@ TEXT = (ROOT / "docs" / "models.md").read_text()
 @pytest.mark.parametrize(("name", "kind"), re.findall(r"^\| `(\S+)` \| `(\w+)`", TEXT, re.MULTILINE))
 def test_every_name_of_the_table_is_its_model(name, kind):
     assert type(resolve(name)).__name__ == kind
+
+
+def test_the_first_example_prints_what_is_shown(tmp_path):
+    Reader(tmp_path, "").follow(TEXT.partition("## Adding a provider")[0])
 
 
 def test_the_package_of_the_page_adds_its_provider(tmp_path):

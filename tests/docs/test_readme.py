@@ -3,11 +3,8 @@
 import inspect
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
@@ -20,21 +17,13 @@ from agentos.os.auth_settings import AuthSettings
 from agentos.os.middleware import JWTMiddleware
 from agentos.os.server.limits import QueueConfig
 from agentos.os.server.retention import Retention
-from tests.conftest import a_database
+from tests.docs.reader import DATABASE, Reader
 from tests.docs.readme import README, ROOT, looks_like, section
-from tests.flows.curl import settings
-from tests.flows.processes import environment, free_port, running
+from tests.flows.processes import environment
 
 BIN = Path(sys.executable).parent
 LIMITS = "runs per process, 100 unless set; queued runs, 1000 unless set"
 NAMES = {each.__name__: each for each in (Agent, AgentOS, JWTMiddleware, PostgresDb, QueueConfig, Retention)}
-
-
-@pytest.fixture
-def data() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="agentos-readme-"))
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def shell(text: str, folder: Path, **env: str) -> str:
@@ -52,76 +41,16 @@ def shell(text: str, folder: Path, **env: str) -> str:
     return done.stdout
 
 
-def test_the_demo_answers_as_shown(data: Path, tmp_path: Path):
-    start, *typed = section("Try it")
-    assert start.text.split() == ["./scripts/demo"]
-    assert 'exec agentos demo "$@"' in (ROOT / start.text.strip()).read_text()
-    port = free_port()
-    (tmp_path / ".curlrc").write_text(settings(port))
-    command = [str(BIN / "agentos"), "demo", "--port", str(port), "--data-dir", str(data)]
-    with running(command, cwd=data, env=environment(), until=["/memories"]) as process:
-        exports = dict(re.findall(r'^export (\w+)="(\S+)"$', process.output, re.MULTILINE))
-        real = [shell(block.text, tmp_path, CURL_HOME=str(tmp_path), **exports) for block in typed[::2]]
-    for shown, printed in zip(typed[1::2], real, strict=True):
-        assert looks_like(shown.text, printed), printed
-
-
-def test_the_python_prints_what_is_shown(tmp_path: Path):
-    blocks = section("An agent in Python")
-    assert [block.language for block in blocks] == ["python", "bash", "text"] * 2
-    for program, typed, shown in zip(blocks[::3], blocks[1::3], blocks[2::3], strict=True):
-        (tmp_path / program.title).write_text(program.text)
-        printed = shell(typed.text, tmp_path)
-        assert looks_like(shown.text, printed), printed
-
-
-def test_the_server_answers_as_shown(server_url: str, template: str, tmp_path: Path):
-    (agent, *_), (server, start, typed, shown) = (
-        section("An agent in Python"),
-        section("Serve it with your own scopes"),
-    )
-    for program in agent, server:
-        (tmp_path / program.title).write_text(program.text)
-    *prepare, serve = start.text.strip().splitlines()
-    assert serve == "agentos serve server:app"
-    port = free_port()
-    (tmp_path / ".curlrc").write_text(settings(port, end="\\n"))
-    with a_database(server_url, template) as database:
-        keys = shell("\n".join([*prepare[1:], "env"]), tmp_path)
-        env = dict(re.findall(r"^(JWT_\w+)=(.*)$", keys, re.MULTILINE)) | {"DATABASE_URL": database}
-        command = [str(BIN / "agentos"), *serve.split()[1:], "--port", str(port)]
-        with running(command, cwd=tmp_path, env=environment(**env)):
-            printed = shell(typed.text, tmp_path, CURL_HOME=str(tmp_path), **env)
-    assert looks_like(shown.text, printed), printed
-
-
-def test_a_run_survives_as_shown(server_url: str, template: str, tmp_path: Path):
-    server, start, typed, shown = section("Durable runs")
-    (tmp_path / server.title).write_text(server.text)
-    port = free_port()
-    (tmp_path / ".curlrc").write_text(settings(port, end="\\n"))
-    with a_database(server_url, template) as database:
-        command = [str(BIN / "agentos"), *start.text.split()[1:], "--port", str(port)]
-        with running(command, cwd=tmp_path, env=environment(DATABASE_URL=database)):
-            printed = shell(typed.text, tmp_path, CURL_HOME=str(tmp_path))
-    assert looks_like(shown.text, printed), printed
-
-
-def test_a_map_answers_before_it_is_served(tmp_path: Path):
-    (agent, *_), (server, *_), (cases, typed, shown) = (
-        section("An agent in Python"),
-        section("Serve it with your own scopes"),
-        section("Test a scope map before you deploy it"),
-    )
-    for file in agent, server, cases:
-        (tmp_path / file.title).write_text(file.text)
-    printed = shell(typed.text, tmp_path, DATABASE_URL="postgresql+psycopg://nobody@localhost/nowhere")
-    assert looks_like(shown.text, printed), printed
+def test_it_can_be_followed_from_top_to_bottom(tmp_path: Path, database: str):
+    page, _, _ = README.partition("## Documentation")
+    assert "./scripts/demo\n" in page
+    assert 'exec agentos demo "$@"' in (ROOT / "scripts" / "demo").read_text()
+    Reader(tmp_path, database).follow(page)
 
 
 def test_the_address_of_the_examples_is_the_compose_files():
-    _, start, *_ = section("Serve it with your own scopes")
-    assert "ai:ai@localhost:5532/ai" in start.text
+    assert f'export DATABASE_URL="{DATABASE}"' in README
+    assert DATABASE.endswith("ai:ai@localhost:5532/ai")
     assert '"127.0.0.1:5532:5432"' in (ROOT / "docker-compose.yml").read_text()
 
 
