@@ -198,7 +198,7 @@ class Loop:
                 raise
             self._corrected = True
             self.context.run.messages.append(
-                Message(role="user", content=f"{error} Answer again, with nothing but the mended JSON.")
+                Message(role="user", content=f"{error} Reply again with only the corrected JSON.")
             )
             return False
         self._set_answer(value, content_type=type_name(schema))

@@ -1,11 +1,14 @@
 """What `scripts/site.py` finds in pages. The build itself is a part of `scripts/check`."""
 
+import re
 import tomllib
 
 import pytest
 
 from scripts.site import loads
 from tests.docs.readme import DOCS, ROOT
+
+NARROW = re.compile(r" {1,3}```")
 
 
 @pytest.mark.parametrize(
@@ -46,3 +49,10 @@ def test_every_page_is_in_the_navigation():
 
 def test_the_check_builds_the_site():
     assert "python -m scripts.site\n" in (ROOT / "scripts" / "check").read_text()
+
+
+def test_blocks_inside_lists_are_indented_as_the_generator_wants():
+    """Markdown on GitHub takes two spaces; the generator's ends the list there."""
+    pages = {path.name: path.read_text().splitlines() for path in DOCS.rglob("*.md")}
+    found = [f"{name}: {line}" for name, lines in pages.items() for line in lines if NARROW.match(line)]
+    assert found == []

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from textwrap import dedent
 
 import pytest
 
@@ -32,8 +33,8 @@ def test_the_numbers_are_the_codes():
 
 
 def test_a_revision_can_name_a_backfill_as_shown():
-    (code,) = re.findall(r"^  ```python\n(.*?)^  ```$", TEXT, re.MULTILINE | re.DOTALL)
+    (code,) = re.findall(r"^    ```python\n(.*?)^    ```$", TEXT, re.MULTILINE | re.DOTALL)
     known = {"TableNames": TableNames, "Backfill": Backfill}
-    exec(code.replace("\n  ", "\n").strip(), known)
+    exec(dedent(code), known)
     (backfill,) = known["backfills"](TableNames())
     assert backfill.table == 'ai."agentos_runs"'

@@ -52,7 +52,7 @@ class Follower:
         return [frame.event for frame in self.frames]
 
     async def reached(self, event: str, times: int = 1) -> Frame:
-        """The frame, once there is one: of that name, or the how-manieth."""
+        """Waits for the event's frame, or for its n-th one with `times=n`, and returns it."""
         found = await self.until(
             lambda: [frame for frame in self.frames if frame.event == event][times - 1 :], event
         )
