@@ -151,7 +151,7 @@ class Reader:
 
     def _bare_machine(self) -> dict[str, str]:
         """A machine with Python only. What pip would download it finds in this environment."""
-        programs = self.folder.with_name("programs")
+        programs = self.folder / ".programs"
         programs.mkdir()
         (programs / "python3").symlink_to(Path(sys.executable).resolve())
         others = [each for each in os.environ["PATH"].split(os.pathsep) if Path(each) != BIN]

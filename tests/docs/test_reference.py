@@ -3,8 +3,10 @@
 import ast
 import re
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from pkgutil import walk_packages
+from typing import Any
 
 import pytest
 
@@ -16,11 +18,11 @@ INTERNAL = ("agentos.os.api", "agentos.os.tokens")
 """Packages whose `__all__` is for the server's own modules."""
 
 
-def resolved(module: str, name: str) -> object:
+def resolved(module: str, name: str) -> Any:
     return getattr(import_module(module), name)
 
 
-def listed() -> dict[str, object]:
+def listed() -> dict[str, Any]:
     """What the reference documents, by the path that it is documented under."""
     texts = [path.read_text() for path in (DOCS / "reference").glob("*.md")]
     found = [path for text in texts for path in re.findall(r"^::: (\S+)$", text, re.MULTILINE)]
@@ -72,6 +74,18 @@ def test_every_exported_name_is_in_the_reference():
 
 def test_every_name_that_a_page_imports_is_in_the_reference():
     assert missing(set().union(*shown().values())) == [], "add `::: module.Name` to a page of docs/reference"
+
+
+def test_every_parameter_that_a_page_names_exists():
+    classes = {path.rpartition(".")[2]: each for path, each in listed().items()}
+    text = "\n".join(path.read_text() for path in DOCS.glob("*.md"))
+    named = re.findall(r"`(\w+)\((\w+)=[^`]*\)`", text)
+    assert len(named) > 20
+    assert [
+        (name, parameter)
+        for name, parameter in named
+        if name in classes and parameter not in signature(classes[name]).parameters
+    ] == []
 
 
 def test_what_is_in_the_reference_has_a_docstring():
