@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import agentos
-from agentos.cli import compliance, db, demo, keys, postgres, scopes, serve, service_account, token
+from agentos.cli import compliance, db, demo, keys, scopes, serve, service_account, token
 from agentos.errors import AgentOSError
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
     help="Serves agents over HTTP.",
 )
 app.command()(demo.demo)
-app.command()(postgres.postgres)
+app.command()(demo.postgres)
 app.command()(serve.serve)
 app.command()(serve.worker)
 app.add_typer(compliance.audit, name="audit")

@@ -1,4 +1,4 @@
-"""`agentos demo`: a complete server to try out, with its own database and model."""
+"""`agentos demo`: a complete server to try out. `agentos postgres`: its database alone, for development."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -54,7 +54,7 @@ def demo(
     for name in ("AGENT_OS_HOST", "AGENT_OS_PORT"):
         os.environ.pop(name, None)  # they would go before what is said here
     secret = os.environ.get("JWT_VERIFICATION_KEY") or secrets.token_urlsafe(48)
-    with terminable(), _progress() as step:
+    with _terminable(), _progress() as step:
         step("Loading")
         from agentos.cli import demo_app
         from agentos.db.embedded import EmbeddedPostgres
@@ -69,6 +69,25 @@ def demo(
         with EmbeddedPostgres(data_dir) as postgres:
             step("Creating tables and starting the server")
             demo_app.serve(postgres.url(), secret, host=HOST, port=port, ready=ready)
+
+
+def postgres(
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="On 127.0.0.1. The default is that of docker-compose.yml.")
+    ] = 5532,
+    data_dir: Annotated[Path | None, typer.Option(help="The folder of Postgres's data.")] = None,
+) -> None:
+    """Runs a Postgres for development until Ctrl-C. Needs the extra `embedded`.
+
+    It has a database and a role `ai` with a well-known password: keep nothing secret in it.
+    """
+    from agentos.db.embedded import EmbeddedPostgres
+
+    with _terminable(), suppress(KeyboardInterrupt), EmbeddedPostgres(data_dir, port=port) as server:
+        address = server.url().replace("127.0.0.1", "localhost")
+        typer.echo(f"Ready (Ctrl-C stops it). In another terminal:\n\nexport DATABASE_URL={address}")
+        while True:
+            signal.pause()
 
 
 def _exports(tokens: dict[str, str]) -> str:
@@ -86,7 +105,7 @@ def _check_port(port: int) -> None:
 
 
 @contextmanager
-def terminable() -> Generator[None]:
+def _terminable() -> Generator[None]:
     """Makes SIGTERM unwind the stack as Ctrl-C does, so that Postgres is stopped too."""
 
     def leave(*_: object) -> NoReturn:
