@@ -167,7 +167,7 @@ class AcceptanceStore(MediaStore):
                     row = await self._admitted(run, request, given, placement, owner=owner)
                 else:
                     statement = self._accept_run_with_state if has_more else self._accept_run
-                    turns = [self._turn(run)]
+                    turns = [self._session_turn(run)]
                     (row,) = await self._reach(owner).execute(statement, given, turns=turns)
             except IntegrityError as error:
                 raise ConflictError("A run with this run_id already exists.") from error
@@ -212,7 +212,7 @@ class AcceptanceStore(MediaStore):
             self._admit_run,
             wanted,
             locks=[self._lock(*parts) for parts in locks],
-            turns=[self._turn(run)],
+            turns=[self._session_turn(run)],
             look=self._queue_length if is_queued else "",
         )
         return row

@@ -99,7 +99,7 @@ class RunStore(StateStore):
             may_change = bool(change.put or change.removed or media["media_keys"])
             has_more = may_change or run.status is RunStatus.CANCELLED
             statement = self._finish_run_with_state if has_more else self._finish_run
-            turn = self._turn(run)
+            turn = self._session_turn(run)
             rows = await self._reach(owner).execute(statement, outcome, turns=[turn])
             if not rows:
                 raise NotFoundError("Run", run.run_id)

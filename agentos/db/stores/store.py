@@ -68,7 +68,7 @@ class Store:
         given = func.coalesce(table.c.given_session_id, table.c.session_id)
         return and_(among(table.c.session_id, session_keys(session_id, user_id=owner)), given == session_id)
 
-    def _turn(self, run: RunOutput) -> str:
+    def _session_turn(self, run: RunOutput) -> str:
         """The turn of statements that lock the row of the run's session."""
         return self._lock("session", run.user_id or "", run.session_id)
 
