@@ -110,18 +110,25 @@ async def occurs(event: asyncio.Event, *, within: float) -> bool:
 
 @asynccontextmanager
 async def background(
-    *loops: BackgroundLoop, logger: logging.Logger, expected: type[Exception], pause: float
+    *loops: BackgroundLoop,
+    logger: logging.Logger,
+    expected: type[Exception],
+    reported: type[Exception] | tuple[()] = (),
+    pause: float,
 ) -> AsyncGenerator[None]:
     """Runs each of `loops` in its own task until exit, when all are cancelled and awaited.
 
     A loop that raises is restarted after `pause` seconds, and the error is logged, with its traceback unless
-    it was `expected`. A loop that returns isn't restarted.
+    it was `expected`. An error that was `reported` where it arose isn't logged. A loop that returns isn't
+    restarted.
     """
 
     async def kept_up(loop: BackgroundLoop) -> None:
         while True:
             try:
                 return await loop()
+            except reported:
+                pass
             except expected as error:
                 logger.warning("Background loop %s failed, retrying: %s", _name(loop), error)
             except Exception:

@@ -60,16 +60,17 @@ def upgrade(url: Url, schema: SchemaName = "ai", tables: TableOptions = None) ->
 @app.command()
 def status(url: Url, schema: SchemaName = "ai", tables: TableOptions = None) -> None:
     """Prints whether the tables are up to date. Exits with 1 if an upgrade is pending."""
-    found = _schema(url, schema, tables).status()
+    wanted = _schema(url, schema, tables)
+    found = wanted.status()
     if not found.is_current:
         typer.echo(
             f"The tables are at revision {found.current or 'none'}, but {found.head} is required: "
-            "run `agentos db upgrade`."
+            f"run `{wanted.command}`."
         )
         raise typer.Exit(1)
     typer.echo(f"The tables are up to date: revision {found.current}.")
     for step in found.deferred:
-        typer.echo(f"Run `agentos db upgrade` to finish, while servers run: {step}.")
+        typer.echo(f"Run `{wanted.command}` to finish, while servers run: {step}.")
     if found.deferred:
         raise typer.Exit(1)
 

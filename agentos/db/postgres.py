@@ -139,8 +139,12 @@ class PostgresDb(
         }
 
     async def start(self) -> None:
-        """Prepares the tables now instead of at the first call. May be called repeatedly."""
-        await self._engine.ready()
+        """Prepares the tables now instead of at the first call. May be called repeatedly.
+
+        ConfigurationError if that can't succeed before somebody acts, as after a wrong password; then nothing
+        is retried. DatabaseUnavailableError if it may succeed later, within 5 seconds if Postgres is silent.
+        """
+        await self._engine.start()
 
     async def close(self) -> None:
         """Closes all connections of the running event loop."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -290,7 +291,7 @@ def _lifespan(
         async with AsyncExitStack() as stack:
             for db in server.registry.dbs:
                 stack.push_async_callback(db.close)
-                await _start(db)
+            await _start(server.registry.dbs)
             for runnable in server.registry:
                 stack.push_async_callback(runnable.aclose)
             if server.registry.default_db is not None:
@@ -311,11 +312,14 @@ def _lifespan(
     return cast("Lifespan[FastAPI]", lifespan)
 
 
-async def _start(db: Db) -> None:
-    try:
-        await db.start()
-    except DatabaseUnavailableError as error:
-        logger.warning("Database %s: %s Requests that need it are answered 503 until it is.", db.id, error)
+async def _start(dbs: Sequence[Db]) -> None:
+    """Prepares all at once, so that several silent ones hold up the start no longer than one."""
+    started = await asyncio.gather(*(db.start() for db in dbs), return_exceptions=True)
+    for db, result in zip(dbs, started, strict=True):
+        if isinstance(result, DatabaseUnavailableError):
+            logger.warning("Database %s isn't available: requests that need it get 503 until it is.", db.id)
+        elif result is not None:
+            raise result
 
 
 def _audit_log(audit: bool | AuditConfig) -> AuditLog | None:

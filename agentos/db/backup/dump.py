@@ -86,7 +86,7 @@ def write_archive(db_url: str, names: TableNames, file: Path) -> Counts:
     remedy = "The role in db_url may not read the tables: use the role that owns them, or a superuser."
     url = parse_url(db_url)
     engine = blocking_engine(url)
-    with permitted(remedy), answering(url), engine.connect() as plain:
+    with permitted(remedy), answering(url, is_start=True), engine.connect() as plain:
         connection = plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         with connection.begin():
             version = int((connection.dialect.server_version_info or [0])[0])

@@ -11,6 +11,7 @@ from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 from weakref import WeakValueDictionary
 
+from psycopg import Error as PostgresError
 from psycopg import OperationalError
 from sqlalchemy import ColumnElement, Executable, RowMapping, Table, event, true
 from sqlalchemy.engine import URL
@@ -18,15 +19,20 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from agentos.db import encoding
-from agentos.db.connection import caller
-from agentos.db.connection.errors import answering
+from agentos.db.connection import caller, outages
+from agentos.db.connection.errors import answering, unavailable
 from agentos.db.connection.login import Connection, login
 from agentos.db.connection.transaction import Isolation, Transaction, Transactions
 from agentos.db.connection.url import connect_args
 from agentos.db.filters import same
+from agentos.db.schema.preparation import Preparation
 from agentos.db.schema.upgrade import DatabaseSchema, lock_key
+from agentos.errors import ConfigurationError
 from agentos.event_loop import PerLoop
 from agentos.run.owner import ANYONE, Owner
+
+START_SECONDS = 4.0
+"""How long a silent server holds up the start of a program."""
 
 
 class Engine:
@@ -44,7 +50,8 @@ class Engine:
     ) -> None:
         self._url = url
         self._schema = schema
-        self._create_schema = create_schema
+        self._preparation = Preparation(schema, create=create_schema)
+        self._has_started = False
         self._pool_size = pool_size
         self._pool_timeout = pool_timeout
         self._query_timeout = query_timeout
@@ -55,10 +62,29 @@ class Engine:
         """Access to the tables limited to the rows of `owner`."""
         return Reach(self, owner)
 
-    async def ready(self) -> None:
-        """Returns once the tables exist and are up to date."""
+    async def start(self) -> None:
+        """Returns once the tables exist and are up to date, however long creating or upgrading them takes.
+
+        A server that is silent for `START_SECONDS` is unavailable. ConfigurationError if only an operator can
+        help.
+        """
+        self._has_started = True
         if not self._schema.is_ready:
-            await asyncio.to_thread(self._schema.ensure, create=self._create_schema)
+            with answering(self._url):
+                await self._preparation.wait(reached_within=START_SECONDS, within=None)
+
+    async def ready(self) -> None:
+        """As `start`, within the limits of a call. What `start` would refuse later is unavailable."""
+        if self._schema.is_ready:
+            return
+        try:
+            with answering(self._url):
+                await self._preparation.wait(reached_within=self._pool_timeout, within=self._query_timeout)
+        except ConfigurationError as error:
+            if not self._has_started:
+                raise
+            outages.report(self._url, str(error))
+            raise unavailable() from error
 
     async def execute(
         self,
@@ -106,6 +132,10 @@ class Engine:
         arguments, options = self._url.get_dialect()().create_connect_args(self._url)
         settings = {**options, **connect_args(self._url)}
         return await login(Connection.connect(*arguments, **settings, autocommit=True))
+
+    def report(self, error: PostgresError) -> None:
+        """Logs why a connection outside the pool was lost or couldn't be made."""
+        outages.report(self._url, outages.sentence(self._url, outages.cause_of(error)))
 
     async def close(self) -> None:
         """Closes the running loop's connections."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final
@@ -13,10 +12,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from agentos.db.connection import outages
 from agentos.errors import AgentOSError, ConfigurationError, DatabaseUnavailableError
-
-_logger = logging.getLogger(__name__)
-
 
 _PASSING: Final = ("08", "25006", "40", "53", "55P03", "57", "58")
 """Beginnings of SQLSTATEs after which the same statement may succeed: connections, a standby, deadlocks, lack
@@ -39,29 +36,33 @@ def lacks_privilege(error: BaseException) -> bool:
 
 
 @contextmanager
-def answering(url: URL) -> Generator[None]:
-    """Turns all errors of an unreachable Postgres into DatabaseUnavailableError.
+def answering(url: URL, *, is_start: bool = False) -> Generator[None]:
+    """Turns all errors of an unreachable Postgres into DatabaseUnavailableError, and logs the cause.
 
-    An AgentOSError that SQLAlchemy has wrapped, as it does if a value can't be encoded, is unwrapped.
+    At the start of a program, with `is_start`, a permanent cause is a ConfigurationError instead. An
+    AgentOSError that SQLAlchemy has wrapped, as it does if a value can't be encoded, is unwrapped.
     """
     try:
         yield
+        outages.over(url)
     except (DBAPIError, PoolTimeoutError, TimeoutError) as error:
         if not is_away(error):
             raise
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        _logger.warning(
-            "Can't reach Postgres: host %r, port %s, database %r (%s)",
-            url.host,
-            url.port or 5432,
-            url.database,
-            type(cause).__name__,
-        )
-        raise DatabaseUnavailableError("The database isn't available. Try again in a moment.") from error
+        cause = outages.cause_of(error)
+        told = outages.sentence(url, cause)
+        if is_start and cause.is_permanent:
+            raise ConfigurationError(told) from error
+        outages.report(url, told)
+        raise unavailable() from error
     except StatementError as error:
         if isinstance(error.orig, AgentOSError):
             raise error.orig from None
         raise
+
+
+def unavailable() -> DatabaseUnavailableError:
+    """What callers are told about any outage. The log has the cause."""
+    return DatabaseUnavailableError("The database isn't available. Try again in a moment.")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import astuple, dataclass, fields
 from hashlib import sha256
+from shlex import quote
 from typing import Final
 
 from agentos.errors import ConfigurationError
@@ -26,6 +27,7 @@ PARAMETERS: Final = (
 MAX_NAME = 40
 """Characters in a table name. Postgres allows 63, and index names contain the table name."""
 
+_SCHEMA: Final = "ai"
 _VERSION: Final = "agentos_schema_version"
 _HASHED: Final = 6
 """Number of names in the hash from which the version table's former name was derived."""
@@ -37,7 +39,7 @@ _FORMER: Final = 8
 class TableNames:
     """The table names of one `PostgresDb`."""
 
-    schema: str = "ai"
+    schema: str = _SCHEMA
     sessions: str = "agentos_sessions"
     runs: str = "agentos_runs"
     events: str = "agentos_run_events"
@@ -54,12 +56,22 @@ class TableNames:
         for parameter, name in names.items():
             if not name.isascii() or not name.isprintable() or not 0 < len(name) <= MAX_NAME:
                 raise ConfigurationError(f"{parameter}={name!r} must be 1 to {MAX_NAME} ASCII characters.")
+        if "." in self.schema:
+            raise ConfigurationError(f"db_schema={self.schema!r} must not have a dot.")
         taken = [*astuple(self)[1:], _VERSION, f"{self.sessions}_version"]
         if len(set(taken)) < len(taken):
             raise ConfigurationError(
                 f"{', '.join(PARAMETERS[1:])} must differ, and {_VERSION!r} and {taken[-1]!r} are for the "
                 "revision of the tables."
             )
+
+    @property
+    def upgrade_command(self) -> str:
+        """What to run to upgrade these tables; the URL comes from the environment."""
+        schema = f" --schema {quote(self.schema)}" if self.schema != _SCHEMA else ""
+        named = zip(PARAMETERS[1:], *self._given_and_usual(), strict=True)
+        custom = [f"{parameter}={name}" for parameter, name, usual in named if name != usual]
+        return f"agentos db upgrade{schema}{''.join(f' --table {quote(each)}' for each in custom)}"
 
     @property
     def channel(self) -> str:

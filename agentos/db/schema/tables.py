@@ -51,7 +51,8 @@ APPEND_ONLY = {**SHARED, "append_only": True}
 NOW = text("extract(epoch from now())::bigint")
 """The database's clock, in epoch seconds."""
 
-_PREPARER = dialect().identifier_preparer
+# With psycopg's parameters it would double each %, as `text` does.
+_PREPARER = dialect(paramstyle="named").identifier_preparer
 _LIVE = "status IN ('PENDING', 'RUNNING')"
 
 

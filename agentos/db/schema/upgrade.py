@@ -7,7 +7,7 @@ The revisions are in `migrations/`, next to the package in a checkout and inside
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -67,30 +67,34 @@ class DatabaseSchema:
         self._names = names
         self._tables = tables_under(names)
         self._migrations = migrations or migrations_folder()
+        self.command = names.upgrade_command
+        """What an operator runs to upgrade these tables."""
         self._lock = Lock()
         self.is_ready = False
         """Whether `ensure` has succeeded."""
         self.role = row_security.ROLE
         """The role that transactions act as, once `is_ready`; `""` is the login role."""
 
-    def ensure(self, *, create: bool) -> None:
+    def ensure(self, *, create: bool, reached: Callable[[], object] = lambda: None) -> None:
         """Ensures once that the tables are up to date; without `create` it only checks.
 
+        Calls `reached` once it knows their state, which an upgrade may take long to change.
         ConfigurationError if they aren't and can't be upgraded. Deferred work isn't done.
         """
         with self._lock:
             if self.is_ready:
                 return
             status, role = self._look()
+            reached()
             if create and (not status.is_current or status.version_table != self._names.version_table):
                 self._revise()
                 if left := self.status().deferred:
-                    _logger.warning("Run `agentos db upgrade` to finish the upgrade: %s", ", ".join(left))
+                    _logger.warning("Run `%s` to finish the upgrade: %s", self.command, ", ".join(left))
                 role = self._bound_role()
             elif not status.is_current:
                 raise ConfigurationError(
                     f"The tables in db_schema={self._names.schema!r} are at revision {status.current}, "
-                    f"this version of agentos needs {status.head}: run `agentos db upgrade`."
+                    f"this version of agentos needs {status.head}: run `{self.command}`."
                 )
             if role is None and create:
                 self._revise()
@@ -98,8 +102,8 @@ class DatabaseSchema:
             if role is None:
                 raise ConfigurationError(
                     "Row-level security doesn't apply to the role in db_url, and the role may not act as "
-                    f"{row_security.ROLE}, to which it applies: run `agentos db upgrade` with a role that "
-                    "owns the tables and may create roles, then "
+                    f"{row_security.ROLE}, to which it applies: run `{self.command}` with a role that owns "
+                    "the tables and may create roles, then "
                     f"GRANT {row_security.ROLE} to the one in db_url."
                 )
             self.role = role
@@ -169,9 +173,9 @@ class DatabaseSchema:
     def _permitted(self) -> Generator[None]:
         remedy = (
             f"The role in db_url may not use or change the tables in db_schema={self._names.schema!r}: "
-            "grant it that, or run `agentos db upgrade` with a role that may."
+            f"grant it that, or run `{self.command}` with a role that may."
         )
-        with permitted(remedy), answering(self._url):
+        with permitted(remedy), answering(self._url, is_start=True):
             yield
 
     def _upgrade(self, connection: Connection) -> None:

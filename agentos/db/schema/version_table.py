@@ -10,6 +10,7 @@ from dataclasses import astuple, dataclass
 from typing import Final
 
 from sqlalchemy import Connection, column, select, table, text
+from sqlalchemy.dialects.postgresql import dialect
 
 from agentos.db.schema.table_names import TableNames
 
@@ -62,7 +63,7 @@ def settle(connection: Connection, names: TableNames) -> str:
     if present in _tables(connection, names):
         return former
     if found is not None:
-        quote = connection.dialect.identifier_preparer.quote
+        quote = dialect(paramstyle="named").identifier_preparer.quote  # doesn't double each %, as `text` does
         schema, old, new = quote(names.schema), quote(former), quote(present)
         for statement in (
             f"ALTER TABLE {schema}.{old} RENAME TO {new}",

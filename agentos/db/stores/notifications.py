@@ -1,9 +1,12 @@
-"""Notifications from all processes, over one connection that is open while someone listens."""
+"""Notifications from all processes, over one connection that is open while someone listens.
+
+They only say that there is something to read, never what: one that is lost while the connection is down costs
+no more than the time until the next poll, and whoever reconnects reads everything.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final, Literal
@@ -13,8 +16,6 @@ from pydantic import TypeAdapter
 
 from agentos.db.contracts.events import Notification
 from agentos.db.stores.store import Store
-
-_logger = logging.getLogger(__name__)
 
 _PAUSES: Final = (0.5, 1.0, 2.0, 5.0)
 """Seconds between attempts to reconnect; the last value repeats."""
@@ -33,9 +34,7 @@ class NotificationStore(Store):
                         failures = 0
                         yield told
             except (OperationalError, InterfaceError) as error:
-                _logger.warning(
-                    "Lost the notification connection to Postgres (%s), reconnecting", type(error).__name__
-                )
+                self._engine.report(error)
             await asyncio.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
             failures += 1
 

@@ -18,7 +18,7 @@ from typing import Final
 
 from agentos.db.contracts.audit import AuditEntry, AuditRecord
 from agentos.db.stores.audit import AuditStore
-from agentos.errors import ConflictError
+from agentos.errors import ConflictError, DatabaseUnavailableError
 from agentos.os.audit.anonymous import AnonymousDenials, AuditConfig
 from agentos.os.audit.chain import chained
 
@@ -109,6 +109,8 @@ class AuditLog:
         try:
             while self._batch or self._waiting:
                 await self._write(trail)
+        except DatabaseUnavailableError:
+            return False  # storage has logged the cause
         except Exception as error:  # noqa: BLE001 - the records stay, and whatever it is may pass
             logger.warning("Can't write the audit, retrying (%s)", type(error).__name__)
             return False

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Final
 
 from agentos.db.base import Db
-from agentos.errors import AgentOSError, ConfigurationError
+from agentos.errors import AgentOSError, ConfigurationError, DatabaseUnavailableError
 from agentos.os.audit import chain
 from agentos.tasks import background
 
@@ -58,7 +58,9 @@ async def kept(db: Db, retention: Retention | None) -> AsyncGenerator[None]:
             await asyncio.sleep(wanted.every.total_seconds())
 
     pause = wanted.every.total_seconds()
-    async with background(housekeeping, logger=logger, expected=AgentOSError, pause=pause):
+    async with background(
+        housekeeping, logger=logger, expected=AgentOSError, reported=DatabaseUnavailableError, pause=pause
+    ):
         yield
 
 

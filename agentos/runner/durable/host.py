@@ -25,7 +25,7 @@ from typing import Any, ClassVar, TypeVar
 from dbos import DBOS, DBOSConfig, Serializer, SetEnqueueOptions, SetWorkflowID, WorkflowStatus
 from dbos import error as dbos_errors
 
-from agentos.db.connection.url import connect_args, parse_url
+from agentos.db.connection.url import lasting_engine, parse_url
 from agentos.errors import ConfigurationError, ConflictError
 from agentos.run.records import Json
 from agentos.run.text import json_of
@@ -77,6 +77,8 @@ class Host:
         """By workflow id, what executes the workflows in the queue of resumed runs."""
         self.queues = {queue.name: queue for queue in queues}
         self._url = url
+        # An engine that DBOS makes itself would create the database if there is none.
+        self._engine = lasting_engine(parse_url(url), size=CONNECTIONS)
         self._worker_id = worker_id
         self._queue = f"agentos-{worker_id}"
         self._guests = 0
@@ -235,11 +237,12 @@ class Host:
             self.writers.close()
             if self._is_up:
                 DBOS.destroy()
+            self._engine.dispose()
 
     async def _launch(self) -> None:
         # DBOS calls workflows in the loop that it is launched in.
         _tame_log()
-        DBOS(config=_config(self._url, self._worker_id))
+        DBOS(config=self._config())
         if (DBOS.executor_id, DBOS.application_version) != (self._worker_id, VERSION):
             raise ConfigurationError(
                 "This process uses DBOS for something else: serve durable runs in a process of their own."
@@ -251,6 +254,20 @@ class Host:
             await DBOS.register_queue_async(
                 queue.name, worker_concurrency=queue.per_process, polling_interval_sec=WORK_SECONDS
             )
+
+    def _config(self) -> DBOSConfig:
+        return {
+            "name": "agentos",
+            "application_version": VERSION,
+            "executor_id": self._worker_id,
+            "system_database_engine": self._engine,
+            "dbos_system_schema": "dbos",
+            "serializer": _Json(),
+            "use_listen_notify": False,
+            "notification_listener_polling_interval_sec": 0.2,
+            "max_executor_threads": WRITERS,
+            "log_level": "WARNING",
+        }
 
     async def _serve(self) -> None:
         await self._left.wait()
@@ -318,29 +335,6 @@ class _Json(Serializer):
         return "agentos_json"
 
 
-def _config(url: str, worker_id: str) -> DBOSConfig:
-    parsed = parse_url(url)
-    return {
-        "name": "agentos",
-        "application_version": VERSION,
-        "executor_id": worker_id,
-        "system_database_url": parsed.render_as_string(hide_password=False),
-        "dbos_system_schema": "dbos",
-        "sys_db_pool_size": CONNECTIONS,
-        # A connection that has died is found out by the statement that needs it, which DBOS then repeats.
-        "db_engine_kwargs": {
-            "connect_args": connect_args(parsed),
-            "hide_parameters": True,
-            "pool_pre_ping": False,
-        },
-        "serializer": _Json(),
-        "use_listen_notify": False,
-        "notification_listener_polling_interval_sec": 0.2,
-        "max_executor_threads": WRITERS,
-        "log_level": "WARNING",
-    }
-
-
 def _tame_log() -> None:
     dbos_logger = logging.getLogger("dbos")
     if not dbos_logger.handlers:  # else DBOS adds one that writes to the console
@@ -348,7 +342,7 @@ def _tame_log() -> None:
     dbos_logger.addFilter(_presentable)
 
 
-_ORDINARY = ("Asyncio task cancelled", "DBOS failed to launch", "Could not connect to postgres database")
+_ORDINARY = ("Asyncio task cancelled", "DBOS failed to launch")
 """Prefixes of log messages about handed-over segments, and about errors that the caller gets anyway."""
 
 

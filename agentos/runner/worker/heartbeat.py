@@ -15,7 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from agentos.db.contracts.workers import BEAT_SECONDS
-from agentos.errors import AgentOSError
+from agentos.errors import AgentOSError, DatabaseUnavailableError
 from agentos.tasks import background
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ class Heartbeat:
                         runner.run(self._db.leave(self._worker_id))
                     for run_id in unwanted:
                         loop.call_soon_threadsafe(self._cancel, run_id)
+                except DatabaseUnavailableError:
+                    pass  # storage has logged the cause
                 except AgentOSError as error:
                     logger.warning("A worker couldn't say that it is alive: %s", error)
                 except Exception:

@@ -21,6 +21,8 @@ logger = logging.getLogger("agentos.runner")
 
 FORGET_SECONDS = 1800.0
 """How often the remains of ended workflows are deleted."""
+START_SECONDS = 4.0
+"""How long a silent database holds up the start of a program."""
 CLAIM_SECONDS = 2.0
 """How often the queue is polled without a notification."""
 
@@ -89,17 +91,24 @@ class WorkerLoops:
                 worker.begin_given,
             )
             await stack.enter_async_context(
-                background(*loops, logger=logger, expected=AgentOSError, pause=AGAIN_SECONDS)
+                background(
+                    *loops,
+                    logger=logger,
+                    expected=AgentOSError,
+                    reported=DatabaseUnavailableError,
+                    pause=AGAIN_SECONDS,
+                )
             )
             yield
 
     async def _prepare_runtime(self) -> None:
         """Launches the runtime early, so that a deployment that can't be durable fails at start."""
         try:
-            await self.alive()  # before it takes anything out of a queue
+            async with asyncio.timeout(START_SECONDS):
+                await self.alive()  # before it takes anything out of a queue
             await self._worker.runtime()
-        except DatabaseUnavailableError as error:
-            logger.warning("Durable runs and queued work start later: %s", error)
+        except (DatabaseUnavailableError, TimeoutError):
+            logger.warning("Durable runs and queued work start later: the database isn't available.")
 
     async def _adoption(self) -> None:
         worker = self._worker

@@ -1,10 +1,14 @@
 """A server whose database is away: it starts, says so, and is itself again when the database is back."""
 
 import asyncio
+import logging
+import socket
 from contextlib import asynccontextmanager
+from time import monotonic
 from urllib.parse import urlsplit
 
 import pytest
+from sqlalchemy import make_url
 
 from agentos.db.postgres import PostgresDb
 from agentos.errors import ConfigurationError
@@ -100,6 +104,43 @@ async def test_a_server_starts_without_its_database_and_recovers(database):
         assert frames(started.text)[-1].event == "RunCompleted"
         assert (await client.get("/sessions")).json()["meta"]["total_count"] == 1
         await door.shut()
+
+
+async def test_a_silent_database_holds_up_neither_the_start_nor_requests(database, caplog):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = through(database, silent.getsockname()[1])
+        dbs = [PostgresDb(url, db_schema=schema, pool_timeout=0.5) for schema in ("one", "two")]
+        agents = [agent(called=name, db=db, durable=True) for name, db in zip("ab", dbs, strict=True)]
+        began = monotonic()
+        async with serving(AgentOS(agents=agents, db=dbs[0]).get_app()) as client:
+            assert monotonic() - began < 10 * len(dbs)
+            assert f"Database {dbs[0].id} isn't available" in caplog.text
+            began = monotonic()
+            answers = await asyncio.gather(*(client.get("/sessions") for _ in range(20)))
+            assert monotonic() - began < 5
+            assert {answer.status_code for answer in answers} == {503}
+            assert (await client.get("/health")).status_code == 200
+    assert caplog.text.count("doesn't answer in time") == 1
+
+
+@pytest.mark.parametrize("durable", [True, False])
+async def test_a_wrong_database_ends_the_start_and_isnt_created(database, durable):
+    wrong = make_url(database).set(database="absent_here").render_as_string(hide_password=False)
+    app = AgentOS(agents=[agent(durable=durable)], db=PostgresDb(wrong)).get_app()
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="has no such database"):
+            async with app.router.lifespan_context(app):
+                pass
+
+
+async def test_an_outage_is_one_line_a_minute(database, caplog):
+    door = Door(database)
+    async with behind(door, database) as (client, _):
+        for _ in range(5):
+            assert (await client.get("/sessions")).status_code == 503
+        lines = [each.getMessage() for each in caplog.records if each.levelno > logging.INFO]
+    assert len([line for line in lines if "nothing listens on that port" in line]) == 1
+    assert len(lines) <= 3
 
 
 async def test_a_follower_outlives_an_outage(database, db):

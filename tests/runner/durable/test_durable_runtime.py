@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import make_url
 
-from agentos.errors import ConfigurationError, ConflictError
+from agentos.errors import ConfigurationError, ConflictError, DatabaseUnavailableError
 from agentos.models.base import ModelResponse
 from tests.conftest import a_database, administering
 from tests.runner.durable.segments import (
@@ -110,6 +110,14 @@ async def test_one_process_has_one_database_and_may_share_it(url, segments, serv
             assert await segments.outcome(run_id) == ["x"]
         async with engine(url, segments.execute) as third:
             assert not await third.resume("nothing", 0)
+
+
+async def test_a_missing_database_is_not_created(url, segments):
+    absent = make_url(url).set(database="absent_for_steps").render_as_string(hide_password=False)
+    with pytest.raises(DatabaseUnavailableError):
+        async with engine(absent, segments.execute):
+            pass
+    assert rows(url, "SELECT 1 FROM pg_database WHERE datname = 'absent_for_steps'") == []
 
 
 async def test_closing_gives_back_threads_connections_and_the_queue(url, segments, caplog):
