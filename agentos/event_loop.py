@@ -3,32 +3,64 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from contextlib import suppress
 from threading import Lock, Thread
-from typing import Any, Generic, TypeVar
-from weakref import WeakKeyDictionary
+from typing import Any, Final, Generic, Protocol, TypeVar
+from weakref import WeakKeyDictionary, WeakSet, finalize
 
-T = TypeVar("T")
+END_SECONDS: Final = 2.0
+"""How long closing clients may hold up the end of a program."""
 
 _lock = Lock()
 _loop: asyncio.AbstractEventLoop | None = None
+"""The loop of callers without one. It runs until the program ends."""
 
 
-class PerLoop(Generic[T]):
-    """A value created once per event loop. Clients and pools hold sockets that belong to their loop."""
+class Closable(Protocol):
+    """Something with sockets."""
 
-    def __init__(self, make: Callable[[], T]) -> None:
+    async def close(self) -> None:
+        """Closes them, in the loop in which they were opened."""
+        ...
+
+
+T = TypeVar("T")
+C = TypeVar("C", bound=Closable)
+
+
+class PerLoop(Generic[C]):
+    """A value created once per event loop. Clients and pools hold sockets that belong to their loop.
+
+    That of the loop of `run_sync`, which no caller can reach, is closed with its owner or with the program.
+    """
+
+    _all: Final[WeakSet[PerLoop[Any]]] = WeakSet()
+
+    def __init__(self, make: Callable[[], C]) -> None:
         self._make = make
-        self._values: WeakKeyDictionary[asyncio.AbstractEventLoop, T] = WeakKeyDictionary()
+        self._values: WeakKeyDictionary[asyncio.AbstractEventLoop, C] = WeakKeyDictionary()
+        self._all.add(self)
+        # A value that refers to this object would keep it alive.
+        finalize(self, _discard, self._values).atexit = False
 
-    def get(self) -> T:
+    @classmethod
+    async def close_all(cls) -> None:
+        """Closes all values of the running loop."""
+        values = [each.pop() for each in list(cls._all)]
+        await asyncio.gather(
+            *(value.close() for value in values if value is not None), return_exceptions=True
+        )
+
+    def get(self) -> C:
         """The running loop's value."""
         loop = asyncio.get_running_loop()
         if loop not in self._values:
             self._values[loop] = self._make()
         return self._values[loop]
 
-    def pop(self) -> T | None:
+    def pop(self) -> C | None:
         """Removes the running loop's value and returns it, to be closed."""
         return self._values.pop(asyncio.get_running_loop(), None)
 
@@ -38,8 +70,36 @@ def _background_loop() -> asyncio.AbstractEventLoop:
     with _lock:
         if _loop is None:
             _loop = asyncio.new_event_loop()
-            Thread(target=_loop.run_forever, name="agentos", daemon=True).start()
+            thread = Thread(target=_loop.run_forever, name="agentos", daemon=True)
+            thread.start()
+            atexit.register(_end, _loop, thread)
         return _loop
+
+
+def _discard(values: WeakKeyDictionary[asyncio.AbstractEventLoop, Any]) -> None:
+    """Closes the value of the background loop, whose owner is gone."""
+    if _loop is not None and _loop.is_running() and _loop in values:
+        asyncio.run_coroutine_threadsafe(values.pop(_loop).close(), _loop)
+
+
+def _end(loop: asyncio.AbstractEventLoop, thread: Thread) -> None:
+    """Closes what the loop holds, at the end of the program."""
+    with suppress(TimeoutError):
+        asyncio.run_coroutine_threadsafe(_ended(), loop).result(END_SECONDS)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(END_SECONDS)
+    if not thread.is_alive():
+        loop.close()
+
+
+async def _ended() -> None:
+    """Cancels what still runs, and closes all clients."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await PerLoop.close_all()
+    await asyncio.get_running_loop().shutdown_asyncgens()
 
 
 def run_sync(work: Coroutine[Any, Any, T]) -> T:

@@ -145,6 +145,11 @@ class Agent(RunMethods):
         self._tools = AgentTools(self.tools)
         self._prompt = self._told()
 
+    def __repr__(self) -> str:
+        # A model from elsewhere may show its key.
+        model = f"{self.model.provider}:{self.model.id}"
+        return f"Agent(id={self.id!r}, model={model!r}, tools={list(self.known_tools)!r}, db={self.db!r})"
+
     @property
     def settings(self) -> RunSettings:
         """The settings that the runner reads before a run."""

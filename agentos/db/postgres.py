@@ -103,6 +103,8 @@ class PostgresDb(
             media_table,
         )
         self._id = id or _derived_id(url, db_schema)
+        # Any part of a query may be a secret.
+        self._shown = url.set(query={}).render_as_string(hide_password=True)
         self._url = url.render_as_string(hide_password=False)
         self.schema = DatabaseSchema(url, names)
         """The revision of the tables: `schema.status()` and `schema.upgrade()`; both block."""
@@ -116,6 +118,9 @@ class PostgresDb(
         )
         super().__init__(engine, tables_under(names))
         self.max_state_bytes = max_state_bytes
+
+    def __repr__(self) -> str:
+        return f"PostgresDb({self._shown!r}, db_schema={self._tables.names.schema!r})"
 
     @property
     def id(self) -> str:

@@ -35,6 +35,10 @@ class FunctionModel:
         self.provider = provider
         self._function = function
 
+    def __repr__(self) -> str:
+        function = getattr(self._function, "__qualname__", type(self._function).__name__)
+        return f"FunctionModel({function}, id={self.id!r})"
+
     async def respond(self, request: ModelRequest) -> AsyncGenerator[ModelDelta | ModelResponse]:
         """See `Model.respond`."""
         started = perf_counter()

@@ -148,6 +148,12 @@ class AgentOS:
         self.shutdown_grace = shutdown_grace
         self._registry = Registry(self.agents, db=db)
 
+    def __repr__(self) -> str:
+        ids = [agent.id for agent in self.agents]
+        return (
+            f"AgentOS(id={self.id!r}, agents={ids!r}, db={self.db!r}, authorization={self.authorization!r})"
+        )
+
     def get_app(self) -> FastAPI:
         """The app. Each call creates an independent one; with `base_app`, every call returns that app."""
         if self.base_app is None:

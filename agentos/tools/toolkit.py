@@ -52,6 +52,9 @@ class Toolkit(Toolset):
         )
         self.tools = rules.applied(Toolbox.of(map(_as_tool, tools)), owner=f"the toolkit {name!r}").tools
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(name={self.name!r}, tools={list(self.tools)!r})"
+
     @property
     def toolbox(self) -> Toolbox:
         """What `open` gives."""

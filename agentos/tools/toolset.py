@@ -125,6 +125,9 @@ class RuledToolset(Toolset):
         self._toolset = toolset
         self._rules = rules
 
+    def __repr__(self) -> str:
+        return f"RuledToolset({self._toolset!r}, {self._rules!r})"
+
     @asynccontextmanager
     async def open(self, context: RunContext) -> AsyncGenerator[Toolbox]:
         """Opens the other toolset and applies the rules."""

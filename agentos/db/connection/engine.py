@@ -157,13 +157,10 @@ class Engine:
             pool_timeout=self._pool_timeout,
             pool_use_lifo=True,
             hide_parameters=True,
-            connect_args=connect_args(self._url) | {"async_creator_fn": partial(self._open, opened)},
+            connect_args=connect_args(self._url) | {"async_creator_fn": partial(_open, opened, self._schema)},
         )
         event.listen(engine.sync_engine, "checkout", _refuse_dead)
         return _Pool(engine, opened)
-
-    async def _open(self, opened: _Opened, *arguments: Any, **options: Any) -> caller.CallersConnection:
-        return await opened.add(await login(caller.connect(*arguments, role=self._schema.role, **options)))
 
 
 class _Opened:
@@ -185,6 +182,12 @@ class _Opened:
         self._is_closed = True
         for connection in self._connections:
             await connection.close()
+
+
+async def _open(
+    opened: _Opened, schema: DatabaseSchema, *arguments: Any, **options: Any
+) -> caller.CallersConnection:
+    return await opened.add(await login(caller.connect(*arguments, role=schema.role, **options)))
 
 
 @dataclass(frozen=True, slots=True)

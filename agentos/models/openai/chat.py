@@ -19,7 +19,7 @@ from agentos.utils.names import spelled
 
 
 @spelled
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class OpenAIChat(OpenAIModel):
     """A model behind POST /chat/completions."""
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from urllib.parse import urlsplit
 
 from pydantic_core import PydanticSerializationError, to_json
 
@@ -37,7 +38,7 @@ class AnswerReader(Protocol):
         ...
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class OpenAIModel(ABC):
     """Shared implementation of `OpenAIChat` and `OpenAIResponses`.
 
@@ -101,6 +102,12 @@ class OpenAIModel(ABC):
                 to_json(value)
             except PydanticSerializationError as error:
                 raise ConfigurationError(f"{kind}({option}=…) must be JSON data.") from error
+
+    def __repr__(self) -> str:
+        """Shows no value that may be a secret: a URL may hold a password."""
+        base = urlsplit(self.base_url or "")
+        where = f", host={base.hostname!r}" if base.hostname else ""
+        return f"{type(self).__name__}(id={self.id!r}{where})"
 
     @abstractmethod
     def _body(self, request: ModelRequest) -> Json:

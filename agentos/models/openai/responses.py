@@ -18,7 +18,7 @@ from agentos.utils.names import spelled
 
 
 @spelled
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class OpenAIResponses(OpenAIModel):
     """A model behind POST /responses.
 
