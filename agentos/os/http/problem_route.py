@@ -12,6 +12,7 @@ from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
@@ -22,6 +23,7 @@ from agentos.os.http.problems import InvalidRequestError, answer
 from agentos.os.http.request_note import note_denial
 from agentos.os.principal import AccessDeniedError
 
+logger = logging.getLogger("agentos.os")
 denials = logging.getLogger("agentos.auth")
 
 _UNREADABLE: Final = "There was an error parsing the body"
@@ -49,12 +51,16 @@ class ProblemRoute(APIRoute):
                 return await handle(_BoundedRequest(request.scope, request.receive))
             except AgentOSError as error:
                 return _answered(request, error)
+            except ClientDisconnect:
+                return _unheard()
             except RequestValidationError as error:
                 return answer(InvalidRequestError(error.errors()))
             except HTTPException as error:
                 if error.detail != _UNREADABLE:
                     raise  # of a dependency of the user's app, whose handlers answer it
                 cause = error.__cause__
+                if isinstance(cause, ClientDisconnect):
+                    return _unheard()
                 return answer(cause if isinstance(cause, AgentOSError) else BadRequestError(error.detail))
 
         return handler
@@ -65,6 +71,12 @@ class ProblemRoute(APIRoute):
             await super().handle(scope, receive, send)
         else:
             await answer(MethodNotAllowedError(_methods(scope)))(scope, receive, send)
+
+
+def _unheard() -> Response:
+    """What nobody receives: the client left before its request had arrived. The status is nginx's."""
+    logger.info("A client left before its request had arrived")
+    return Response(status_code=499)
 
 
 def _methods(scope: Scope) -> set[str]:
