@@ -20,7 +20,7 @@ app = typer.Typer(
 )
 app.command()(demo.demo)
 app.command()(demo.postgres)
-app.command()(serve.serve)
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(serve.serve)
 app.command()(serve.worker)
 app.add_typer(compliance.audit, name="audit")
 app.add_typer(db.app, name="db")

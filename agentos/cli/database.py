@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from agentos import environment
+
 if TYPE_CHECKING:
     from agentos.db.postgres import PostgresDb
 
@@ -16,7 +18,7 @@ T = TypeVar("T")
 Url = Annotated[
     str,
     typer.Option(
-        envvar=["AGENTOS_DB_URL", "DATABASE_URL"],
+        envvar=environment.names("AGENTOS_DB_URL"),
         help="postgresql+psycopg://user:password@host:5432/database",
     ),
 ]

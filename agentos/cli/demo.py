@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import signal
 import socket
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from agentos import environment
 from agentos.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -46,14 +46,14 @@ curl -H "Authorization: Bearer $SUPERADMIN_TOKEN" {url}/memories
 
 
 def demo(
-    port: Annotated[int, typer.Option(min=1, max=65535, envvar="AGENT_OS_PORT", help="On 127.0.0.1.")] = 7777,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, envvar=environment.names("AGENTOS_PORT"), help="On 127.0.0.1.")
+    ] = 7777,
     data_dir: Annotated[Path | None, typer.Option(help="The folder of Postgres's data.")] = None,
 ) -> None:
     """Serves an agent on this machine, with its own Postgres, an offline model and four tokens."""
     _check_port(port)
-    for name in ("AGENT_OS_HOST", "AGENT_OS_PORT"):
-        os.environ.pop(name, None)  # they would go before what is said here
-    secret = os.environ.get("JWT_VERIFICATION_KEY") or secrets.token_urlsafe(48)
+    secret = environment.read("AGENTOS_JWT_VERIFICATION_KEY") or secrets.token_urlsafe(48)
     with _terminable(), _progress() as step:
         step("Loading")
         from agentos.cli import demo_app

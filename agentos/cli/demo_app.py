@@ -14,6 +14,7 @@ from agentos.db.postgres import PostgresDb
 from agentos.models.offline import OfflineModel
 from agentos.os import AgentOS
 from agentos.os.middleware import JWTMiddleware
+from agentos.os.server import serve as server
 from agentos.os.tokens.issue import mint
 from agentos.tools.hackernews import HackerNewsTools
 from agentos.tools.result import ToolError
@@ -97,7 +98,7 @@ def serve(db_url: str, secret: str, *, host: str, port: int, ready: Callable[[],
         scope_mappings=SCOPES,
         admin_scope=ADMIN_SCOPE,
     )
-    agent_os.serve(app, host=host, port=port, log_level="warning")
+    server.serve(app, title="Demo", host=host, port=port, lifespan="on", log_level="warning")
 
 
 async def _announce(host: str, port: int, ready: Callable[[], None]) -> None:

@@ -8,13 +8,18 @@ from typing import Annotated
 
 import typer
 
+from agentos import environment
 from agentos.errors import ConfigurationError
 
 
 def serve(
+    context: typer.Context,
     target: Annotated[str, typer.Argument(metavar="MODULE:ATTRIBUTE", help="An AgentOS or a FastAPI app.")],
-    host: Annotated[str, typer.Option(help="0.0.0.0 listens on every address.")] = "localhost",
-    port: Annotated[int, typer.Option(min=0, max=65535)] = 7777,
+    host: Annotated[
+        str,
+        typer.Option(envvar=environment.names("AGENTOS_HOST"), help="0.0.0.0 listens on every address."),
+    ] = "localhost",
+    port: Annotated[int, typer.Option(min=0, max=65535, envvar=environment.names("AGENTOS_PORT"))] = 7777,
     reload: Annotated[bool, typer.Option("--reload", help="Restart when a file changes.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
     allow_unauthenticated: Annotated[
@@ -24,7 +29,8 @@ def serve(
 ) -> None:
     """Serves an app from a module in this folder, e.g. `agentos serve main:app`.
 
-    The environment variables AGENT_OS_HOST and AGENT_OS_PORT override --host and --port.
+    Other options are uvicorn's, like --root-path, --forwarded-allow-ips, --ssl-keyfile, --log-level and
+    --log-config: `uvicorn --help` lists them.
     """
     if reload and workers > 1:
         raise ConfigurationError("--reload starts one process: leave out --workers, or --reload.")
@@ -33,6 +39,7 @@ def serve(
     from agentos.os import import_target
     from agentos.os.server import serve
 
+    options = serve.parsed(target, context.args)
     found = import_target.find(target)
     serve.serve(
         found.path,
@@ -44,6 +51,7 @@ def serve(
         allow_unauthenticated=allow_unauthenticated,
         factory=found.is_factory,
         lifespan="on",
+        **options,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from agentos import environment
 from agentos.cli import durations
 from agentos.errors import ConfigurationError
 
@@ -36,12 +36,12 @@ def mint(
         str | None, typer.Option(help="HS256, RS256, …; by default, the usual one for the key.")
     ] = None,
 ) -> None:
-    """Prints a token signed with the key in JWT_SIGNING_KEY (a secret, or a private key in PEM)."""
+    """Prints a token signed with the key in AGENTOS_JWT_SIGNING_KEY (a secret, or a private key in PEM)."""
     from agentos.os.tokens import issue
 
-    key = _key(key_file, "JWT_SIGNING_KEY")
+    key = _key(key_file, "AGENTOS_JWT_SIGNING_KEY")
     if key is None:
-        raise ConfigurationError("No signing key: set JWT_SIGNING_KEY or give --key-file.")
+        raise ConfigurationError("No signing key: set AGENTOS_JWT_SIGNING_KEY or give --key-file.")
     typer.echo(
         issue.mint(
             sub,
@@ -59,19 +59,19 @@ def inspect(
     token: Annotated[str, typer.Argument(help="The token; `-` reads it from standard input.")],
     key_file: KeyFile = None,
 ) -> None:
-    """Shows the contents of a token. With a key (JWT_VERIFICATION_KEY), its signature is verified too.
+    """Shows the contents of a token. With a key (AGENTOS_JWT_VERIFICATION_KEY), its signature is verified.
 
     Exits with 1 if the signature is wrong or the token isn't currently valid.
     """
     from agentos.os.tokens import issue
 
     text = sys.stdin.readline() if token == "-" else token  # noqa: S105 - not a password, a dash
-    found = issue.inspect(text.strip(), key=_key(key_file, "JWT_VERIFICATION_KEY"))
+    found = issue.inspect(text.strip(), key=_key(key_file, "AGENTOS_JWT_VERIFICATION_KEY"))
     now = datetime.now(UTC)
     for name, value in {**found.header, **found.claims}.items():
         typer.echo(f"{_plain(name)}: {_shown(name, value, now)}")
     verdict = {
-        None: "not verified: set JWT_VERIFICATION_KEY or give --key-file",
+        None: "not verified: set AGENTOS_JWT_VERIFICATION_KEY or give --key-file",
         True: "verified",
         False: "WRONG: this key didn't make it",
     }
@@ -82,7 +82,7 @@ def inspect(
 
 def _key(file: Path | None, variable: str) -> str | None:
     if file is None:
-        return os.environ.get(variable) or None
+        return environment.read(variable)
     try:
         return file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -63,8 +63,8 @@ class AgentOS:
 
     `authorization=True` protects every route with JWTs and scopes, configured by `authorization_config`;
     passing only the latter is refused. Alternatively, add `JWTMiddleware` to the finished app. For the
-    simplest deployments, `security_key` (True: the value of OS_SECURITY_KEY) is one shared token that permits
-    everything.
+    simplest deployments, `security_key` (True: the value of AGENTOS_SECURITY_KEY) is one shared token that
+    permits everything.
 
     With `base_app`, the routes are added to your own FastAPI app. Its existing routes take precedence: a
     route of ours with the same path is left out, with a warning. Its middleware, handlers and lifespan are
@@ -230,12 +230,15 @@ class AgentOS:
         allow_unauthenticated: bool = False,
         **uvicorn_options: Any,
     ) -> None:
-        """Runs `app` under uvicorn until it is stopped. `AGENT_OS_HOST` and `AGENT_OS_PORT` take precedence.
+        """Runs `app` under uvicorn until it is stopped. `AGENTOS_HOST` and `AGENTOS_PORT` override the code.
 
         `reload` and more than one of `workers` need `app` as `"module:attribute"`, since other processes
         import it. Connections still open at shutdown are closed after `shutdown_grace` seconds. An app
-        without authentication is served only on this machine, unless `allow_unauthenticated` is set.
+        without authentication is served only on this machine, unless `allow_unauthenticated` is set. Other
+        options, such as `forwarded_allow_ips`, `root_path`, `ssl_keyfile` or `log_config`, are those of
+        `uvicorn.run`.
         """
+        host, port = serve.address(host, port)
         serve.serve(
             app,
             title=self.name or self.id,

@@ -124,9 +124,9 @@ class AuthSettings:
     verification_keys: Annotated[Sequence[str | bytes] | None, Wanted("a list of texts or bytes: [key]")] = (
         field(default=None, kw_only=False, repr=False)
     )
-    """Public keys in PEM, or secrets, tried in order. `JWT_VERIFICATION_KEY` is used if no key is given."""
+    """Public keys in PEM, or secrets, tried in order; by default, `AGENTOS_JWT_VERIFICATION_KEY`."""
     jwks_file: Annotated[str | Path | None, Wanted("a path")] = None
-    """A JWKS file, whose keys are chosen by `kid`. `JWT_JWKS_FILE` is used if no key is given."""
+    """A JWKS file, whose keys are chosen by `kid`; by default, `AGENTOS_JWT_JWKS_FILE`."""
     jwks_url: Annotated[str | None, Wanted("an https:// address")] = None
     """The URL of a JWKS. Fetched when needed, and again when a token names an unknown key."""
     algorithm: Algorithms = "RS256"

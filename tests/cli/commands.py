@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from agentos.cli import app
 from agentos.db.postgres import PostgresDb
+from agentos.environment import ALIASES, names
 from agentos.errors import AgentOSError
 
 
@@ -20,12 +21,7 @@ class Called:
 
 def agentos(*arguments: object, env: dict[str, str] | None = None, stdin: str | None = None) -> Called:
     """Runs `agentos …`; what isn't an error of ours fails the test."""
-    given = {
-        "JWT_SIGNING_KEY": None,
-        "JWT_VERIFICATION_KEY": None,
-        "DATABASE_URL": None,
-        "AGENTOS_DB_URL": None,
-    }
+    given = dict.fromkeys(variable for name in ALIASES for variable in names(name))
     result = CliRunner().invoke(
         app, [str(argument) for argument in arguments], env=given | (env or {}), input=stdin
     )

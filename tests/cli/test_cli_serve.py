@@ -20,6 +20,13 @@ def made(id):
 
 agent_os = made("first")
 """
+LOGS = """{
+  "version": 1,
+  "disable_existing_loggers": false,
+  "formatters": {"ours": {"format": "ours: %(message)s"}},
+  "handlers": {"ours": {"class": "logging.StreamHandler", "formatter": "ours"}},
+  "root": {"level": "INFO", "handlers": ["ours"]}
+}"""
 WITH_APP = f"{MODULE}\napp = made('second').get_app()\n"
 
 
@@ -56,6 +63,44 @@ def test_an_agentos_and_an_app_are_served(folder: Path, target: str, os_id: str,
         wait_until_listening(port)
         answer = httpx.get(f"http://127.0.0.1:{port}/config", trust_env=False, timeout=30)
     assert (answer.status_code, answer.json()["os_id"]) == (200, os_id)
+
+
+def test_the_flag_beats_the_environment_and_the_options_of_uvicorn_pass_through(folder: Path):
+    port, other = free_port(), free_port()
+    (folder / "logs.json").write_text(LOGS)
+    options = [
+        "--port",
+        str(port),
+        "--root-path",
+        "/api",
+        "--header",
+        "X-Test: yes",
+        "--log-config",
+        "logs.json",
+    ]
+    command = [str(AGENTOS), "serve", "bare:agent_os", *options]
+    env = environment(AGENT_OS_PORT=str(other), AGENTOS_PORT=str(other))
+    with running(command, cwd=folder, env=env, until=["ours: Application startup complete"]):
+        wait_until_listening(port)
+        answer = httpx.get(f"http://127.0.0.1:{port}/openapi.json", trust_env=False, timeout=30)
+    assert (answer.status_code, answer.headers["x-test"]) == (200, "yes")
+    assert answer.json()["servers"] == [{"url": "/api"}]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--no-such-option"], "No such option"),
+        (["--backlog", "many"], "'many' is not a valid integer"),
+        (["--factory"], "Leave out --factory"),
+        (["--app-dir", "/"], "Leave out --app-dir"),
+        (["--fd", "3"], "without authentication"),
+    ],
+)
+def test_other_options_are_refused_with_a_sentence(folder: Path, options: list[str], sentence: str):
+    told = refused(folder, "bare:agent_os", *options)
+    assert sentence in told
+    assert "Traceback" not in told
 
 
 @pytest.mark.parametrize(

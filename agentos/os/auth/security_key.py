@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Final
 
 from starlette.types import ASGIApp
 
+from agentos import environment
 from agentos.errors import ConfigurationError
 from agentos.os.auth.middleware import Gate
 from agentos.os.auth_settings import AuthSettings
@@ -19,7 +19,7 @@ from agentos.os.tokens.claims import TokenError
 
 logger = logging.getLogger("agentos.auth")
 
-VARIABLE: Final = "OS_SECURITY_KEY"
+VARIABLE: Final = "AGENTOS_SECURITY_KEY"
 SHORTEST: Final = 16
 """Characters. A shorter key can be guessed and causes a warning."""
 
@@ -61,7 +61,7 @@ def chosen(setting: str | bool) -> str | None:
     """
     if setting is False:
         return None
-    key = os.environ.get(VARIABLE, "") if setting is True else setting
+    key = environment.read(VARIABLE) if setting is True else setting
     if not key:
         where = f"True needs {VARIABLE} in the environment" if setting is True else "'' is no key"
         raise ConfigurationError(f"security_key={where}: give one of {SHORTEST} or more characters.")

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from difflib import get_close_matches
+from inspect import signature
 from threading import current_thread, main_thread
 from types import FrameType
 from typing import Any, Final
 
+import click
 import uvicorn
+from click.core import ParameterSource
 from fastapi import FastAPI
 from rich.console import Console
 from rich.text import Text
 from starlette.applications import Starlette
 from uvicorn.config import LOGGING_CONFIG
 
+from agentos import environment
 from agentos.errors import ConfigurationError
 from agentos.os.server.bind_check import refuse_open
 
@@ -27,6 +31,9 @@ MAX_PORT = 65535
 WORKER_SECONDS: Final = 20
 """Seconds after which one of several unresponsive processes is killed, with all its runs. Uvicorn's default
 of five is less than a start takes on a busy machine."""
+_OPTIONS: Final = frozenset(signature(uvicorn.run).parameters)
+_APPS: Final = {"app_dir", "factory", "interface", "lifespan"}
+"""Options of uvicorn's command that the app determines."""
 _RAISED: Final = f"{ConfigurationError.__module__}.{ConfigurationError.__qualname__}: "
 
 
@@ -41,7 +48,7 @@ def serve(
     allow_unauthenticated: bool = False,
     **uvicorn_options: Any,
 ) -> None:
-    """Runs `app` until it is stopped. `AGENT_OS_HOST` and `AGENT_OS_PORT` take precedence.
+    """Runs `app` until it is stopped. `uvicorn_options` are those of `uvicorn.run`.
 
     `reload` and more than one of `workers` need `app` as `"module:attribute"`, since other processes import
     it. A ConfigurationError at start-up is logged as one sentence, and the process exits. An app without
@@ -51,9 +58,11 @@ def serve(
         raise ConfigurationError(
             "reload and workers need app as an import string: serve(app='module:attribute')."
         )
-    host, port = os.environ.get("AGENT_OS_HOST") or host, _port(os.environ.get("AGENT_OS_PORT"), port)
+    _check_options(uvicorn_options)
     if not allow_unauthenticated and not uvicorn_options.get("uds"):
-        refuse_open(app, host, factory=bool(uvicorn_options.get("factory")))
+        # Where a socket listens that another program has opened isn't known.
+        where = host if uvicorn_options.get("fd") is None else "fd"
+        refuse_open(app, where, factory=bool(uvicorn_options.get("factory")))
     Console().print(Text.assemble((title, "bold"), f" on http://{host}:{port}, docs at /docs"))
     uvicorn_options.setdefault("log_config", _log_config())
     uvicorn_options.setdefault("timeout_worker_healthcheck", WORKER_SECONDS)
@@ -96,12 +105,39 @@ def _log_config() -> dict[str, Any]:
     return config
 
 
-def _port(named: str | None, port: int) -> int:
-    if not named:
-        return port
+def address(host: str, port: int) -> tuple[str, int]:
+    """Host and port as the environment sets them, or as given. ConfigurationError if it sets no port."""
+    named = environment.read("AGENTOS_PORT") or str(port)
     if not named.isdecimal() or int(named) > MAX_PORT:
-        raise ConfigurationError(f"AGENT_OS_PORT={named!r} isn't a port: give a number up to {MAX_PORT}.")
-    return int(named)
+        raise ConfigurationError(f"AGENTOS_PORT={named!r} isn't a port: give a number up to {MAX_PORT}.")
+    return environment.read("AGENTOS_HOST") or host, int(named)
+
+
+def parsed(target: str, arguments: Sequence[str]) -> dict[str, Any]:
+    """What uvicorn's own command makes of command-line arguments, as options of `uvicorn.run`."""
+    try:
+        context = uvicorn.main.make_context("agentos serve", [target, *arguments])
+    except click.ClickException as error:
+        raise ConfigurationError(f"{error.format_message()} `uvicorn --help` lists its options.") from None
+    given = {
+        name: value
+        for name, value in context.params.items()
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE and name != "app"
+    }
+    if refused := _APPS & given.keys():
+        option = min(refused).replace("_", "-")
+        raise ConfigurationError(f"Leave out --{option}: the app determines it.")
+    if headers := given.get("headers"):
+        given["headers"] = [tuple(header.split(":", 1)) for header in headers]
+    return given
+
+
+def _check_options(given: Mapping[str, Any]) -> None:
+    for name in given:
+        if name not in _OPTIONS:
+            nearest = get_close_matches(name, _OPTIONS, n=1)
+            hint = f": did you mean {nearest[0]}?" if nearest else "."
+            raise ConfigurationError(f"{name} is no option of uvicorn.run{hint}")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import pytest
 import uvicorn
 
+from agentos.environment import ALIASES, names
 from agentos.errors import ConfigurationError
 from agentos.os import AgentOS
 from tests.os.apps import agent
@@ -18,8 +19,9 @@ def ran(monkeypatch):
     """What uvicorn was asked to run."""
     asked = {}
     monkeypatch.setattr(uvicorn, "run", lambda app, **options: asked.update(app=app, **options))
-    monkeypatch.delenv("AGENT_OS_HOST", raising=False)
-    monkeypatch.delenv("AGENT_OS_PORT", raising=False)
+    for variable in ALIASES:
+        for name in names(variable):
+            monkeypatch.delenv(name, raising=False)
     return asked
 
 
@@ -48,17 +50,35 @@ def test_without_arguments_it_is_the_contracts_address(operating, ran):
     assert (ran["app"], ran["host"], ran["port"], ran["reload"]) == ("main:app", "localhost", 7777, True)
 
 
-def test_the_environment_goes_first(operating, ran, monkeypatch):
+def test_the_environment_overrides_the_code(operating, ran, monkeypatch):
     monkeypatch.setenv("AGENT_OS_HOST", "0.0.0.0")
     monkeypatch.setenv("AGENT_OS_PORT", "9000")
     operating.serve("main:app", host="localhost", port=1, allow_unauthenticated=True)
     assert (ran["host"], ran["port"]) == ("0.0.0.0", 9000)
+    monkeypatch.setenv("AGENTOS_HOST", "127.0.0.1")
+    monkeypatch.setenv("AGENTOS_PORT", "9001")
+    operating.serve("main:app", host="localhost", port=1)
+    assert (ran["host"], ran["port"]) == ("127.0.0.1", 9001)
+
+
+def test_an_option_that_uvicorn_doesnt_have_is_refused_by_name(operating, ran):
+    with pytest.raises(ConfigurationError, match="did you mean forwarded_allow_ips"):
+        operating.serve(operating.get_app(), forwarded_allow_ip="*")
+    operating.serve(operating.get_app(), forwarded_allow_ips="*", ssl_keyfile="key.pem")
+    assert (ran["forwarded_allow_ips"], ran["ssl_keyfile"]) == ("*", "key.pem")
+
+
+def test_a_socket_of_another_program_needs_authentication(operating, ran):
+    with pytest.raises(ConfigurationError, match="without authentication"):
+        operating.serve(operating.get_app(), fd=3)
+    operating.serve(operating.get_app(), fd=3, allow_unauthenticated=True)
+    assert ran["fd"] == 3
 
 
 @pytest.mark.parametrize("port", ["http", "-1", "65536", "7777.0"])
 def test_a_port_that_is_none_is_refused(operating, ran, monkeypatch, port):
     monkeypatch.setenv("AGENT_OS_PORT", port)
-    with pytest.raises(ConfigurationError, match="AGENT_OS_PORT"):
+    with pytest.raises(ConfigurationError, match="AGENTOS_PORT"):
         operating.serve("main:app")
     assert not ran
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
+from agentos import environment
 from agentos.errors import ConfigurationError
 from agentos.os.auth_settings import pinned, shown
 from agentos.os.tokens.keys.key import Key, from_jwk, from_setting
@@ -49,7 +49,8 @@ def ring(
     issuer: str | None = None,
     strict: bool = False,
 ) -> KeyRing:
-    """Reads every key. `JWT_VERIFICATION_KEY` and `JWT_JWKS_FILE` are the defaults.
+    """Reads every key. `AGENTOS_JWT_VERIFICATION_KEY` and `AGENTOS_JWT_JWKS_FILE` are the
+    defaults.
 
     Without any of these, the keys are those of `issuer`, if it is a URL. They, and those of `jwks_url`, are
     fetched when needed. ConfigurationError if there is no key, or one can't be used with `algorithm`. A
@@ -61,9 +62,9 @@ def ring(
     if jwks_file is not None and jwks_url is not None:
         raise ConfigurationError("jwks_file and jwks_url are two places for the same keys: leave one out.")
     if not verification_keys and jwks_file is None and jwks_url is None:
-        from_environment = os.environ.get("JWT_VERIFICATION_KEY")
+        from_environment = environment.read("AGENTOS_JWT_VERIFICATION_KEY")
         verification_keys = [from_environment] if from_environment else []
-        jwks_file = os.environ.get("JWT_JWKS_FILE") or None
+        jwks_file = environment.read("AGENTOS_JWT_JWKS_FILE")
     static = [
         from_setting(key, algorithms, f"verification_keys[{index}]", strict=strict)
         for index, key in enumerate(verification_keys or ())
@@ -74,7 +75,8 @@ def ring(
     if not static and fetched is None:
         raise ConfigurationError(
             "No key to verify tokens: pass verification_keys, jwks_file, jwks_url or an issuer"
-            " whose https:// address leads to its keys, or set JWT_VERIFICATION_KEY or JWT_JWKS_FILE."
+            " whose https:// address leads to its keys, or set AGENTOS_JWT_VERIFICATION_KEY or "
+            "AGENTOS_JWT_JWKS_FILE."
         )
     return KeyRing(static, fetched)
 
@@ -123,7 +125,7 @@ def file_keys(
         first = read()
     except JwksError as error:
         raise ConfigurationError(
-            f"jwks_file (or JWT_JWKS_FILE) can't be used with algorithm={shown(algorithms)}: {error}."
+            f"jwks_file (or AGENTOS_JWT_JWKS_FILE) can't be used with algorithm={shown(algorithms)}: {error}."
             " Name a JSON file like {'keys': [...]} that holds the public keys."
         ) from None
     return ChangingKeys(in_thread, first=first, cool_down=cool_down)
