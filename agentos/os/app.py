@@ -200,7 +200,7 @@ class AgentOS:
         )
         app.state.agentos = server
         _add_routes(app, server)
-        app.openapi = Document(app)
+        app.openapi = Document(app, self._registry.kinds)
         self._add_middleware(app)
         before = [app.router.lifespan_context, *([self._own_lifespan] if self.lifespan else [])]
         app.router.lifespan_context = _lifespan(

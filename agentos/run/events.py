@@ -37,6 +37,7 @@ class _Event(Value):
     seq: int = Field(default=0, exclude=True)
     """1, 2, 3 … in a run; the SSE `id`. 0 until stamped."""
     created_at: int = Field(default_factory=lambda: int(time()))
+    """Epoch seconds."""
 
     is_final: ClassVar[bool] = False
     """Whether the segment ends with this event: the run has finished, or waits for a person."""
@@ -47,7 +48,9 @@ class RunStarted(_Event):
 
     event: Literal["RunStarted"] = "RunStarted"
     model: str | None = None
+    """The provider's name for the model."""
     model_provider: str | None = None
+    """The model's provider."""
 
 
 class RunContinued(_Event):
@@ -64,7 +67,9 @@ class ModelRequestStarted(_Event):
 
     event: Literal["ModelRequestStarted"] = "ModelRequestStarted"
     model: str | None = None
+    """The provider's name for the model."""
     model_provider: str | None = None
+    """The model's provider."""
 
 
 class ModelRequestCompleted(_Event):
@@ -72,14 +77,23 @@ class ModelRequestCompleted(_Event):
 
     event: Literal["ModelRequestCompleted"] = "ModelRequestCompleted"
     model: str | None = None
+    """The provider's name for the model."""
     model_provider: str | None = None
+    """The model's provider."""
     input_tokens: int = 0
+    """Tokens sent to the model."""
     output_tokens: int = 0
+    """Tokens received from the model."""
     total_tokens: int = 0
+    """Input and output tokens."""
     time_to_first_token: float | None = None
+    """Seconds."""
     reasoning_tokens: int = 0
+    """Output tokens spent on reasoning."""
     cache_read_tokens: int = 0
+    """Input tokens that the provider had cached."""
     cache_write_tokens: int = 0
+    """Input tokens that the provider added to its cache."""
 
 
 class RunContent(_Event):
@@ -87,9 +101,13 @@ class RunContent(_Event):
 
     event: Literal["RunContent"] = "RunContent"
     content: Any = ""
+    """The piece: text, or the parsed object if the answer is structured."""
     workflow_agent: bool = False
+    """Always false; part of the wire contract."""
     content_type: str = "str"
+    """`str`, or the name of the answer's schema."""
     reasoning_content: str = ""
+    """A piece of the model's reasoning."""
 
 
 class RunContentCompleted(_Event):
@@ -103,6 +121,7 @@ class ToolCallStarted(_Event):
 
     event: Literal["ToolCallStarted"] = "ToolCallStarted"
     tool: ToolExecution
+    """The call."""
 
 
 class ToolCallCompleted(_Event):
@@ -110,7 +129,9 @@ class ToolCallCompleted(_Event):
 
     event: Literal["ToolCallCompleted"] = "ToolCallCompleted"
     content: str | None = None
+    """A sentence about the completed call."""
     tool: ToolExecution
+    """The call, with its result."""
 
 
 class ToolCallError(_Event):
@@ -118,7 +139,9 @@ class ToolCallError(_Event):
 
     event: Literal["ToolCallError"] = "ToolCallError"
     tool: ToolExecution
+    """The call."""
     error: str | None = None
+    """The reason, as the model receives it."""
 
 
 class MemoryUpdateStarted(_Event):
@@ -132,6 +155,7 @@ class MemoryUpdateCompleted(_Event):
 
     event: Literal["MemoryUpdateCompleted"] = "MemoryUpdateCompleted"
     memories: list[dict[str, Any]] | None = None
+    """The memories that changed."""
 
 
 class CustomEvent(_Event):
@@ -139,7 +163,9 @@ class CustomEvent(_Event):
 
     event: Literal["CustomEvent"] = "CustomEvent"
     name: str | None = None
+    """The event's own name."""
     data: Any = None
+    """The event's own data."""
 
 
 class RunCompleted(_Event):
@@ -147,11 +173,17 @@ class RunCompleted(_Event):
 
     event: Literal["RunCompleted"] = "RunCompleted"
     content: Any = None
+    """The answer: text, or the parsed object if the answer is structured."""
     content_type: str = "str"
+    """`str`, or the name of the answer's schema."""
     reasoning_content: str | None = None
+    """The model's reasoning."""
     model_provider_data: dict[str, Any] | None = None
+    """Additional data from the provider."""
     session_state: dict[str, Any] | None = None
+    """The session's state at the end of the run."""
     metrics: Metrics | None = None
+    """Tokens and seconds of the run and all runs nested in it."""
 
     is_final: ClassVar[bool] = True
 
@@ -161,6 +193,7 @@ class RunPaused(_Event):
 
     event: Literal["RunPaused"] = "RunPaused"
     content: Any = None
+    """The answer so far."""
     tools: list[ToolExecution] = Field(default_factory=list[ToolExecution])
     """The calls that wait."""
     requirements: list[RunRequirement] = Field(default_factory=list[RunRequirement])
@@ -174,7 +207,9 @@ class RunError(_Event):
 
     event: Literal["RunError"] = "RunError"
     content: str
+    """What failed, in a sentence."""
     error_type: str
+    """The stable code of the error."""
     error_id: str | None = None
     """Also in the server's log, next to the exception."""
 
@@ -186,7 +221,9 @@ class RunCancelled(_Event):
 
     event: Literal["RunCancelled"] = "RunCancelled"
     content: Any = None
+    """The answer so far."""
     reason: str = "Operation cancelled by user"
+    """Why, in words of the wire contract."""
 
     is_final: ClassVar[bool] = True
 

@@ -34,11 +34,17 @@ class Metrics(Value):
     """Tokens and seconds; sums add up with `+`."""
 
     input_tokens: int = 0
+    """Tokens sent to the model."""
     output_tokens: int = 0
+    """Tokens received from the model."""
     total_tokens: int = 0
+    """Input and output tokens."""
     reasoning_tokens: int = 0
+    """Output tokens spent on reasoning."""
     cache_read_tokens: int = 0
+    """Input tokens that the provider had cached."""
     cache_write_tokens: int = 0
+    """Input tokens that the provider added to its cache."""
     time_to_first_token: float | None = None
     """Seconds from the request to the first output."""
     duration: float | None = None
@@ -108,29 +114,49 @@ class ToolExecution(Value):
     """One tool call of a run, as stored and shown. The fields are the peer's, including nulls."""
 
     tool_call_id: str
+    """The call's id, unique within the run."""
     tool_name: str
+    """The tool's name."""
     tool_args: dict[str, Any] | None = None
+    """The arguments from the model."""
     tool_call_error: bool | None = None
+    """Whether the call failed."""
     result: str | None = None
+    """The text that the model receives."""
     metrics: dict[str, float] | None = None
     """`start_time`, `end_time` (epoch seconds) and `duration` (seconds)."""
     child_run_id: str | None = None
+    """Always null; part of the wire contract."""
     stop_after_tool_call: bool = False
+    """Whether the run ends after the call, without another model turn."""
     created_at: int = Field(default_factory=lambda: int(time()))
+    """When the model requested the call, in epoch seconds."""
     requires_confirmation: bool | None = None
+    """Whether a person must confirm the call."""
     confirmed: bool | None = None
+    """The person's decision."""
     confirmation_note: str | None = None
+    """The person's reason, which the model receives if the call is refused."""
     requires_user_input: bool | None = None
+    """Whether a person must fill in fields."""
     user_input_schema: list[dict[str, Any]] | None = None
+    """The fields to fill in, each with `name`, `field_type`, `description` and `value`."""
     user_feedback_schema: list[dict[str, Any]] | None = None
+    """Always null; part of the wire contract."""
     answered: bool | None = None
+    """Whether the fields are filled in."""
     external_execution_required: bool | None = None
+    """Whether the client executes the call and sends the `result`."""
     external_execution_silent: bool | None = None
+    """Always null; part of the wire contract."""
     approval_type: str | None = None
+    """Kind of approval that the call needs."""
     approval_id: str | None = None
+    """The approval that the call waits for."""
     approval_expires_in: float | None = Field(default=None, exclude=True)
     """Seconds that an approver has after the pause. Neither stored with the run nor shown."""
     parent_tool_call_id: str | None = None
+    """Always null; part of the wire contract."""
 
     @property
     def is_waiting(self) -> bool:

@@ -32,11 +32,13 @@ class RunRequirement(Value):
     """
 
     tool_execution: ToolExecution
+    """The call."""
     member_run_id: str | None = None
     """The nested run that waits; None for the run itself."""
     member_agent_id: str | None = None
-    """The runnable of the nested run."""
+    """The id of the nested run's runnable."""
     member_agent_name: str | None = None
+    """The name of that runnable."""
 
     def shown(self, *, mode: Literal["json", "python"] = "python") -> dict[str, Any]:
         """The format on the wire, without the fields of a nested run if there is none."""

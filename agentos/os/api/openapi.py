@@ -6,13 +6,15 @@ document is built on request, from the same policy that authorizes requests.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, cast
 
 from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.middleware import Middleware
 
+from agentos.kinds import Kind
+from agentos.os.api import event_schemas
 from agentos.os.api.requests import BODIES, documentation
 from agentos.os.auth.bearer import CredentialReader
 from agentos.os.auth.inspection import finder_of, policy_of
@@ -35,8 +37,9 @@ class Document:
     as `x-required-scopes`, and the deciding rule in its description.
     """
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: FastAPI, kinds: Iterable[Kind]) -> None:
         self._app = app
+        self._kinds = list(kinds)
         self._plain = app.openapi
         self._source: Json | None = None
         self._middleware: list[Middleware] = []
@@ -46,18 +49,23 @@ class Document:
         """The document."""
         plain = self._plain()
         if plain is not self._source or self._middleware != self._app.user_middleware:
-            self._document = _with_auth(self._app, _with_bodies(plain))
+            self._document = _with_auth(self._app, _with_own_schemas(plain, self._kinds))
             self._source, self._middleware = plain, list(self._app.user_middleware)
         return self._document
 
 
-def _with_bodies(plain: Json) -> Json:
-    """A copy with the schemas of bodies that our routes parse themselves, under unused names."""
+_TITLES: Final = {"File": "InputFile"}
+"""Names of schemas that generated clients use for something of their own."""
+
+
+def _with_own_schemas(plain: Json, kinds: Iterable[Kind]) -> Json:
+    """A copy with the schemas of events and of bodies that our routes parse, under unused names."""
     taken = plain.get("components", {}).get("schemas", {})
-    own = documentation.schemas(BODIES)
-    shorter = {name: name.removeprefix(documentation.PREFIX) for name in own}
+    own = {**documentation.schemas(BODIES), **event_schemas.schemas(kinds)}
+    shorter = {name: _TITLES.get(title := name.removeprefix(documentation.PREFIX), title) for name in own}
     names = {name: name if short in taken else short for name, short in shorter.items()}
-    found = {**taken, **{names[name]: schema for name, schema in own.items()}}
+    ours = {names[name]: {**schema, "title": shorter[name]} for name, schema in own.items()}
+    found = {**taken, **ours}
     components = {**plain.get("components", {}), "schemas": dict(sorted(found.items()))}
     place = "#/components/schemas/"
     return _renamed({**plain, "components": components}, {place + name: place + names[name] for name in own})
@@ -66,8 +74,8 @@ def _with_bodies(plain: Json) -> Json:
 def _renamed(value: Any, references: dict[str, str]) -> Any:
     """A copy with renamed references."""
     match value:
-        case {"$ref": str(reference)}:
-            return {**value, "$ref": references.get(reference, reference)}
+        case str():
+            return references.get(value, value)
         case dict():
             parts = cast("Json", value)
             return {name: _renamed(part, references) for name, part in parts.items()}

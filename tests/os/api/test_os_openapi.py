@@ -2,16 +2,20 @@
 
 import json
 import re
+from typing import get_args
 
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from jsonschema_rs import validator_for
 from pydantic import BaseModel
 
 from agentos.os import AgentOS
 from agentos.os.api.routers import routes_of_kind
 from agentos.os.registry import Registry
-from tests.os.apps import agent
+from agentos.run.events import RunContent, RunEvent
+from agentos.tools import ToolError, tool
+from tests.os.apps import Played, agent, calls_once, frames, serving
 
 METHODS = {"get", "post", "patch", "delete", "put"}
 RUNS = "/agents/{agent_id}/runs"
@@ -172,6 +176,69 @@ def test_generated_clients_can_name_everything(document):
     for name, schema in document["components"]["schemas"].items():
         variable = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
         assert variable not in schema.get("properties", {}), name
+        assert not {name, schema.get("title")} & {"File", "Response", "Unset"}, name
+
+
+EVENT_TYPES = [each.model_fields["event"].default for each in get_args(RunEvent)]
+
+
+def test_a_stream_is_described_by_its_events(document):
+    schemas = document["components"]["schemas"]
+    streams = [
+        content["text/event-stream"]["schema"]
+        for _, operation in operations(document)
+        if "text/event-stream" in (content := operation["responses"].get("200", {}).get("content", {}))
+    ]
+    assert len(streams) == 4
+    for schema in streams:
+        assert schema["type"] == "string"
+        union = resolved(document, schema["contentSchema"])
+        assert union["discriminator"]["propertyName"] == "event"
+        mapping = union["discriminator"]["mapping"]
+        assert list(mapping) == EVENT_TYPES
+        assert [each["$ref"] for each in union["oneOf"]] == list(mapping.values())
+        for name, reference in mapping.items():
+            assert schemas[reference.rpartition("/")[2]]["properties"]["event"]["const"] == name
+
+
+def failing(request):
+    raise RuntimeError("no")
+
+
+def send(to: str) -> str:
+    """Sends a letter."""
+    raise ToolError(f"{to} is away")
+
+
+async def test_events_are_as_described(db):
+    letter, asking = calls_once("send", to="bo"), tool(requires_confirmation=True)(send)
+    agents = [
+        agent("hello", db=db),
+        agent(failing, called="broken", db=db),
+        agent(letter, called="tools", db=db, tools=[send]),
+        agent(letter, called="waits", db=db, tools=[asking]),
+    ]
+    app, seen = AgentOS(agents=agents).get_app(), set()
+    components = app.openapi()["components"]
+    async with serving(app) as client:
+        for each in agents:
+            sent = await client.post(f"/agents/{each.id}/runs", json={"message": "hi"})
+            for frame in frames(sent.text):
+                schema = {**components["schemas"][frame.event], "components": components}
+                validator_for({**schema, "additionalProperties": False}).validate(frame.data)
+                seen.add(frame.event)
+    assert seen >= {"RunStarted", "RunContent", "ToolCallStarted", "ToolCallError", "RunPaused", "RunError"}
+
+
+def test_the_events_of_another_kind_have_its_names(db):
+    async def play(context):
+        yield RunContent(content="x")
+
+    document = AgentOS(agents=[Played(play, kind="team", db=db)]).get_app().openapi()
+    event = document["components"]["schemas"]["TeamRunStarted"]
+    assert {"team_id", "run_id", "event_index"} <= set(event["required"])
+    assert "TeamRunStarted" in document["components"]["schemas"]["RunEvent"]["discriminator"]["mapping"]
+    test_references_lead_somewhere(document)
 
 
 def test_errors_have_a_code_and_one_shape(document):

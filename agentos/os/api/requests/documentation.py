@@ -16,16 +16,17 @@ from agentos.os.api.requests.body_parser import FORM, JSON, MULTIPART
 
 PREFIX: Final = "agentos."
 """Prefix of the internal names, which no schema of a user has."""
-_REF: Final = "#/components/schemas/" + PREFIX
+REF: Final = "#/components/schemas/" + PREFIX
+"""References start with it."""
 
 Json = dict[str, Any]
 
 
 def request_body(body: type[Body]) -> Json:
     """An operation's `requestBody`."""
-    form = {"schema": {"$ref": _REF + _form(body)}, "encoding": _encoding(body)}
-    upload = {**form, "schema": {"$ref": _REF + _upload(body)}}
-    contents: Json = {MULTIPART: upload, FORM: form, JSON: {"schema": {"$ref": _REF + body.__name__}}}
+    form = {"schema": {"$ref": REF + _form(body)}, "encoding": _encoding(body)}
+    upload = {**form, "schema": {"$ref": REF + _upload(body)}}
+    contents: Json = {MULTIPART: upload, FORM: form, JSON: {"schema": {"$ref": REF + body.__name__}}}
     is_needed = any(field.is_required() for field in body.model_fields.values())
     return {"required": is_needed, "content": contents}
 
@@ -33,11 +34,11 @@ def request_body(body: type[Body]) -> Json:
 def schemas(bodies: Iterable[type[Body]]) -> dict[str, Json]:
     """The schemas of the bodies and their parts, by name."""
     bodies = list(bodies)
-    _, found = models_json_schema([(each, "validation") for each in bodies], ref_template=_REF + "{model}")
+    _, found = models_json_schema([(each, "validation") for each in bodies], ref_template=REF + "{model}")
     named: dict[str, Json] = {PREFIX + name: schema for name, schema in found["$defs"].items()}
     for body in bodies:
         plain = named[PREFIX + body.__name__]
-        properties = {name: _of_a_form(each) for name, each in plain["properties"].items()}
+        properties = {name: without_null(each) for name, each in plain["properties"].items()}
         form = {**plain, "title": _form(body), "properties": properties}
         named[PREFIX + _form(body)] = form
         if body.as_media:
@@ -67,8 +68,8 @@ def _encoding(body: type[Body]) -> Json:
     return {name: {"contentType": JSON} for name in sorted(body.as_json & documented)}
 
 
-def _of_a_form(field: Json) -> Json:
-    """Replaces null by absence: forms leave fields out where JSON allows null."""
+def without_null(field: Json) -> Json:
+    """Replaces null by absence, as in forms and in events."""
     choices = field.get("anyOf", [])
     if {"type": "null"} not in choices:
         return field

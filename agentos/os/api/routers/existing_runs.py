@@ -6,10 +6,10 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from agentos.kinds import Kind
+from agentos.os.api.event_schemas import EVENTS
 from agentos.os.api.requests import ContinueBody, ResumeBody, read
 from agentos.os.api.requests.documentation import request_body
 from agentos.os.api.routers.kinds import (
-    EVENTS,
     EventStream,
     KindRouter,
     OfSession,

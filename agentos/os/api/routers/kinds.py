@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Send
 
 from agentos.kinds import Kind, spelling
+from agentos.os.api.event_schemas import EVENTS
 from agentos.os.deps import owner_of, server_of
 from agentos.os.http.problem_route import ProblemRoute
 from agentos.os.http.sse import frames
@@ -27,7 +28,6 @@ from agentos.run.text import json_of
 from agentos.run.wire import run_output
 from agentos.runner.service import Started
 
-EVENTS: dict[str, Any] = {"text/event-stream": {"schema": {"type": "string"}}}
 _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 RunId = Annotated[str, Path(description="The run's id.")]

@@ -10,10 +10,10 @@ from starlette.responses import Response
 
 from agentos.errors import NoDatabaseError, NotFoundError
 from agentos.kinds import Kind, spelling
+from agentos.os.api.event_schemas import EVENTS
 from agentos.os.api.requests import MAX_SEQ, RunBody, read
 from agentos.os.api.requests.documentation import request_body
 from agentos.os.api.routers.kinds import (
-    EVENTS,
     EventStream,
     KindRouter,
     OfSession,
