@@ -103,8 +103,7 @@ class PostgresDb(
             media_table,
         )
         self._id = id or _derived_id(url, db_schema)
-        # Any part of a query may be a secret.
-        self._shown = url.set(query={}).render_as_string(hide_password=True)
+        self._shown = url.set(query={}).render_as_string(hide_password=True)  # any of it may be secret
         self._url = url.render_as_string(hide_password=False)
         self.schema = DatabaseSchema(url, names)
         """The revision of the tables: `schema.status()` and `schema.upgrade()`; both block."""

@@ -10,8 +10,8 @@ from fastapi import Depends, Path, Query, Request
 from agentos.db.base import Db
 from agentos.errors import NoDatabaseError, NotFoundError
 from agentos.kinds import Kind
-from agentos.os.auth.rate_limit import address_of
 from agentos.os.http.field_types import RegisteredKind
+from agentos.os.http.rate_limit import address_of
 from agentos.os.principal import Access, access_of
 from agentos.os.registry import Server
 from agentos.run.owner import ANYONE, Owner

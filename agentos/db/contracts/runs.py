@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agentos.run.messages import Message
-from agentos.run.records import Json, Memory, RunOutput
+from agentos.run.records import Json, Memory, Participant, RunOutput, RunStatus
 from agentos.run.request import Multitask, RunRequest
 
 
@@ -35,6 +35,22 @@ class RunReads:
     """From how many of the session's last completed runs to read messages."""
     memories: bool = False
     """Whether to read the user's memories."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunQuery:
+    """Which runs of a session to list. Times are epoch seconds, inclusive."""
+
+    statuses: Sequence[RunStatus] = ()
+    """Empty: any."""
+    created_after: int | None = None
+    created_before: int | None = None
+    of: Participant | None = None
+    """Leaves out the root runs of other runnables, and what is nested in them."""
+    limit: int | None = None
+    """Leaves only the newest."""
+    before: str | None = None
+    """Leaves only those that were accepted before this run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, Double, RowMapping, Text, func, literal, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Double,
+    RowMapping,
+    Table,
+    Text,
+    func,
+    literal,
+    select,
+)
 
 from agentos.db.connection.engine import Engine
 from agentos.db.contracts.events import LoggedEvent
-from agentos.db.contracts.runs import StateChange
+from agentos.db.contracts.runs import RunQuery, StateChange
 from agentos.db.encoding import check_ids, id_or_none
 from agentos.db.filters import among, bounded, same
 from agentos.db.rows import run_of, run_row
@@ -21,7 +32,7 @@ from agentos.db.stores.states import StateStore
 from agentos.errors import NotFoundError, RunLostError
 from agentos.run.messages import Metrics
 from agentos.run.owner import Owner
-from agentos.run.records import Participant, RunOutput, RunStatus
+from agentos.run.records import RunOutput, RunStatus
 from agentos.run.text import mended
 
 _ONCE: Final = {"time_to_first_token"}
@@ -126,55 +137,32 @@ class RunStore(StateStore):
     async def list_runs(
         self,
         session_id: str,
+        query: RunQuery | None = None,
         *,
         owner: Owner,
-        statuses: Sequence[RunStatus] = (),
-        created_after: int | None = None,
-        created_before: int | None = None,
         messages: bool = True,
         nested: bool = False,
-        of: Participant | None = None,
-        limit: int | None = None,
-        before: str | None = None,
     ) -> list[RunOutput]:
-        """A session's runs, oldest first. Times are epoch seconds, inclusive.
+        """A session's runs, oldest first.
 
         Without `messages`, which are the largest part of a run, they aren't read. `nested` includes nested
-        runs. `of` leaves out the root runs of other runnables, and what is nested in them.
-        `limit` leaves only the newest, `before` those that were accepted before this run.
+        runs.
         """
-        table = self._tables.runs
-        reach = self._reach(owner)
-        conditions: list[ColumnElement[bool]] = [
-            self._is_session(table, session_id, owner),
-            reach.covers(table),
-        ]
+        query = query or RunQuery()
+        table, reach = self._tables.runs, self._reach(owner)
+        conditions = [self._is_session(table, session_id, owner), reach.covers(table)]
         if not nested:
             conditions.append(table.c.parent_run_id.is_(None))
-        if of is not None:
-            root = table.alias()
-            theirs = select(root.c.run_id).where(
-                root.c.run_id == func.coalesce(table.c.root_run_id, table.c.run_id),
-                root.c.kind == of.kind,
-                root.c.runnable_id == of.id,
-            )
-            conditions.append(theirs.exists())
-        if before is not None:
+        if query.before is not None:
             later = table.alias()
-            place = select(later.c.position).where(same(later.c.run_id, before))
+            place = select(later.c.position).where(same(later.c.run_id, query.before))
             conditions.append(table.c.position < place.scalar_subquery())
-        if statuses:
-            conditions.append(among(table.c.status, [status.value for status in statuses]))
-        if created_after is not None:
-            conditions.append(table.c.created_at >= literal(bounded(created_after), BigInteger))
-        if created_before is not None:
-            conditions.append(table.c.created_at <= literal(bounded(created_before), BigInteger))
         columns = [column for column in table.c if messages or column is not table.c.messages]
-        statement = select(*columns).where(*conditions)
-        if limit is None:
+        statement = select(*columns).where(*conditions, *_conditions(table, query))
+        if query.limit is None:
             return await self._runs_of(await reach.execute(statement.order_by(table.c.position)), owner)
-        newest = await reach.execute(statement.order_by(table.c.position.desc()).limit(bounded(limit)))
-        return await self._runs_of(newest[::-1], owner)
+        newest = statement.order_by(table.c.position.desc()).limit(bounded(query.limit))
+        return await self._runs_of((await reach.execute(newest))[::-1], owner)
 
     async def _runs_of(self, rows: Sequence[RowMapping], owner: Owner) -> list[RunOutput]:
         """Runs with the states that their session had after them."""
@@ -184,6 +172,25 @@ class RunStore(StateStore):
         for run in runs:
             run.session_state = states.get(run.run_id, run.session_state)
         return runs
+
+
+def _conditions(table: Table, query: RunQuery) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if query.of is not None:
+        root = table.alias()
+        theirs = select(root.c.run_id).where(
+            root.c.run_id == func.coalesce(table.c.root_run_id, table.c.run_id),
+            root.c.kind == query.of.kind,
+            root.c.runnable_id == query.of.id,
+        )
+        conditions.append(theirs.exists())
+    if query.statuses:
+        conditions.append(among(table.c.status, [status.value for status in query.statuses]))
+    if query.created_after is not None:
+        conditions.append(table.c.created_at >= literal(bounded(query.created_after), BigInteger))
+    if query.created_before is not None:
+        conditions.append(table.c.created_at <= literal(bounded(query.created_before), BigInteger))
+    return conditions
 
 
 def _sums(metrics: Metrics, earlier: Metrics) -> dict[str, Any]:

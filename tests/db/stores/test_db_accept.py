@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from agentos.db.contracts.runs import RunQuery
 from agentos.db.contracts.sessions import SessionQuery
 from agentos.db.contracts.transfer import RunLine, SessionLine, written
 from agentos.db.stores.store import session_keys
@@ -119,7 +120,9 @@ async def test_runnables_share_a_session_but_not_its_history(db, fields):
     listed = SessionQuery(kind=second.kind, runnable_id=second.id)
     assert (await db.list_sessions(listed, owner="alice")).rows == [session]
     assert (await db.list_sessions(SessionQuery(runnable_id="other"), owner="alice")).rows == []
-    assert [run.kind for run in await db.list_runs("chat", owner="alice", of=second)] == [second.kind] * 3
+    assert [run.kind for run in await db.list_runs("chat", RunQuery(of=second), owner="alice")] == [
+        second.kind
+    ] * 3
 
 
 @pytest.mark.parametrize("kind", ["agent", "team"])

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import WithJsonSchema
 from starlette.responses import Response
 
+from agentos.db.contracts.runs import RunQuery
 from agentos.errors import NoDatabaseError, NotFoundError
 from agentos.kinds import Kind, spelling
 from agentos.os.api.event_schemas import EVENTS
@@ -140,10 +141,11 @@ def _add_list(router: KindRouter) -> None:
         session = None if db is None else await db.get_session(session_id, owner=owner)
         if db is None or session is None or not session.has(router.kind, runnable.id):
             raise NotFoundError("Session")
-        statuses = () if status is None else (status,)
-        of = Participant(kind=router.kind, id=runnable.id)
-        read = partial(db.list_runs, session_id, owner=owner, statuses=statuses, nested=nested, of=of)
-        runs = await window.read(request, response, read)
+        query = RunQuery(
+            statuses=() if status is None else (status,), of=Participant(kind=router.kind, id=runnable.id)
+        )
+        read = partial(db.list_runs, session_id, owner=owner, nested=nested)
+        runs = await window.read(request, response, query, read)
         return [RunSchema.of(run) for run in runs if _may_list(access, run)]
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import WithJsonSchema
 
+from agentos.db.contracts.runs import RunQuery
 from agentos.errors import BadRequestError, NotFoundError
 from agentos.os.api.schemas.runs import RunPreview, RunSchema
 from agentos.os.deps import Reader, SessionId, SessionsDb, Type, WithNested, find_session
@@ -20,7 +21,7 @@ from agentos.run.records import RunOutput, RunStatus
 
 router = APIRouter(tags=["sessions"], route_class=ProblemRoute, responses=responses(400, 404, 422, 503))
 
-RunsRead = Coroutine[Any, Any, list[RunOutput]]
+RunsRead = Callable[[RunQuery], Coroutine[Any, Any, list[RunOutput]]]
 
 MAX_RUNS = 100
 """Runs in one answer."""
@@ -47,10 +48,10 @@ class RunsWindow:
     cursor: str | None
 
     async def read(
-        self, request: Request, response: Response, runs: Callable[..., RunsRead]
+        self, request: Request, response: Response, query: RunQuery, runs: RunsRead
     ) -> list[RunOutput]:
         """The newest runs before the cursor, oldest first. A `Link` leads to those before them (RFC 8288)."""
-        found = await runs(limit=self.limit + 1, before=self.cursor)
+        found = await runs(replace(query, limit=self.limit + 1, before=self.cursor))
         if len(found) <= self.limit:
             return found
         shown = found[1:]
@@ -67,28 +68,26 @@ async def window(limit: Limit = MAX_RUNS, cursor: Cursor = None) -> RunsWindow:
 Window = Annotated[RunsWindow, Depends(window)]
 
 
+async def runs_query(
+    created_after: Seconds = None,
+    created_before: Seconds = None,
+    status: Annotated[list[Status] | None, Query(description="Only runs that stand here.")] = None,
+) -> RunQuery:
+    """The runs that the query asks for."""
+    statuses = _statuses(status or [])
+    return RunQuery(statuses=statuses, created_after=created_after, created_before=created_before)
+
+
 async def runs_of(
     session_id: SessionId,
     db: SessionsDb,
     owner: Reader,
     type: Type = None,  # noqa: A002 - the wire's word
-    created_after: Seconds = None,
-    created_before: Seconds = None,
-    status: Annotated[list[Status] | None, Query(description="Only runs that stand here.")] = None,
     nested: WithNested = False,
-) -> partial[RunsRead]:
-    """Reads a session's runs, filtered by the query, oldest first."""
-    statuses = _statuses(status or [])
+) -> Callable[..., Any]:
+    """Reads runs of the session."""
     await find_session(db, session_id, owner, type)
-    return partial(
-        db.list_runs,
-        session_id,
-        owner=owner,
-        statuses=statuses,
-        created_after=created_after,
-        created_before=created_before,
-        nested=nested,
-    )
+    return partial(db.list_runs, session_id, owner=owner, nested=nested)
 
 
 def _statuses(names: list[str]) -> list[RunStatus]:
@@ -98,7 +97,8 @@ def _statuses(names: list[str]) -> list[RunStatus]:
     return [known[name] for name in names]
 
 
-Runs = Annotated[partial[RunsRead], Depends(runs_of)]
+Asked = Annotated[RunQuery, Depends(runs_query)]
+Runs = Annotated[Callable[..., Any], Depends(runs_of)]
 
 
 @router.get(
@@ -107,9 +107,11 @@ Runs = Annotated[partial[RunsRead], Depends(runs_of)]
     summary="List a session's runs",
     response_model_exclude_none=True,
 )
-async def list_runs(request: Request, response: Response, runs: Runs, window: Window) -> list[RunSchema]:
+async def list_runs(
+    request: Request, response: Response, query: Asked, runs: Runs, window: Window
+) -> list[RunSchema]:
     """The newest runs of the session, oldest first."""
-    return [RunSchema.of(run) for run in await window.read(request, response, runs)]
+    return [RunSchema.of(run) for run in await window.read(request, response, query, runs)]
 
 
 @router.get(
@@ -118,9 +120,11 @@ async def list_runs(request: Request, response: Response, runs: Runs, window: Wi
     summary="List previews of a session's runs",
     response_model_exclude_none=True,
 )
-async def list_previews(request: Request, response: Response, runs: Runs, window: Window) -> list[RunPreview]:
+async def list_previews(
+    request: Request, response: Response, query: Asked, runs: Runs, window: Window
+) -> list[RunPreview]:
     """The newest runs of the session, shortened for a preview, oldest first."""
-    found = await window.read(request, response, partial(runs, messages=False))
+    found = await window.read(request, response, query, partial(runs, messages=False))
     return [RunPreview.of(run) for run in found]
 
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from agentos.db.base import Db
+from agentos.db.contracts.runs import RunQuery
 from agentos.db.contracts.sessions import SessionChange, SessionQuery
 from agentos.errors import NotFoundError
 from agentos.kinds import Kind
@@ -201,6 +202,5 @@ async def _changed(
 
 
 async def _detail(db: Db, session: Session, owner: Owner) -> SessionDetail:
-    return SessionDetail.of(
-        session, messages(await db.list_runs(session.session_id, owner=owner, limit=MAX_RUNS))
-    )
+    runs = await db.list_runs(session.session_id, RunQuery(limit=MAX_RUNS), owner=owner)
+    return SessionDetail.of(session, messages(runs))

@@ -218,7 +218,8 @@ WITH held AS (
             WHEN :status = 'ERROR' THEN (
                 SELECT json_object_agg(key, value)
                 FROM (
-                    SELECT * FROM json_each(r.details) WHERE key NOT IN ('content', 'content_type', 'error_type')
+                    SELECT * FROM json_each(r.details)
+                    WHERE key NOT IN ('content', 'content_type', 'error_type', 'error_id')
                     UNION ALL
                     SELECT * FROM json_each(:reason)
                 ) AS detail
