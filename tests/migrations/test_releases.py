@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,8 @@ def test_what_a_release_has_left_is_continued(written, name, way):
         ]
         assert [status for status, _ in endings(here, "failed")] == ["ERROR"]
         assert here.run("hello again", session_id="old")["content"] == "It says: hello again"
+        states_stay_known(here, written.release)
+        sessions_are_shared_and_keyed(here)
         accounts_work(here)
     asyncio.run(assert_untouched(written, name, since=head))
 
@@ -91,6 +95,37 @@ def paused_runs_continue(shop: Shop) -> None:
     (asked,) = answered(shop.root.get("/approvals?status=pending"))["data"]
     answered(shop.root.post(f"/approvals/{asked['id']}/resolve", json={"status": "approved"}))
     assert shop.proceed(refunding, tools=confirmed(refunding))["content"] == "It says: refunded 7"
+
+
+def states_stay_known(shop: Shop, release: str) -> None:
+    """The states after runs of the release are those it has stored; later ones are known by what changed."""
+    before = {"stamped": release}
+    old = runs(shop, "old")
+    assert {json.dumps(run["session_state"]) for run in old} == {json.dumps(before)}
+    changed = shop.run("stamp", session_id="old")
+    assert changed["session_state"] == {"stamped": "now"}
+    assert [run["session_state"] for run in runs(shop, "old")] == [before] * len(old) + [{"stamped": "now"}]
+    fork = "/agents/clerk/sessions/old/fork"
+    for through, state in ((old[0], before), (old[-1], before), (changed, {"stamped": "now"})):
+        forked = answered(shop.alice.post(fork, params={"run_id": through["run_id"]}))["session_id"]
+        assert answered(shop.alice.get(f"/sessions/{forked}"))["session_state"] == state
+    assert changed["run_id"] > max(run["run_id"] for run in old if not run["run_id"].startswith("r"))
+
+
+def sessions_are_shared_and_keyed(shop: Shop) -> None:
+    """Another agent joins an old session, somebody else may have its id, and media are kept apart."""
+    document = {"content": b64encode(b"bytes").decode(), "mime_type": "text/plain"}
+    joined = shop.run("hello", agent="durable-clerk", session_id="old", input_files=[document])
+    assert joined["status"] == "COMPLETED"
+    session = answered(shop.alice.get("/sessions/old"))
+    assert [each["id"] for each in session["participants"]] == ["clerk", "durable-clerk"]
+    key = joined["input"]["files"][0]["key"]
+    assert shop.alice.get(f"/sessions/old/media/{key}").content == b"bytes"
+    body = {"message": "hello", "session_id": "old", "user_id": "root", "stream": False}
+    assert answered(shop.root.post("/agents/clerk/runs", json=body))["user_id"] == "root"
+    assert shop.root.get("/sessions/old").json()["code"] == "ambiguous_session"
+    assert len(answered(shop.root.get("/sessions/old/runs?user_id=root"))) == 1
+    assert answered(shop.alice.get("/sessions/old"))["user_id"] == "alice"
 
 
 def accounts_work(shop: Shop) -> None:

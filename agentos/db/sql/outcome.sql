@@ -7,7 +7,7 @@
 held AS (
     SELECT session_id, user_id, session_state, coalesce(state_version, 0) AS state_version
     FROM $sessions
-    WHERE session_id = (SELECT session_id FROM $runs WHERE run_id = :run_id AND (:anyone OR user_id = :owner))
+    WHERE session_id = (SELECT session_id FROM $runs WHERE run_id = :run_id)
     FOR NO KEY UPDATE
 ), found AS (
     SELECT r.run_id, r.status, r.executor_id, r.cancelling, r.awaited, r.background, r.parent_run_id
@@ -34,9 +34,7 @@ run AS (
         details = :details,
         executor_id = CASE WHEN :status = 'PAUSED' THEN NULL ELSE r.executor_id END,
         arguments = CASE WHEN :status = 'PAUSED' THEN r.arguments END,
-        state_version = CASE
-            WHEN mine.parent_run_id IS NULL THEN held.state_version + (EXISTS (SELECT FROM changed))::integer
-        END,
+        state_version = held.state_version + change.is_change::integer,
         ended_at = CASE WHEN :status = 'PAUSED' THEN NULL ELSE now() END,
         model = :model,
         time_to_first_token = :time_to_first_token,
@@ -45,7 +43,7 @@ run AS (
         total_tokens = :total_tokens,
         steps = :steps,
         updated_at = now()
-    FROM mine CROSS JOIN held
+    FROM mine CROSS JOIN held LEFT JOIN change ON true
     WHERE r.run_id = mine.run_id AND NOT mine.is_undone
     RETURNING r.run_id, r.session_id, r.parent_run_id
 ), nested AS (
@@ -89,13 +87,10 @@ run AS (
 ), session AS (
     UPDATE $sessions AS s
     SET session_state = CASE
-            WHEN EXISTS (SELECT FROM changed) THEN (s.session_state - change.removed) || change.put
+            WHEN is_change THEN (s.session_state - change.removed) || put
             ELSE s.session_state
         END,
-        state_version = CASE
-            WHEN EXISTS (SELECT FROM changed) THEN held.state_version + 1
-            ELSE s.state_version
-        END,
+        state_version = held.state_version + is_change::integer,
         metrics = :first || s.metrics || (
             SELECT jsonb_object_agg(key, value::numeric + coalesce((s.metrics ->> key)::numeric, 0))
             FROM jsonb_each_text(:more)
@@ -110,10 +105,8 @@ run AS (
 -- name: finish_run
 -- Stores an outcome, or a pause, that leaves the state of the session as it is and brings no media.
 WITH $own_run, change AS (
-    SELECT CAST('{}' AS jsonb) AS put, CAST('{}' AS text[]) AS removed FROM mine
+    SELECT CAST('{}' AS jsonb) AS put, CAST('{}' AS text[]) AS removed, false AS is_change FROM mine
     WHERE parent_run_id IS NULL
-), changed AS (
-    SELECT FROM change WHERE false
 ), $stored
 SELECT
     EXISTS (SELECT FROM mine) AS is_stored,
@@ -147,7 +140,7 @@ WITH $own_run, undone AS (
                 AND later.run_id IS DISTINCT FROM c.run_id
         )
     ORDER BY key, version
-), change AS (
+), wanted AS (
     SELECT :put AS put, CAST(:removed AS text[]) AS removed FROM mine
     WHERE NOT is_undone AND parent_run_id IS NULL
     UNION ALL
@@ -158,8 +151,10 @@ WITH $own_run, undone AS (
     HAVING count(*) > 0
 ), changed AS (
     SELECT key, session_state -> key AS value
-    FROM held, change, LATERAL (SELECT jsonb_object_keys(put) UNION SELECT unnest(removed)) AS keys (key)
+    FROM held, wanted, LATERAL (SELECT jsonb_object_keys(put) UNION SELECT unnest(removed)) AS keys (key)
     WHERE session_state -> key IS DISTINCT FROM put -> key
+), change AS (
+    SELECT put, removed, EXISTS (SELECT FROM changed) AS is_change FROM wanted
 ), noted AS (
     INSERT INTO $state_changes (session_id, version, place, user_id, run_id, key, value)
     SELECT session_id, state_version + 1, row_number() OVER (), user_id, :run_id, key, value

@@ -2,7 +2,7 @@
 WITH held AS (
     SELECT session_id, user_id, session_state, coalesce(state_version, 0) AS state_version
     FROM ai.agentos_sessions
-    WHERE session_id = (SELECT session_id FROM ai.agentos_runs WHERE run_id = :run_id AND (:anyone OR user_id = :owner))
+    WHERE session_id = (SELECT session_id FROM ai.agentos_runs WHERE run_id = :run_id)
     FOR NO KEY UPDATE
 ), found AS (
     SELECT r.run_id, r.status, r.executor_id, r.cancelling, r.awaited, r.background, r.parent_run_id
@@ -14,10 +14,8 @@ WITH held AS (
     FROM found
     WHERE status IN ('PENDING', 'RUNNING') AND executor_id IS NOT DISTINCT FROM :worker_id
 ), change AS (
-    SELECT CAST('{}' AS jsonb) AS put, CAST('{}' AS text[]) AS removed FROM mine
+    SELECT CAST('{}' AS jsonb) AS put, CAST('{}' AS text[]) AS removed, false AS is_change FROM mine
     WHERE parent_run_id IS NULL
-), changed AS (
-    SELECT FROM change WHERE false
 ), run AS (
     UPDATE ai.agentos_runs AS r
     SET
@@ -27,9 +25,7 @@ WITH held AS (
         details = :details,
         executor_id = CASE WHEN :status = 'PAUSED' THEN NULL ELSE r.executor_id END,
         arguments = CASE WHEN :status = 'PAUSED' THEN r.arguments END,
-        state_version = CASE
-            WHEN mine.parent_run_id IS NULL THEN held.state_version + (EXISTS (SELECT FROM changed))::integer
-        END,
+        state_version = held.state_version + change.is_change::integer,
         ended_at = CASE WHEN :status = 'PAUSED' THEN NULL ELSE now() END,
         model = :model,
         time_to_first_token = :time_to_first_token,
@@ -38,7 +34,7 @@ WITH held AS (
         total_tokens = :total_tokens,
         steps = :steps,
         updated_at = now()
-    FROM mine CROSS JOIN held
+    FROM mine CROSS JOIN held LEFT JOIN change ON true
     WHERE r.run_id = mine.run_id AND NOT mine.is_undone
     RETURNING r.run_id, r.session_id, r.parent_run_id
 ), nested AS (
@@ -82,13 +78,10 @@ WITH held AS (
 ), session AS (
     UPDATE ai.agentos_sessions AS s
     SET session_state = CASE
-            WHEN EXISTS (SELECT FROM changed) THEN (s.session_state - change.removed) || change.put
+            WHEN is_change THEN (s.session_state - change.removed) || put
             ELSE s.session_state
         END,
-        state_version = CASE
-            WHEN EXISTS (SELECT FROM changed) THEN held.state_version + 1
-            ELSE s.state_version
-        END,
+        state_version = held.state_version + is_change::integer,
         metrics = :first || s.metrics || (
             SELECT jsonb_object_agg(key, value::numeric + coalesce((s.metrics ->> key)::numeric, 0))
             FROM jsonb_each_text(:more)
@@ -123,7 +116,7 @@ FROM found
 WITH held AS (
     SELECT session_id, user_id, session_state, coalesce(state_version, 0) AS state_version
     FROM ai.agentos_sessions
-    WHERE session_id = (SELECT session_id FROM ai.agentos_runs WHERE run_id = :run_id AND (:anyone OR user_id = :owner))
+    WHERE session_id = (SELECT session_id FROM ai.agentos_runs WHERE run_id = :run_id)
     FOR NO KEY UPDATE
 ), found AS (
     SELECT r.run_id, r.status, r.executor_id, r.cancelling, r.awaited, r.background, r.parent_run_id
@@ -153,7 +146,7 @@ WITH held AS (
                 AND later.run_id IS DISTINCT FROM c.run_id
         )
     ORDER BY key, version
-), change AS (
+), wanted AS (
     SELECT :put AS put, CAST(:removed AS text[]) AS removed FROM mine
     WHERE NOT is_undone AND parent_run_id IS NULL
     UNION ALL
@@ -164,8 +157,10 @@ WITH held AS (
     HAVING count(*) > 0
 ), changed AS (
     SELECT key, session_state -> key AS value
-    FROM held, change, LATERAL (SELECT jsonb_object_keys(put) UNION SELECT unnest(removed)) AS keys (key)
+    FROM held, wanted, LATERAL (SELECT jsonb_object_keys(put) UNION SELECT unnest(removed)) AS keys (key)
     WHERE session_state -> key IS DISTINCT FROM put -> key
+), change AS (
+    SELECT put, removed, EXISTS (SELECT FROM changed) AS is_change FROM wanted
 ), noted AS (
     INSERT INTO ai.agentos_state_changes (session_id, version, place, user_id, run_id, key, value)
     SELECT session_id, state_version + 1, row_number() OVER (), user_id, :run_id, key, value
@@ -196,9 +191,7 @@ WITH held AS (
         details = :details,
         executor_id = CASE WHEN :status = 'PAUSED' THEN NULL ELSE r.executor_id END,
         arguments = CASE WHEN :status = 'PAUSED' THEN r.arguments END,
-        state_version = CASE
-            WHEN mine.parent_run_id IS NULL THEN held.state_version + (EXISTS (SELECT FROM changed))::integer
-        END,
+        state_version = held.state_version + change.is_change::integer,
         ended_at = CASE WHEN :status = 'PAUSED' THEN NULL ELSE now() END,
         model = :model,
         time_to_first_token = :time_to_first_token,
@@ -207,7 +200,7 @@ WITH held AS (
         total_tokens = :total_tokens,
         steps = :steps,
         updated_at = now()
-    FROM mine CROSS JOIN held
+    FROM mine CROSS JOIN held LEFT JOIN change ON true
     WHERE r.run_id = mine.run_id AND NOT mine.is_undone
     RETURNING r.run_id, r.session_id, r.parent_run_id
 ), nested AS (
@@ -251,13 +244,10 @@ WITH held AS (
 ), session AS (
     UPDATE ai.agentos_sessions AS s
     SET session_state = CASE
-            WHEN EXISTS (SELECT FROM changed) THEN (s.session_state - change.removed) || change.put
+            WHEN is_change THEN (s.session_state - change.removed) || put
             ELSE s.session_state
         END,
-        state_version = CASE
-            WHEN EXISTS (SELECT FROM changed) THEN held.state_version + 1
-            ELSE s.state_version
-        END,
+        state_version = held.state_version + is_change::integer,
         metrics = :first || s.metrics || (
             SELECT jsonb_object_agg(key, value::numeric + coalesce((s.metrics ->> key)::numeric, 0))
             FROM jsonb_each_text(:more)
