@@ -15,6 +15,7 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from agentos.kinds import KINDS, Kind, spelling
+from agentos.run.bounds import MAX_DEPTH
 from agentos.run.events import (
     AnyRunEvent,
     Origin,
@@ -72,7 +73,9 @@ def encode_event(event: RunEvent, *, for_log: bool = False) -> tuple[str, str]:
         parts.append(f'"tools":{json_of([tool.model_dump() for tool in event.tools])}')
         parts.append(f'"requirements":{json_of([each.shown() for each in event.requirements])}')
     elif isinstance(event, RunCompleted) and event.session_state is not None:
-        parts.append(f'"session_state":{"null" if for_log else json_of(event.session_state)}')
+        parts.append(
+            f'"session_state":{"null" if for_log else json_of(plain(event.session_state, MAX_DEPTH))}'
+        )
     parts.append(f'"event_index":{event.seq - 1}')
     return name, "{" + ",".join(parts) + "}"
 
@@ -143,6 +146,8 @@ def run_output(run: RunOutput) -> dict[str, Any]:
     shown: dict[str, Any] = plain(
         {name: value for name, value in run if value is not None and name not in _NOT_SHOWN}
     )
+    if run.session_state is not None:  # the same as in events, at whatever level it stands
+        shown["session_state"] = plain(run.session_state, MAX_DEPTH)
     kind, runnable_id, name = shown.pop("kind"), shown.pop("runnable_id"), shown.pop("runnable_name", None)
     fields: dict[str, Any] = {"run_id": shown.pop("run_id"), f"{kind}_id": runnable_id}
     if name is not None:
