@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import agentos
+from agentos import errors
 from scripts.tables import PAGES, written
 from tests.docs.readme import DOCS, README, ROOT, blocks
 
@@ -30,9 +31,13 @@ def listed() -> dict[str, Any]:
     return {path: resolved(*path.rsplit(".", 1)) for path in found}
 
 
+def is_error(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, errors.AgentOSError)
+
+
 def exported() -> set[str]:
-    """The names of every `__all__`."""
-    names: set[str] = set()
+    """The names of every `__all__`, and all errors."""
+    names = {f"agentos.errors.{name}" for name, each in vars(errors).items() if is_error(each)}
     for each in walk_packages(agentos.__path__, "agentos."):
         if not each.name.startswith((*INTERNAL, "agentos.db.migrations")):
             module = import_module(each.name)
