@@ -76,9 +76,14 @@ def events() -> str:
 
 def tool_calls() -> str:
     """Every field of a tool call, as events and runs show it."""
+    told = descriptions(ToolExecution)
     return _table(
-        ("Field", "Type"),
-        (_field(each) for each in ToolExecution.model_fields.items() if not each[1].exclude),
+        ("Field", "Type", "Meaning"),
+        (
+            (*_field(each), told.get(each[0], ""))
+            for each in ToolExecution.model_fields.items()
+            if not each[1].exclude
+        ),
     )
 
 
