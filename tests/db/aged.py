@@ -1,9 +1,11 @@
 """Conversations that look old, and how many rows are left of them."""
 
+from base64 import b64encode
 from datetime import timedelta
 
 from agentos.db.contracts.approvals import Approval
 from agentos.db.contracts.events import LoggedEvent
+from agentos.run.media import File
 from agentos.run.records import RunStatus
 from tests.conftest import administering
 from tests.db.made import a_run, accepted, finished
@@ -22,9 +24,10 @@ TABLES = {
 
 
 async def a_conversation(db, name, *, user_id="alice", status=RunStatus.COMPLETED, **asked):
-    """A session `name` with a run `name-run`, three lines of log and an approval."""
+    """A session `name` with a run `name-run`, a file, a state, three lines of log and an approval."""
     run = a_run(name, user_id=user_id, run_id=f"{name}-run", status=RunStatus.RUNNING)
-    await accepted(db, run, **asked)
+    run.input.files = [File(content=b64encode(b"bytes"), mime_type="text/plain")]
+    await accepted(db, run, session_state={"of": user_id}, **asked)
     events = [LoggedEvent(seq, "RunContent", "{}") for seq in (1, 2, 3)]
     await db.append_events({run.run_id: events}, owner=user_id)
     await db.create_approvals([Approval(id=name, run_id=run.run_id, tool_call_id="c")], owner=user_id)

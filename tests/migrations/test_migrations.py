@@ -18,7 +18,7 @@ from agentos.db.postgres import PostgresDb
 from agentos.db.schema import upgrade
 from agentos.db.schema.table_names import TableNames
 from agentos.db.schema.tables import Tables
-from agentos.errors import ConfigurationError
+from agentos.errors import ConfigurationError, DatabaseUnavailableError
 from agentos.run.owner import ANYONE
 
 CUSTOM = {
@@ -132,9 +132,11 @@ async def test_first_calls_that_come_together_make_the_tables_once(empty_databas
 
 async def test_told_not_to_make_tables_it_says_who_does(empty_database):
     db = PostgresDb(empty_database, create_schema=False)
-    for call in (db.start(), db.get_session("s", owner=ANYONE)):
+    for call in (db.get_session("s", owner=ANYONE), db.start()):
         with pytest.raises(ConfigurationError, match="`agentos db upgrade`"):
             await call
+    with pytest.raises(DatabaseUnavailableError):  # a server has started without it
+        await db.get_session("s", owner=ANYONE)
     assert catalog(empty_database, "ai") == []
     db.schema.upgrade()
     await db.start()

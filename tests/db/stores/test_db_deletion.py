@@ -119,6 +119,8 @@ async def test_everything_of_a_user_goes_and_nothing_of_anothers(db, database):
     assert receipt.counts == {
         "events": 9,
         "approvals": 3,
+        "media": 3,
+        "state_changes": 3,
         "runs": 3,
         "sessions": 3,
         "memories": 1,
@@ -127,6 +129,8 @@ async def test_everything_of_a_user_goes_and_nothing_of_anothers(db, database):
     assert receipt.user_hash == sha256(b"alice").hexdigest()
     assert "alice" not in repr(receipt)
     assert left(database) == {"sessions": 2, "runs": 2, "events": 6, "approvals": 2, "memories": 1}
+    others = {name: TABLES[name] for name in ("media", "state_changes")}
+    assert left(database, **others) == {"media": 2, "state_changes": 2}
     assert (await db.list_sessions(SessionQuery(), owner="bob")).total == 2
     again = await db.delete_user("alice")
     assert set(again.counts.values()) == {0}

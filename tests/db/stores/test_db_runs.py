@@ -5,7 +5,7 @@ import psycopg
 import pytest
 
 from agentos.db.contracts.events import LoggedEvent
-from agentos.db.contracts.runs import StateChange
+from agentos.db.contracts.runs import RunQuery, StateChange
 from agentos.db.contracts.sessions import SessionQuery
 from agentos.db.postgres import PostgresDb
 from agentos.errors import NotFoundError
@@ -161,7 +161,7 @@ async def test_a_sessions_runs_are_listed_oldest_first_by_status_and_time(db):
         ({"created_before": -(10**30)}, []),
     ]
     for asked, ids in cases:
-        assert [run.run_id for run in await db.list_runs("chat", owner="alice", **asked)] == ids
+        assert [run.run_id for run in await db.list_runs("chat", RunQuery(**asked), owner="alice")] == ids
     for absent in ("other", *UNSTORABLE.values()):
         assert await db.list_runs(absent, owner=ANYONE) == []
 

@@ -78,9 +78,14 @@ async def test_a_token_that_names_anothers_session_opens_nothing(client, method,
     answer = await client.request(method, path.format("mine"), json=body, headers=BOB)
     assert answer.status_code == (204 if method == "DELETE" else 404)
     assert (await client.get("/sessions/mine", headers=ANN)).json()["session_name"] == "hi"
-    posted = await client.post(RUNS, json={"message": "hi", "stream": False}, headers=BOB)
-    assert posted.status_code == 404
     assert (await client.request(method, path.format("mine"), json=body, headers=ROOT)).status_code == status
+
+
+async def test_a_token_that_names_a_session_begins_one_of_its_own_user(client):
+    before = await runs_in(client, "mine")
+    assert (await run(client, BOB))["user_id"] == "bob"
+    assert await runs_in(client, "mine") == before
+    assert len((await client.get("/sessions/mine/runs", headers=BOB)).json()) == 1
 
 
 async def test_lists_show_and_count_the_tokens_session_only(client):

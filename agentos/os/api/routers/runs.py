@@ -110,7 +110,7 @@ def _add_list(router: KindRouter) -> None:
         operation_id=f"list_{router.kind}_runs",
         summary="List the runs of a session",
         response_model_exclude_none=True,
-        responses=responses(404, 422, 503),
+        responses=responses(404, 409, 422, 503),
     )
     async def list_runs(
         request: Request,

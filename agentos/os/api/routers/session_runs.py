@@ -19,7 +19,7 @@ from agentos.os.http.problem_route import ProblemRoute
 from agentos.os.http.problems import responses
 from agentos.run.records import RunOutput, RunStatus
 
-router = APIRouter(tags=["sessions"], route_class=ProblemRoute, responses=responses(400, 404, 422, 503))
+router = APIRouter(tags=["sessions"], route_class=ProblemRoute, responses=responses(400, 404, 409, 422, 503))
 
 RunsRead = Callable[[RunQuery], Coroutine[Any, Any, list[RunOutput]]]
 

@@ -34,7 +34,7 @@ from agentos.os.principal import access_of
 from agentos.run.owner import Owner
 from agentos.run.records import Session
 
-router = APIRouter(tags=["sessions"], route_class=ProblemRoute, responses=responses(400, 404, 422, 503))
+router = APIRouter(tags=["sessions"], route_class=ProblemRoute, responses=responses(400, 404, 409, 422, 503))
 
 
 _MEDIA_HEADERS = {
