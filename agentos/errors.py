@@ -148,13 +148,16 @@ class PayloadTooLargeError(AgentOSError):
 
 
 class StateTooLargeError(PayloadTooLargeError):
-    """A session's state would be larger than its database takes."""
+    """A session's state would be larger than its database takes, or have more keys at the top."""
 
     code = "state_too_large"
+    max_keys = 5000
+    """Keys at the top of a state. Each that changes is kept with its old value."""
 
     def __init__(self, max_bytes: int) -> None:
         super().__init__(
-            f"The session's state may have {max_bytes} bytes of JSON: keep big values elsewhere."
+            f"The session's state may have {max_bytes} bytes of JSON and {self.max_keys} keys at the top: "
+            "keep big values elsewhere."
         )
 
 

@@ -148,7 +148,8 @@ class Reading:
         """Checks that the file is complete."""
         self._number += 1
         self._check(self._session_id is not None, "there is no session")
-        self._check(self._runs == 0 and self._events == 0, "the file was cut off here")
+        is_whole = self._runs == 0 and self._events == 0 and self._media == 0
+        self._check(is_whole, "the file was cut off here")
 
     def _parsed(self, text: str | bytes) -> AnyLine:
         try:

@@ -4,7 +4,7 @@
 -- The session of the run: the one that has its id, else a new one under `fresh_key`; and where its history ends.
 place AS (
     SELECT
-        coalesce((SELECT session_id FROM named LIMIT 1), :fresh_key) AS session_id,
+        coalesce((SELECT session_id FROM named ORDER BY own DESC LIMIT 1), :fresh_key) AS session_id,
         CAST(:kind AS text) AS kind,
         CAST(:runnable_id AS text) AS runnable_id,
         coalesce((SELECT position FROM earlier), 9223372036854775807) AS before
@@ -16,11 +16,13 @@ place AS (
 WITH $named, earlier AS (
     SELECT CAST(NULL AS bigint) AS position
 ), $place, rules AS (
-    SELECT CASE WHEN (SELECT count(*) FROM named) > 1 THEN 'ambiguous' END AS refusal
+    SELECT CASE WHEN (SELECT count(*) > 1 AND NOT bool_or(own) FROM named) THEN 'ambiguous' END AS refusal
 ), admitted AS (
     SELECT CAST(:status AS text) AS status FROM rules WHERE refusal IS NULL
-), changes AS (
+), before AS (
     SELECT FROM admitted WHERE false
+), changes AS (
+    SELECT FROM before
 ), $session, $run
 SELECT refusal, session.user_id, session_state, run.status, $history, $memories_read
 FROM rules LEFT JOIN session ON true LEFT JOIN run ON true
@@ -31,7 +33,7 @@ WITH $named, earlier AS (
     SELECT CAST(NULL AS bigint) AS position
 ), $place, rules AS (
     SELECT CASE
-        WHEN (SELECT count(*) FROM named) > 1 THEN 'ambiguous'
+        WHEN (SELECT count(*) > 1 AND NOT bool_or(own) FROM named) THEN 'ambiguous'
         WHEN $outgrows THEN 'state'
     END AS refusal
 ), admitted AS (
@@ -78,7 +80,7 @@ WITH $named, target AS (
 ), rules AS (
     SELECT
         CASE
-            WHEN (SELECT count(*) FROM named) > 1 THEN 'ambiguous'
+            WHEN (SELECT count(*) > 1 AND NOT bool_or(own) FROM named) THEN 'ambiguous'
             WHEN EXISTS (SELECT FROM known) THEN 'known'
             WHEN $outgrows THEN 'state'
             WHEN :multitask = 'reject' AND EXISTS (SELECT FROM live) THEN 'busy'

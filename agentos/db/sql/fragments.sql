@@ -1,14 +1,15 @@
 -- Pieces that statements share. Each reads from a common table expression of the statement that it stands in.
 
 -- fragment: named
--- The sessions with the id `session_id` that the caller may see: one at most of each owner, under one of `keys`.
+-- The sessions with the id `session_id` that the caller may see: one at most of each owner, under one of `keys`. Of
+-- several, the one of `user_id` itself is meant.
 named AS (
-    SELECT session_id, user_id FROM $sessions
+    SELECT session_id, user_id, user_id IS NOT DISTINCT FROM :user_id AS own FROM $sessions
     WHERE session_id = ANY (:keys)
         AND coalesce(given_session_id, session_id) = :session_id
         AND (:anyone OR user_id = :owner)
     UNION
-    SELECT session_id, user_id FROM $sessions
+    SELECT session_id, user_id, user_id IS NOT DISTINCT FROM :user_id FROM $sessions
     WHERE :anyone AND given_session_id = :session_id
 )
 
@@ -22,10 +23,12 @@ before AS (
     FOR NO KEY UPDATE OF s
 ), changes AS (
     SELECT key, old.value
-    FROM jsonb_object_keys(:defaults || :state) AS key
-    CROSS JOIN LATERAL (SELECT (SELECT session_state -> key FROM before) AS value) AS old
-    WHERE :state ? key AND :state -> key IS DISTINCT FROM old.value
-        OR NOT :state ? key AND NOT (SELECT session_state ? key FROM before)
+    FROM jsonb_each(:defaults || :state) AS new
+    LEFT JOIN (SELECT each.* FROM before, jsonb_each(session_state) AS each) AS old USING (key)
+    WHERE CASE
+        WHEN :state ? key THEN old.value IS DISTINCT FROM new.value
+        ELSE old.value IS NULL AND EXISTS (SELECT FROM before)
+    END
 )
 
 -- fragment: noted
@@ -50,7 +53,8 @@ kept AS (
 -- fragment: session
 -- Finds or makes the session in `place` for a run that is `admitted`. The runnable's defaults go under the stored
 -- state and the caller's values over it; a state without `changes` isn't rewritten, since a big one costs. A runnable
--- that didn't begin the session joins it. No row if another owner's session has the key.
+-- that didn't begin the session joins it. No row if another owner's session has the key, or if another process has
+-- just made the session, so that `changes` don't know what they replace.
 session AS (
     INSERT INTO $sessions AS s (
         session_id, given_session_id, kind, runnable_id, user_id, title, session_state, state_version
@@ -79,7 +83,9 @@ session AS (
             ELSE coalesce(s.state_version, 0) + 1
         END,
         updated_at = now()
-    WHERE (:anyone OR s.user_id = :owner) AND coalesce(s.given_session_id, s.session_id) = :session_id
+    WHERE (:anyone OR s.user_id = :owner)
+        AND coalesce(s.given_session_id, s.session_id) = :session_id
+        AND (excluded.state_version IS NULL OR EXISTS (SELECT FROM before))
     RETURNING session_id, given_session_id, user_id, session_state, state_version
 )
 
@@ -88,7 +94,10 @@ session AS (
 :state <> '{}' AND EXISTS (
     SELECT FROM $sessions JOIN place USING (session_id)
     WHERE (:anyone OR user_id = :owner)
-        AND octet_length((session_state || :state)::text) > :max_state
+        AND (
+            octet_length((session_state || :state)::text) > :max_state
+            OR (SELECT count(*) FROM jsonb_object_keys(session_state || :state)) > :max_keys
+        )
 )
 
 -- fragment: run
@@ -103,7 +112,7 @@ run AS (
         :run_id, session.session_id, session.given_session_id, :kind, :runnable_id, session.user_id,
         admitted.status, :created_at, :input, :messages, :details, :worker_id, :durable, :request, :background,
         :multitask, :idempotency_key, :fingerprint, (SELECT position FROM earlier),
-        CASE WHEN admitted.status = 'PENDING' THEN now() END, CASE WHEN admitted.status = 'RUNNING' THEN now() END
+        now(), CASE WHEN admitted.status = 'RUNNING' THEN now() END
     FROM session CROSS JOIN admitted
     RETURNING status
 )
@@ -113,24 +122,13 @@ run AS (
 -- off from another one holds the messages that they share, so the walk continues before the branching point.
 (
     WITH RECURSIVE last AS (
-        (
-            SELECT messages, position, coalesce(history_before, position) AS behind, 1 AS number
-            FROM $runs
-            WHERE session_id = (SELECT session_id FROM place)
-                AND (kind, runnable_id) = (SELECT kind, runnable_id FROM place)
-                AND status = 'COMPLETED'
-                AND parent_run_id IS NULL
-                AND position < (SELECT before FROM place)
-            ORDER BY position DESC
-            LIMIT least(:history_runs, 1)
-        )
+        SELECT CAST(NULL AS json) AS messages, before AS position, before AS behind, 0 AS number FROM place
         UNION ALL
         SELECT earlier.*
         FROM last, LATERAL (
             SELECT messages, position, coalesce(history_before, position), last.number + 1
             FROM $runs
-            WHERE session_id = (SELECT session_id FROM place)
-                AND (kind, runnable_id) = (SELECT kind, runnable_id FROM place)
+            WHERE (session_id, kind, runnable_id) = (SELECT session_id, kind, runnable_id FROM place)
                 AND status = 'COMPLETED'
                 AND parent_run_id IS NULL
                 AND position < last.behind
@@ -139,7 +137,7 @@ run AS (
         ) AS earlier
         WHERE last.number < :history_runs
     )
-    SELECT json_agg(messages ORDER BY position) FROM last
+    SELECT json_agg(messages ORDER BY position) FROM last WHERE number > 0
 ) AS history
 
 -- fragment: memories_read

@@ -127,6 +127,18 @@ WITH $own_run, undone AS (
     WHERE mine.is_undone
         AND r.session_id = (SELECT session_id FROM held)
         AND (r.run_id = mine.run_id OR r.root_run_id = mine.run_id)
+    RETURNING r.run_id, coalesce(r.input::text, '') || r.messages::text AS said
+), unkept AS (
+    DELETE FROM $media AS m
+    USING held
+    WHERE m.session_id = held.session_id
+        AND EXISTS (SELECT FROM undone WHERE strpos(said, m.key) > 0)
+        AND NOT EXISTS (
+            SELECT FROM $runs AS r
+            WHERE r.session_id = m.session_id
+                AND r.run_id NOT IN (SELECT run_id FROM undone)
+                AND strpos(coalesce(r.input::text, '') || r.messages::text, m.key) > 0
+        )
 ), given_back AS (
     SELECT DISTINCT ON (key) key, value
     FROM mine CROSS JOIN held JOIN $state_changes AS c USING (session_id)
@@ -150,9 +162,14 @@ WITH $own_run, undone AS (
     FROM given_back
     HAVING count(*) > 0
 ), changed AS (
-    SELECT key, session_state -> key AS value
-    FROM held, wanted, LATERAL (SELECT jsonb_object_keys(put) UNION SELECT unnest(removed)) AS keys (key)
-    WHERE session_state -> key IS DISTINCT FROM put -> key
+    SELECT key, old.value
+    FROM (
+        SELECT each.* FROM wanted, jsonb_each(put) AS each
+        UNION ALL
+        SELECT key, NULL FROM wanted, unnest(removed) AS key WHERE NOT put ? key
+    ) AS new
+    LEFT JOIN (SELECT each.* FROM held, jsonb_each(session_state) AS each) AS old USING (key)
+    WHERE old.value IS DISTINCT FROM new.value
 ), change AS (
     SELECT put, removed, EXISTS (SELECT FROM changed) AS is_change FROM wanted
 ), noted AS (

@@ -22,15 +22,17 @@ RETURNING *
 -- Changes the fields that are given. `noted` keeps the values that a new state replaces.
 WITH $named, held AS (
     SELECT s.session_id, s.user_id, s.session_state, coalesce(s.state_version, 0) + 1 AS next
-    FROM $sessions AS s JOIN named USING (session_id)
-    WHERE (SELECT count(*) FROM named) = 1
+    FROM $sessions AS s
+    WHERE session_id = (SELECT session_id FROM named ORDER BY own DESC LIMIT 1)
+        AND NOT (SELECT count(*) > 1 AND NOT bool_or(own) FROM named)
     FOR NO KEY UPDATE OF s
 ), replaced AS (
-    SELECT key, session_state -> key AS value
-    FROM held, LATERAL (
-        SELECT jsonb_object_keys(session_state) UNION SELECT jsonb_object_keys(:session_state)
-    ) AS keys (key)
-    WHERE :session_state IS NOT NULL AND session_state -> key IS DISTINCT FROM :session_state -> key
+    SELECT key, old.value
+    FROM held CROSS JOIN LATERAL jsonb_each(session_state) AS old
+    FULL JOIN jsonb_each(:session_state) AS new USING (key)
+    WHERE :session_state IS NOT NULL
+        AND EXISTS (SELECT FROM held)
+        AND old.value IS DISTINCT FROM new.value
 ), noted AS (
     INSERT INTO $state_changes (session_id, version, place, user_id, key, value)
     SELECT session_id, next, row_number() OVER (), user_id, key, value
@@ -48,24 +50,26 @@ WITH $named, held AS (
     WHERE s.session_id = held.session_id
     RETURNING s.*
 )
-SELECT (SELECT count(*) FROM named) AS named, changed.*
+SELECT (SELECT count(*) > 1 AND NOT bool_or(own) FROM named) AS is_ambiguous, changed.*
 FROM (SELECT) AS always LEFT JOIN changed ON true
 
 -- name: delete_sessions
--- Deletes sessions with all that is in them; none, if an id names those of several owners.
+-- Deletes sessions with all that is in them; none, if an id names those of several owners. Of several, the one
+-- without an owner is meant: nothing else can name it.
 WITH found AS (
-    SELECT session_id, coalesce(given_session_id, session_id) AS id FROM $sessions
+    SELECT session_id, coalesce(given_session_id, session_id) AS id, user_id IS NULL AS own FROM $sessions
     WHERE session_id = ANY (:keys)
         AND coalesce(given_session_id, session_id) = ANY (:session_ids)
         AND (:anyone OR user_id = :owner)
     UNION
-    SELECT session_id, given_session_id FROM $sessions
+    SELECT session_id, given_session_id, user_id IS NULL FROM $sessions
     WHERE :anyone AND given_session_id = ANY (:session_ids)
 ), ambiguous AS (
-    SELECT id FROM found GROUP BY id HAVING count(*) > 1 ORDER BY id LIMIT 1
+    SELECT id FROM found GROUP BY id HAVING count(*) > 1 AND NOT bool_or(own) ORDER BY id LIMIT 1
 ), gone AS (
     DELETE FROM $sessions
-    WHERE session_id IN (SELECT session_id FROM found) AND NOT EXISTS (SELECT FROM ambiguous)
+    WHERE session_id IN (SELECT DISTINCT ON (id) session_id FROM found ORDER BY id, own DESC)
+        AND NOT EXISTS (SELECT FROM ambiguous)
     RETURNING 1
 )
 SELECT (SELECT id FROM ambiguous) AS ambiguous, (SELECT count(*) FROM gone) AS deleted

@@ -16,7 +16,7 @@ from agentos.db.schema.columns import OBJECT, PAYLOAD, TEXTS, Content
 from agentos.db.schema.tables import Tables
 from agentos.db.sql.statements import assembled
 from agentos.db.stores.media import KEPT, MediaStore, keeping
-from agentos.db.stores.store import check_owner, session_keys
+from agentos.db.stores.store import check_owner, fresh_keys, session_keys
 from agentos.errors import (
     AmbiguousSessionError,
     ConflictError,
@@ -60,7 +60,12 @@ _ACCEPTANCE: Final[dict[str, Any]] = {
     "idempotency_key": Text,
     "fingerprint": Text,
 }
-_MORE: Final[dict[str, Any]] = {"default_keys": TEXTS, "max_state": BigInteger, **KEPT}
+_MORE: Final[dict[str, Any]] = {
+    "default_keys": TEXTS,
+    "max_state": BigInteger,
+    "max_keys": BigInteger,
+    **KEPT,
+}
 _RULES: Final[dict[str, Any]] = {
     "cancelling": Text,
     "queue_limit": BigInteger,
@@ -111,7 +116,7 @@ class AcceptanceStore(MediaStore):
         self.check_state(request.session_state)
         async with keeping(run) as media:
             wanted = _wanted(run, request, reads or RunReads(), placement) | media
-            wanted["max_state"] = self.max_state_bytes
+            wanted |= {"max_state": self.max_state_bytes, "max_keys": StateTooLargeError.max_keys}
             row = await self._accepted(run, request, wanted, placement, owner=owner)
             if row["refusal"]:
                 return self._refused(run, request, row)
@@ -160,7 +165,8 @@ class AcceptanceStore(MediaStore):
         has_rules = _has_rules(run, request, placement)
         has_more = bool(request.session_state or wanted["defaults"] or wanted["media_keys"])
         keys = session_keys(run.session_id, user_id=run.user_id)
-        for key in keys:
+        fresh = fresh_keys(run.session_id, user_id=run.user_id)
+        for key in (*fresh, fresh[-1]):  # another process may have made it in between
             given = wanted | {"keys": keys, "fresh_key": key}
             try:
                 if has_rules:

@@ -15,7 +15,7 @@ from agentos.db.filters import contains, ordered, same
 from agentos.db.rows import session_of
 from agentos.db.schema.columns import OBJECT, TEXTS, Content, Instant
 from agentos.db.schema.tables import Tables
-from agentos.db.stores.store import Store, check_owner, read_page, session_keys
+from agentos.db.stores.store import Store, check_owner, fresh_keys, read_page, session_keys
 from agentos.errors import AmbiguousSessionError, ConflictError
 from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import Session
@@ -24,8 +24,8 @@ from agentos.run.records import Session
 class SessionStore(Store):
     """Conversations.
 
-    An id names one session of each owner. For ANYONE, an id that several owners have given is an
-    AmbiguousSessionError.
+    An id names one session of each owner. For ANYONE, an id that several owners have given means the session
+    without an owner, and is an AmbiguousSessionError if there is none.
     """
 
     def __init__(self, engine: Engine, tables: Tables) -> None:
@@ -50,7 +50,7 @@ class SessionStore(Store):
         check_ids(session_id=session.session_id, runnable_id=session.runnable_id, user_id=session.user_id)
         row = {name: value for name, value in dict(session).items() if name != "joined"}
         keys = session_keys(session.session_id, user_id=session.user_id)
-        for key in keys:
+        for key in fresh_keys(session.session_id, user_id=session.user_id):
             wanted = {**row, "keys": keys, "fresh_key": key}
             if rows := await self._reach(owner).execute(self._create, wanted):
                 return session_of(rows[0])
@@ -61,8 +61,8 @@ class SessionStore(Store):
         table = self._tables.sessions
         reach = self._reach(owner)
         statement = select(table).where(self._is_session(table, session_id, owner), reach.covers(table))
-        rows = await reach.execute(statement.limit(2))
-        if len(rows) > 1:
+        rows = await reach.execute(statement.order_by(table.c.user_id.is_(None).desc()).limit(2))
+        if len(rows) > 1 and rows[0]["user_id"] is not None:
             raise AmbiguousSessionError(session_id)
         return session_of(rows[0]) if rows else None
 
@@ -94,7 +94,7 @@ class SessionStore(Store):
             return await self.get_session(session_id, owner=owner)
         wanted = given | self._named(session_id, owner)
         row = (await self._reach(owner).execute(self._change, wanted))[0]
-        if row["named"] > 1:
+        if row["is_ambiguous"]:
             raise AmbiguousSessionError(session_id)
         return session_of(row) if row["session_id"] is not None else None
 
@@ -124,12 +124,11 @@ class SessionStore(Store):
             "through_run_id": through_run_id,
         }
         row = dict((await self._reach(owner).execute(self._fork, wanted))[0])
-        named, has_runs = row.pop("named"), row.pop("has_runs")
-        if named > 1:
+        if row["is_ambiguous"]:
             raise AmbiguousSessionError(session_id)
-        if not named:
+        if not row["is_there"]:
             return None
-        if not has_runs:
+        if not row["has_runs"]:
             which = "no run" if through_run_id is None else f"no run {through_run_id!r}"
             raise ConflictError(f"The session has {which} of its own that has ended.")
         if row["session_id"] is None:

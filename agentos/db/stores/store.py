@@ -45,7 +45,8 @@ class Store:
 
     def check_state(self, state: Mapping[str, Any]) -> None:
         """StateTooLargeError if a session can't have this state."""
-        if size(state, self.max_state_bytes) > self.max_state_bytes:
+        has_too_many = len(state) > StateTooLargeError.max_keys
+        if has_too_many or size(state, self.max_state_bytes) > self.max_state_bytes:
             raise StateTooLargeError(self.max_state_bytes)
 
     def _reach(self, owner: Owner) -> Reach:
@@ -53,8 +54,9 @@ class Store:
 
     def _named(self, session_id: str, owner: Owner) -> dict[str, Any]:
         """Parameters of the fragment `named`."""
-        user_id = None if owner is ANYONE else owner
-        return {"session_id": id_or_none(session_id), "keys": session_keys(session_id, user_id=user_id)}
+        user_id = None if owner is ANYONE else id_or_none(owner)
+        keys = session_keys(session_id, user_id=user_id)
+        return {"session_id": id_or_none(session_id), "keys": keys, "user_id": user_id}
 
     def _is_session(self, table: Table, session_id: str, owner: Owner) -> ColumnElement[bool]:
         """The condition that a row of `table` is of a session with this id. It doesn't check the owner."""
@@ -64,7 +66,11 @@ class Store:
             sessions = self._tables.sessions
             plain = and_(sessions.c.session_id == session_id, sessions.c.given_session_id.is_(None))
             named = or_(plain, sessions.c.given_session_id == session_id)
-            return table.c.session_id.in_(select(sessions.c.session_id).where(named))
+            if table is sessions:
+                return named
+            alone = select(func.count()).select_from(sessions).where(named).scalar_subquery() == 1
+            meant = and_(named, or_(sessions.c.user_id.is_(None), alone))
+            return table.c.session_id.in_(select(sessions.c.session_id).where(meant))
         given = func.coalesce(table.c.given_session_id, table.c.session_id)
         return and_(among(table.c.session_id, session_keys(session_id, user_id=owner)), given == session_id)
 
@@ -78,16 +84,22 @@ class Store:
 
 
 def session_keys(session_id: str, *, user_id: str | None) -> list[str]:
-    """The keys that a user's session with this id may have, the preferred one first.
+    """The keys that a user's session with this id may have: the id itself, and one of its own."""
+    return [session_id, _own_key(session_id, user_id)] if is_id(session_id) else []
+
+
+def fresh_keys(session_id: str, *, user_id: str | None) -> list[str]:
+    """The keys for a new session with this id, the preferred one first.
 
     That is the id itself, unless another user's session has it: then it is one that only this user's session
     can have, whatever ids others choose.
     """
-    if not is_id(session_id):
-        return []
-    whose = json_of([user_id, session_id]).encode()
-    own = _OWN_KEY + sha256(whose).hexdigest()
+    own = _own_key(session_id, user_id)
     return [own] if session_id.startswith(_OWN_KEY) else [session_id, own]
+
+
+def _own_key(session_id: str, user_id: str | None) -> str:
+    return _OWN_KEY + sha256(json_of([user_id, session_id]).encode()).hexdigest()
 
 
 async def read_page(

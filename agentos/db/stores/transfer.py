@@ -245,7 +245,8 @@ class TransferStore(StateStore):
             {**common, "place": place, "key": key, "value": _old(before, key)}
             for place, key in enumerate(keys, 1)
         ]
-        await transaction.execute(insert(self._tables.state_changes).values(rows))
+        for start in range(0, len(rows), EVENTS):
+            await transaction.execute(insert(self._tables.state_changes).values(rows[start : start + EVENTS]))
 
     async def _flush(self, transaction: Transaction, making: _Making) -> None:
         batch = [{"seq": event.seq, "name": event.name, "text": event.text} for event in making.waiting]

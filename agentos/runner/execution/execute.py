@@ -140,6 +140,8 @@ class Outcome:
         most = self._db.max_state_bytes
         if size(self._before, most) > most:  # it was stored under another limit
             most = size(self._before, MAX_SIZE)
+        if len(self._state) > max(StateTooLargeError.max_keys, len(self._before)):
+            raise StateTooLargeError(self._db.max_state_bytes)
         if size(self._state, most) > most or size(state := plain(self._state, MAX_DEPTH), most) > most:
             raise StateTooLargeError(self._db.max_state_bytes)
         self._state = state

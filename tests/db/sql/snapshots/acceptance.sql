@@ -1,26 +1,28 @@
 -- accept_run
 WITH named AS (
-    SELECT session_id, user_id FROM ai.agentos_sessions
+    SELECT session_id, user_id, user_id IS NOT DISTINCT FROM :user_id AS own FROM ai.agentos_sessions
     WHERE session_id = ANY (:keys)
         AND coalesce(given_session_id, session_id) = :session_id
         AND (:anyone OR user_id = :owner)
     UNION
-    SELECT session_id, user_id FROM ai.agentos_sessions
+    SELECT session_id, user_id, user_id IS NOT DISTINCT FROM :user_id FROM ai.agentos_sessions
     WHERE :anyone AND given_session_id = :session_id
 ), earlier AS (
     SELECT CAST(NULL AS bigint) AS position
 ), place AS (
     SELECT
-        coalesce((SELECT session_id FROM named LIMIT 1), :fresh_key) AS session_id,
+        coalesce((SELECT session_id FROM named ORDER BY own DESC LIMIT 1), :fresh_key) AS session_id,
         CAST(:kind AS text) AS kind,
         CAST(:runnable_id AS text) AS runnable_id,
         coalesce((SELECT position FROM earlier), 9223372036854775807) AS before
 ), rules AS (
-    SELECT CASE WHEN (SELECT count(*) FROM named) > 1 THEN 'ambiguous' END AS refusal
+    SELECT CASE WHEN (SELECT count(*) > 1 AND NOT bool_or(own) FROM named) THEN 'ambiguous' END AS refusal
 ), admitted AS (
     SELECT CAST(:status AS text) AS status FROM rules WHERE refusal IS NULL
-), changes AS (
+), before AS (
     SELECT FROM admitted WHERE false
+), changes AS (
+    SELECT FROM before
 ), session AS (
     INSERT INTO ai.agentos_sessions AS s (
         session_id, given_session_id, kind, runnable_id, user_id, title, session_state, state_version
@@ -49,7 +51,9 @@ WITH named AS (
             ELSE coalesce(s.state_version, 0) + 1
         END,
         updated_at = now()
-    WHERE (:anyone OR s.user_id = :owner) AND coalesce(s.given_session_id, s.session_id) = :session_id
+    WHERE (:anyone OR s.user_id = :owner)
+        AND coalesce(s.given_session_id, s.session_id) = :session_id
+        AND (excluded.state_version IS NULL OR EXISTS (SELECT FROM before))
     RETURNING session_id, given_session_id, user_id, session_state, state_version
 ), run AS (
     INSERT INTO ai.agentos_runs (
@@ -61,30 +65,19 @@ WITH named AS (
         :run_id, session.session_id, session.given_session_id, :kind, :runnable_id, session.user_id,
         admitted.status, :created_at, :input, :messages, :details, :worker_id, :durable, :request, :background,
         :multitask, :idempotency_key, :fingerprint, (SELECT position FROM earlier),
-        CASE WHEN admitted.status = 'PENDING' THEN now() END, CASE WHEN admitted.status = 'RUNNING' THEN now() END
+        now(), CASE WHEN admitted.status = 'RUNNING' THEN now() END
     FROM session CROSS JOIN admitted
     RETURNING status
 )
 SELECT refusal, session.user_id, session_state, run.status, (
     WITH RECURSIVE last AS (
-        (
-            SELECT messages, position, coalesce(history_before, position) AS behind, 1 AS number
-            FROM ai.agentos_runs
-            WHERE session_id = (SELECT session_id FROM place)
-                AND (kind, runnable_id) = (SELECT kind, runnable_id FROM place)
-                AND status = 'COMPLETED'
-                AND parent_run_id IS NULL
-                AND position < (SELECT before FROM place)
-            ORDER BY position DESC
-            LIMIT least(:history_runs, 1)
-        )
+        SELECT CAST(NULL AS json) AS messages, before AS position, before AS behind, 0 AS number FROM place
         UNION ALL
         SELECT earlier.*
         FROM last, LATERAL (
             SELECT messages, position, coalesce(history_before, position), last.number + 1
             FROM ai.agentos_runs
-            WHERE session_id = (SELECT session_id FROM place)
-                AND (kind, runnable_id) = (SELECT kind, runnable_id FROM place)
+            WHERE (session_id, kind, runnable_id) = (SELECT session_id, kind, runnable_id FROM place)
                 AND status = 'COMPLETED'
                 AND parent_run_id IS NULL
                 AND position < last.behind
@@ -93,7 +86,7 @@ SELECT refusal, session.user_id, session_state, run.status, (
         ) AS earlier
         WHERE last.number < :history_runs
     )
-    SELECT json_agg(messages ORDER BY position) FROM last
+    SELECT json_agg(messages ORDER BY position) FROM last WHERE number > 0
 ) AS history, (
     SELECT json_agg(newest)
     FROM (
@@ -107,28 +100,31 @@ FROM rules LEFT JOIN session ON true LEFT JOIN run ON true
 
 -- accept_run_with_state
 WITH named AS (
-    SELECT session_id, user_id FROM ai.agentos_sessions
+    SELECT session_id, user_id, user_id IS NOT DISTINCT FROM :user_id AS own FROM ai.agentos_sessions
     WHERE session_id = ANY (:keys)
         AND coalesce(given_session_id, session_id) = :session_id
         AND (:anyone OR user_id = :owner)
     UNION
-    SELECT session_id, user_id FROM ai.agentos_sessions
+    SELECT session_id, user_id, user_id IS NOT DISTINCT FROM :user_id FROM ai.agentos_sessions
     WHERE :anyone AND given_session_id = :session_id
 ), earlier AS (
     SELECT CAST(NULL AS bigint) AS position
 ), place AS (
     SELECT
-        coalesce((SELECT session_id FROM named LIMIT 1), :fresh_key) AS session_id,
+        coalesce((SELECT session_id FROM named ORDER BY own DESC LIMIT 1), :fresh_key) AS session_id,
         CAST(:kind AS text) AS kind,
         CAST(:runnable_id AS text) AS runnable_id,
         coalesce((SELECT position FROM earlier), 9223372036854775807) AS before
 ), rules AS (
     SELECT CASE
-        WHEN (SELECT count(*) FROM named) > 1 THEN 'ambiguous'
+        WHEN (SELECT count(*) > 1 AND NOT bool_or(own) FROM named) THEN 'ambiguous'
         WHEN :state <> '{}' AND EXISTS (
     SELECT FROM ai.agentos_sessions JOIN place USING (session_id)
     WHERE (:anyone OR user_id = :owner)
-        AND octet_length((session_state || :state)::text) > :max_state
+        AND (
+            octet_length((session_state || :state)::text) > :max_state
+            OR (SELECT count(*) FROM jsonb_object_keys(session_state || :state)) > :max_keys
+        )
 ) THEN 'state'
     END AS refusal
 ), admitted AS (
@@ -140,10 +136,12 @@ WITH named AS (
     FOR NO KEY UPDATE OF s
 ), changes AS (
     SELECT key, old.value
-    FROM jsonb_object_keys(:defaults || :state) AS key
-    CROSS JOIN LATERAL (SELECT (SELECT session_state -> key FROM before) AS value) AS old
-    WHERE :state ? key AND :state -> key IS DISTINCT FROM old.value
-        OR NOT :state ? key AND NOT (SELECT session_state ? key FROM before)
+    FROM jsonb_each(:defaults || :state) AS new
+    LEFT JOIN (SELECT each.* FROM before, jsonb_each(session_state) AS each) AS old USING (key)
+    WHERE CASE
+        WHEN :state ? key THEN old.value IS DISTINCT FROM new.value
+        ELSE old.value IS NULL AND EXISTS (SELECT FROM before)
+    END
 ), session AS (
     INSERT INTO ai.agentos_sessions AS s (
         session_id, given_session_id, kind, runnable_id, user_id, title, session_state, state_version
@@ -172,7 +170,9 @@ WITH named AS (
             ELSE coalesce(s.state_version, 0) + 1
         END,
         updated_at = now()
-    WHERE (:anyone OR s.user_id = :owner) AND coalesce(s.given_session_id, s.session_id) = :session_id
+    WHERE (:anyone OR s.user_id = :owner)
+        AND coalesce(s.given_session_id, s.session_id) = :session_id
+        AND (excluded.state_version IS NULL OR EXISTS (SELECT FROM before))
     RETURNING session_id, given_session_id, user_id, session_state, state_version
 ), noted AS (
     INSERT INTO ai.agentos_state_changes (session_id, version, place, user_id, run_id, key, value)
@@ -197,30 +197,19 @@ WITH named AS (
         :run_id, session.session_id, session.given_session_id, :kind, :runnable_id, session.user_id,
         admitted.status, :created_at, :input, :messages, :details, :worker_id, :durable, :request, :background,
         :multitask, :idempotency_key, :fingerprint, (SELECT position FROM earlier),
-        CASE WHEN admitted.status = 'PENDING' THEN now() END, CASE WHEN admitted.status = 'RUNNING' THEN now() END
+        now(), CASE WHEN admitted.status = 'RUNNING' THEN now() END
     FROM session CROSS JOIN admitted
     RETURNING status
 )
 SELECT refusal, session.user_id, session_state, run.status, (
     WITH RECURSIVE last AS (
-        (
-            SELECT messages, position, coalesce(history_before, position) AS behind, 1 AS number
-            FROM ai.agentos_runs
-            WHERE session_id = (SELECT session_id FROM place)
-                AND (kind, runnable_id) = (SELECT kind, runnable_id FROM place)
-                AND status = 'COMPLETED'
-                AND parent_run_id IS NULL
-                AND position < (SELECT before FROM place)
-            ORDER BY position DESC
-            LIMIT least(:history_runs, 1)
-        )
+        SELECT CAST(NULL AS json) AS messages, before AS position, before AS behind, 0 AS number FROM place
         UNION ALL
         SELECT earlier.*
         FROM last, LATERAL (
             SELECT messages, position, coalesce(history_before, position), last.number + 1
             FROM ai.agentos_runs
-            WHERE session_id = (SELECT session_id FROM place)
-                AND (kind, runnable_id) = (SELECT kind, runnable_id FROM place)
+            WHERE (session_id, kind, runnable_id) = (SELECT session_id, kind, runnable_id FROM place)
                 AND status = 'COMPLETED'
                 AND parent_run_id IS NULL
                 AND position < last.behind
@@ -229,7 +218,7 @@ SELECT refusal, session.user_id, session_state, run.status, (
         ) AS earlier
         WHERE last.number < :history_runs
     )
-    SELECT json_agg(messages ORDER BY position) FROM last
+    SELECT json_agg(messages ORDER BY position) FROM last WHERE number > 0
 ) AS history, (
     SELECT json_agg(newest)
     FROM (
@@ -250,12 +239,12 @@ SELECT set_config(
 
 -- admit_run
 WITH named AS (
-    SELECT session_id, user_id FROM ai.agentos_sessions
+    SELECT session_id, user_id, user_id IS NOT DISTINCT FROM :user_id AS own FROM ai.agentos_sessions
     WHERE session_id = ANY (:keys)
         AND coalesce(given_session_id, session_id) = :session_id
         AND (:anyone OR user_id = :owner)
     UNION
-    SELECT session_id, user_id FROM ai.agentos_sessions
+    SELECT session_id, user_id, user_id IS NOT DISTINCT FROM :user_id FROM ai.agentos_sessions
     WHERE :anyone AND given_session_id = :session_id
 ), target AS (
     SELECT user_id FROM named
@@ -265,7 +254,7 @@ WITH named AS (
     SELECT position FROM ai.agentos_runs JOIN named USING (session_id) WHERE run_id = :history_before
 ), place AS (
     SELECT
-        coalesce((SELECT session_id FROM named LIMIT 1), :fresh_key) AS session_id,
+        coalesce((SELECT session_id FROM named ORDER BY own DESC LIMIT 1), :fresh_key) AS session_id,
         CAST(:kind AS text) AS kind,
         CAST(:runnable_id AS text) AS runnable_id,
         coalesce((SELECT position FROM earlier), 9223372036854775807) AS before
@@ -287,12 +276,15 @@ WITH named AS (
 ), rules AS (
     SELECT
         CASE
-            WHEN (SELECT count(*) FROM named) > 1 THEN 'ambiguous'
+            WHEN (SELECT count(*) > 1 AND NOT bool_or(own) FROM named) THEN 'ambiguous'
             WHEN EXISTS (SELECT FROM known) THEN 'known'
             WHEN :state <> '{}' AND EXISTS (
     SELECT FROM ai.agentos_sessions JOIN place USING (session_id)
     WHERE (:anyone OR user_id = :owner)
-        AND octet_length((session_state || :state)::text) > :max_state
+        AND (
+            octet_length((session_state || :state)::text) > :max_state
+            OR (SELECT count(*) FROM jsonb_object_keys(session_state || :state)) > :max_keys
+        )
 ) THEN 'state'
             WHEN :multitask = 'reject' AND EXISTS (SELECT FROM live) THEN 'busy'
             WHEN nullif(current_setting('agentos.queued', true), '')::bigint >= :queue_limit THEN 'full'
@@ -312,10 +304,12 @@ WITH named AS (
     FOR NO KEY UPDATE OF s
 ), changes AS (
     SELECT key, old.value
-    FROM jsonb_object_keys(:defaults || :state) AS key
-    CROSS JOIN LATERAL (SELECT (SELECT session_state -> key FROM before) AS value) AS old
-    WHERE :state ? key AND :state -> key IS DISTINCT FROM old.value
-        OR NOT :state ? key AND NOT (SELECT session_state ? key FROM before)
+    FROM jsonb_each(:defaults || :state) AS new
+    LEFT JOIN (SELECT each.* FROM before, jsonb_each(session_state) AS each) AS old USING (key)
+    WHERE CASE
+        WHEN :state ? key THEN old.value IS DISTINCT FROM new.value
+        ELSE old.value IS NULL AND EXISTS (SELECT FROM before)
+    END
 ), session AS (
     INSERT INTO ai.agentos_sessions AS s (
         session_id, given_session_id, kind, runnable_id, user_id, title, session_state, state_version
@@ -344,7 +338,9 @@ WITH named AS (
             ELSE coalesce(s.state_version, 0) + 1
         END,
         updated_at = now()
-    WHERE (:anyone OR s.user_id = :owner) AND coalesce(s.given_session_id, s.session_id) = :session_id
+    WHERE (:anyone OR s.user_id = :owner)
+        AND coalesce(s.given_session_id, s.session_id) = :session_id
+        AND (excluded.state_version IS NULL OR EXISTS (SELECT FROM before))
     RETURNING session_id, given_session_id, user_id, session_state, state_version
 ), noted AS (
     INSERT INTO ai.agentos_state_changes (session_id, version, place, user_id, run_id, key, value)
@@ -369,7 +365,7 @@ WITH named AS (
         :run_id, session.session_id, session.given_session_id, :kind, :runnable_id, session.user_id,
         admitted.status, :created_at, :input, :messages, :details, :worker_id, :durable, :request, :background,
         :multitask, :idempotency_key, :fingerprint, (SELECT position FROM earlier),
-        CASE WHEN admitted.status = 'PENDING' THEN now() END, CASE WHEN admitted.status = 'RUNNING' THEN now() END
+        now(), CASE WHEN admitted.status = 'RUNNING' THEN now() END
     FROM session CROSS JOIN admitted
     RETURNING status
 ), waited AS (
@@ -401,24 +397,13 @@ SELECT
     run.status,
     (
     WITH RECURSIVE last AS (
-        (
-            SELECT messages, position, coalesce(history_before, position) AS behind, 1 AS number
-            FROM ai.agentos_runs
-            WHERE session_id = (SELECT session_id FROM place)
-                AND (kind, runnable_id) = (SELECT kind, runnable_id FROM place)
-                AND status = 'COMPLETED'
-                AND parent_run_id IS NULL
-                AND position < (SELECT before FROM place)
-            ORDER BY position DESC
-            LIMIT least(:history_runs, 1)
-        )
+        SELECT CAST(NULL AS json) AS messages, before AS position, before AS behind, 0 AS number FROM place
         UNION ALL
         SELECT earlier.*
         FROM last, LATERAL (
             SELECT messages, position, coalesce(history_before, position), last.number + 1
             FROM ai.agentos_runs
-            WHERE session_id = (SELECT session_id FROM place)
-                AND (kind, runnable_id) = (SELECT kind, runnable_id FROM place)
+            WHERE (session_id, kind, runnable_id) = (SELECT session_id, kind, runnable_id FROM place)
                 AND status = 'COMPLETED'
                 AND parent_run_id IS NULL
                 AND position < last.behind
@@ -427,7 +412,7 @@ SELECT
         ) AS earlier
         WHERE last.number < :history_runs
     )
-    SELECT json_agg(messages ORDER BY position) FROM last
+    SELECT json_agg(messages ORDER BY position) FROM last WHERE number > 0
 ) AS history,
     (
     SELECT json_agg(newest)

@@ -1,16 +1,17 @@
 -- fork_session
 WITH named AS (
-    SELECT session_id, user_id FROM ai.agentos_sessions
+    SELECT session_id, user_id, user_id IS NOT DISTINCT FROM :user_id AS own FROM ai.agentos_sessions
     WHERE session_id = ANY (:keys)
         AND coalesce(given_session_id, session_id) = :session_id
         AND (:anyone OR user_id = :owner)
     UNION
-    SELECT session_id, user_id FROM ai.agentos_sessions
+    SELECT session_id, user_id, user_id IS NOT DISTINCT FROM :user_id FROM ai.agentos_sessions
     WHERE :anyone AND given_session_id = :session_id
 ), source AS (
     SELECT s.*, coalesce(s.given_session_id, s.session_id) AS id
-    FROM ai.agentos_sessions AS s JOIN named USING (session_id)
-    WHERE (SELECT count(*) FROM named) = 1
+    FROM ai.agentos_sessions AS s
+    WHERE session_id = (SELECT session_id FROM named ORDER BY own DESC LIMIT 1)
+        AND NOT (SELECT count(*) > 1 AND NOT bool_or(own) FROM named)
 ), ended AS (
     SELECT r.* FROM source JOIN ai.agentos_runs AS r USING (session_id)
     WHERE r.parent_run_id IS NULL AND r.status NOT IN ('PENDING', 'RUNNING', 'PAUSED')
@@ -93,9 +94,11 @@ WITH named AS (
     INSERT INTO ai.agentos_media (session_id, key, user_id, mime_type, content, created_at)
     SELECT session.session_id, m.key, m.user_id, m.mime_type, m.content, m.created_at
     FROM session CROSS JOIN source JOIN ai.agentos_media AS m ON m.session_id = source.session_id
+    WHERE EXISTS (SELECT FROM copied WHERE strpos(coalesce(input::text, '') || messages::text, m.key) > 0)
 )
 SELECT
     session.*,
-    (SELECT count(*) FROM named) AS named,
+    EXISTS (SELECT FROM source) AS is_there,
+    (SELECT count(*) > 1 AND NOT bool_or(own) FROM named) AS is_ambiguous,
     EXISTS (SELECT FROM copied) AS has_runs
 FROM (SELECT) AS always LEFT JOIN session ON true

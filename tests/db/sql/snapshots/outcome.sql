@@ -133,6 +133,18 @@ WITH held AS (
     WHERE mine.is_undone
         AND r.session_id = (SELECT session_id FROM held)
         AND (r.run_id = mine.run_id OR r.root_run_id = mine.run_id)
+    RETURNING r.run_id, coalesce(r.input::text, '') || r.messages::text AS said
+), unkept AS (
+    DELETE FROM ai.agentos_media AS m
+    USING held
+    WHERE m.session_id = held.session_id
+        AND EXISTS (SELECT FROM undone WHERE strpos(said, m.key) > 0)
+        AND NOT EXISTS (
+            SELECT FROM ai.agentos_runs AS r
+            WHERE r.session_id = m.session_id
+                AND r.run_id NOT IN (SELECT run_id FROM undone)
+                AND strpos(coalesce(r.input::text, '') || r.messages::text, m.key) > 0
+        )
 ), given_back AS (
     SELECT DISTINCT ON (key) key, value
     FROM mine CROSS JOIN held JOIN ai.agentos_state_changes AS c USING (session_id)
@@ -156,9 +168,14 @@ WITH held AS (
     FROM given_back
     HAVING count(*) > 0
 ), changed AS (
-    SELECT key, session_state -> key AS value
-    FROM held, wanted, LATERAL (SELECT jsonb_object_keys(put) UNION SELECT unnest(removed)) AS keys (key)
-    WHERE session_state -> key IS DISTINCT FROM put -> key
+    SELECT key, old.value
+    FROM (
+        SELECT each.* FROM wanted, jsonb_each(put) AS each
+        UNION ALL
+        SELECT key, NULL FROM wanted, unnest(removed) AS key WHERE NOT put ? key
+    ) AS new
+    LEFT JOIN (SELECT each.* FROM held, jsonb_each(session_state) AS each) AS old USING (key)
+    WHERE old.value IS DISTINCT FROM new.value
 ), change AS (
     SELECT put, removed, EXISTS (SELECT FROM changed) AS is_change FROM wanted
 ), noted AS (
@@ -309,24 +326,13 @@ SELECT
     coalesce((SELECT max(seq) FROM ai.agentos_run_events AS e WHERE e.run_id = run.run_id), 0) AS last_seq,
     (
     WITH RECURSIVE last AS (
-        (
-            SELECT messages, position, coalesce(history_before, position) AS behind, 1 AS number
-            FROM ai.agentos_runs
-            WHERE session_id = (SELECT session_id FROM place)
-                AND (kind, runnable_id) = (SELECT kind, runnable_id FROM place)
-                AND status = 'COMPLETED'
-                AND parent_run_id IS NULL
-                AND position < (SELECT before FROM place)
-            ORDER BY position DESC
-            LIMIT least(:history_runs, 1)
-        )
+        SELECT CAST(NULL AS json) AS messages, before AS position, before AS behind, 0 AS number FROM place
         UNION ALL
         SELECT earlier.*
         FROM last, LATERAL (
             SELECT messages, position, coalesce(history_before, position), last.number + 1
             FROM ai.agentos_runs
-            WHERE session_id = (SELECT session_id FROM place)
-                AND (kind, runnable_id) = (SELECT kind, runnable_id FROM place)
+            WHERE (session_id, kind, runnable_id) = (SELECT session_id, kind, runnable_id FROM place)
                 AND status = 'COMPLETED'
                 AND parent_run_id IS NULL
                 AND position < last.behind
@@ -335,7 +341,7 @@ SELECT
         ) AS earlier
         WHERE last.number < :history_runs
     )
-    SELECT json_agg(messages ORDER BY position) FROM last
+    SELECT json_agg(messages ORDER BY position) FROM last WHERE number > 0
 ) AS history,
     (
     SELECT json_agg(newest)
