@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Request
 
 from agentos.errors import BadRequestError, NotFoundError
 from agentos.kinds import Kind
-from agentos.os.api.routers.kinds import KindRouter, OfSession, RunId, RunnableRef
+from agentos.os.api.routers.kinds import KindRouter, OfSession, RunId, RunnableRef, session_db
 from agentos.os.api.schemas.checkpoints import CheckpointList, CheckpointSnapshot
 from agentos.os.api.schemas.sessions import ForkedSession
 from agentos.os.deps import SessionId, UserId, Writer
@@ -88,13 +88,10 @@ def _add_fork(router: KindRouter) -> None:
                 code="one_session",
                 decision=access.decision,
             )
-        db = runnable.db
-        session = None if db is None else await db.get_session(session_id, owner=owner)
-        if db is None or session is None or not session.has(router.kind, runnable.id):
-            raise NotFoundError("Session")
+        db = await session_db(runnable, session_id, owner)
         forked = await db.fork_session(
             session_id, new_session_id=str(uuid4()), through_run_id=run_id, owner=owner
         )
         if forked is None:
-            raise NotFoundError("Session")
+            raise NotFoundError("Session", session_id)
         return ForkedSession(session_id=forked.session_id, forked_from_session_id=session_id)

@@ -16,6 +16,8 @@ from fastapi.responses import StreamingResponse
 from starlette.responses import JSONResponse, Response
 from starlette.types import Send
 
+from agentos.db.base import Db
+from agentos.errors import NotFoundError
 from agentos.kinds import Kind, spelling
 from agentos.os.api.event_schemas import EVENTS
 from agentos.os.deps import owner_of, server_of
@@ -23,6 +25,7 @@ from agentos.os.http.problem_route import ProblemRoute
 from agentos.os.http.sse import frames
 from agentos.os.principal import access_of
 from agentos.os.registry import Served
+from agentos.run.owner import Owner
 from agentos.run.records import RunOutput
 from agentos.run.text import json_of
 from agentos.run.wire import run_output
@@ -123,6 +126,15 @@ class RunnableRef:
             told = {"run_id": run.run_id, "session_id": run.session_id, "status": run.status}
             return JSONResponse(told, 202)
         return whole(await server_of(request).runs.finished(self.runnable(request), started))
+
+
+async def session_db(runnable: Served, session_id: str, owner: Owner) -> Db:
+    """The database with the session. NotFoundError unless the runnable takes part in it."""
+    db = runnable.db
+    session = None if db is None else await db.get_session(session_id, owner=owner)
+    if db is None or session is None or not session.has(runnable.kind, runnable.id):
+        raise NotFoundError("Session", session_id)
+    return db
 
 
 def whole(run: RunOutput) -> Response:

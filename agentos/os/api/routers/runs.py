@@ -9,7 +9,7 @@ from pydantic import WithJsonSchema
 from starlette.responses import Response
 
 from agentos.db.contracts.runs import RunQuery
-from agentos.errors import NoDatabaseError, NotFoundError
+from agentos.errors import NoDatabaseError
 from agentos.kinds import Kind, spelling
 from agentos.os.api.event_schemas import EVENTS
 from agentos.os.api.requests import MAX_SEQ, RunBody, read
@@ -20,6 +20,7 @@ from agentos.os.api.routers.kinds import (
     OfSession,
     RunId,
     RunnableRef,
+    session_db,
     stream_responses,
     whole,
 )
@@ -137,10 +138,7 @@ def _add_list(router: KindRouter) -> None:
                 "input": None,
             }
             raise InvalidRequestError([missing])
-        db = runnable.db
-        session = None if db is None else await db.get_session(session_id, owner=owner)
-        if db is None or session is None or not session.has(router.kind, runnable.id):
-            raise NotFoundError("Session")
+        db = await session_db(runnable, session_id, owner)
         query = RunQuery(
             statuses=() if status is None else (status,), of=Participant(kind=router.kind, id=runnable.id)
         )
