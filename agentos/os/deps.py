@@ -86,14 +86,12 @@ async def _stream_slot(request: Request) -> AsyncGenerator[StreamSlot]:
         slot.give_back()
 
 
-async def one_stream(request: Request) -> AsyncGenerator[None]:
+Slot = Annotated[StreamSlot, Depends(_stream_slot)]
+
+
+async def one_stream(slot: Slot) -> None:
     """Counts the response as an event stream. TooManyStreamsError if the caller has too many open."""
-    slot = StreamSlot(request)
     slot.take()
-    try:
-        yield
-    finally:
-        slot.give_back()
 
 
 async def session_in_path(
@@ -142,7 +140,6 @@ async def find_session(db: Db, session_id: str, owner: Owner, kind: Kind | None)
 
 
 SessionId = Annotated[str, Depends(session_in_path)]
-Slot = Annotated[StreamSlot, Depends(_stream_slot)]
 Reader = Annotated[Owner, Depends(reader)]
 Writer = Annotated[Owner, Depends(writer)]
 SessionsDb = Annotated[Db, Depends(sessions_db)]
