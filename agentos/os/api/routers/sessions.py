@@ -47,8 +47,6 @@ _MEDIA_HEADERS = {
 _SHOWN = {"image/gif", "image/jpeg", "image/png", "image/webp", "application/pdf", "text/plain", "text/csv"}
 """Types that are told to the client; anything else is bytes."""
 
-_BYTES = {"type": "string", "format": "binary"}
-
 Key = Annotated[
     str, Path(pattern="^[0-9a-f]{64}$", description="The `key` of an image or a file in a message.")
 ]
