@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Any, Final
 
 from psycopg.pq import Conninfo
@@ -11,6 +10,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from agentos.errors import ConfigurationError
+from agentos.utils.names import hint
 
 _LISTS: Final = {"host", "port"}
 _NUMBERS: Final = {
@@ -55,11 +55,8 @@ def _check_parameters(url: URL) -> None:
     known = {option.keyword.decode() for option in Conninfo.get_defaults()}
     for name, value in url.query.items():
         if name not in known:
-            nearest = get_close_matches(name, known, n=1)
-            hint = f", or write {nearest[0]!r}" if nearest else ""
-            raise ConfigurationError(
-                f"db_url has the parameter {name!r}, which Postgres doesn't know: remove it{hint}."
-            )
+            problem = f"db_url has the parameter {name!r}, which Postgres doesn't know: remove it."
+            raise ConfigurationError(problem + hint(name, known))
         if not isinstance(value, str):
             if name not in _LISTS:
                 raise ConfigurationError(f"db_url has the parameter {name!r} more than once: give it once.")

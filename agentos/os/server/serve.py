@@ -8,7 +8,6 @@ import signal
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from difflib import get_close_matches
 from inspect import signature
 from threading import current_thread, main_thread
 from types import FrameType
@@ -26,6 +25,7 @@ from uvicorn.config import LOGGING_CONFIG
 from agentos import environment
 from agentos.errors import ConfigurationError
 from agentos.os.server.bind_check import refuse_open
+from agentos.utils.names import hint
 
 MAX_PORT = 65535
 WORKER_SECONDS: Final = 20
@@ -135,9 +135,7 @@ def parsed(target: str, arguments: Sequence[str]) -> dict[str, Any]:
 def _check_options(given: Mapping[str, Any]) -> None:
     for name in given:
         if name not in _OPTIONS:
-            nearest = get_close_matches(name, _OPTIONS, n=1)
-            hint = f": did you mean {nearest[0]}?" if nearest else "."
-            raise ConfigurationError(f"{name} is no option of uvicorn.run{hint}")
+            raise ConfigurationError(f"{name} is no option of uvicorn.run.{hint(name, _OPTIONS)}")
 
 
 @contextmanager

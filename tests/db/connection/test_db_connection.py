@@ -41,7 +41,7 @@ def test_another_address_is_refused_without_its_password(url):
     ("query", "sentence"),
     [
         ("pgbouncer=true", "'pgbouncer', which Postgres doesn't know: remove it."),
-        ("sslmod=require", "or write 'sslmode'"),
+        ("sslmod=require", "Did you mean 'sslmode'?"),
         ("prepare_threshold=0", "'prepare_threshold'"),
         ("connect_timeout=5&connect_timeout=6", "'connect_timeout' more than once"),
         ("connect_timeout=soon", "'connect_timeout', which must be a number"),

@@ -62,7 +62,7 @@ def test_the_environment_overrides_the_code(operating, ran, monkeypatch):
 
 
 def test_an_option_that_uvicorn_doesnt_have_is_refused_by_name(operating, ran):
-    with pytest.raises(ConfigurationError, match="did you mean forwarded_allow_ips"):
+    with pytest.raises(ConfigurationError, match="Did you mean 'forwarded_allow_ips'"):
         operating.serve(operating.get_app(), forwarded_allow_ip="*")
     operating.serve(operating.get_app(), forwarded_allow_ips="*", ssl_keyfile="key.pem")
     assert (ran["forwarded_allow_ips"], ran["ssl_keyfile"]) == ("*", "key.pem")
