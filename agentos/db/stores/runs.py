@@ -28,7 +28,7 @@ from agentos.db.schema.columns import OBJECT, PAYLOAD, TEXTS
 from agentos.db.schema.tables import Tables
 from agentos.db.stores.events import lines
 from agentos.db.stores.media import KEPT, keeping
-from agentos.db.stores.states import StateStore
+from agentos.db.stores.states import StateStore, versions_of
 from agentos.errors import NotFoundError, RunLostError
 from agentos.run.messages import Metrics
 from agentos.run.owner import Owner
@@ -107,8 +107,9 @@ class RunStore(StateStore):
                 **_sums(run.metrics or Metrics(), earlier or Metrics()),
                 **media,
             }
-            may_change = bool(change.put or change.removed or media["media_keys"])
-            has_more = may_change or run.status is RunStatus.CANCELLED
+            # A cancelled run may be rolled back, which changes the state too.
+            is_undone = run.status is RunStatus.CANCELLED
+            has_more = bool(change.put or change.removed or media["media_keys"]) or is_undone
             statement = self._finish_run_with_state if has_more else self._finish_run
             turn = self._session_turn(run)
             rows = await self._reach(owner).execute(statement, outcome, turns=[turn])
@@ -166,8 +167,7 @@ class RunStore(StateStore):
 
     async def _runs_of(self, rows: Sequence[RowMapping], owner: Owner) -> list[RunOutput]:
         """Runs with the states that their session had after them."""
-        versions = {row["run_id"]: row["state_version"] for row in rows if row["state_version"] is not None}
-        states = await self._states(versions, owner) if versions else {}
+        states = await self._states(versions_of(rows), self._reach(owner))
         runs = [run_of(row) for row in rows]
         for run in runs:
             run.session_state = states.get(run.run_id, run.session_state)

@@ -7,7 +7,8 @@ from operator import itemgetter
 
 from sqlalchemy import RowMapping
 
-from agentos.db.connection.engine import Engine
+from agentos.db.connection.engine import Engine, Reach
+from agentos.db.connection.transaction import Transaction
 from agentos.db.encoding import is_id
 from agentos.db.schema.columns import TEXTS
 from agentos.db.schema.tables import Tables
@@ -25,15 +26,21 @@ class StateStore(Store):
 
     async def state_after(self, run_id: str, *, owner: Owner) -> Json | None:
         """The session's state after the run; None if it hasn't ended, or doesn't exist."""
-        return (await self._states({run_id: 0}, owner)).get(run_id) if is_id(run_id) else None
+        return (await self._states({run_id: 0}, self._reach(owner))).get(run_id) if is_id(run_id) else None
 
-    async def _states(self, versions: Mapping[str, int], owner: Owner) -> dict[str, Json]:
+    async def _states(self, versions: Mapping[str, int], reach: Reach | Transaction) -> dict[str, Json]:
         """The states after these runs of one session, by run."""
-        rows = await self._reach(owner).execute(self._read_states, {"run_ids": list(versions)})
-        return states_after(versions, rows)
+        if not versions:
+            return {}
+        return _states_after(versions, await reach.execute(self._read_states, {"run_ids": list(versions)}))
 
 
-def states_after(versions: Mapping[str, int], rows: Sequence[RowMapping]) -> dict[str, Json]:
+def versions_of(runs: Sequence[RowMapping]) -> dict[str, int]:
+    """The version of the session's state after each of the runs, by run, where it is known."""
+    return {row["run_id"]: row["state_version"] for row in runs if row["state_version"] is not None}
+
+
+def _states_after(versions: Mapping[str, int], rows: Sequence[RowMapping]) -> dict[str, Json]:
     """What the statement `read_states` has found of one session, by run."""
     if not rows:
         return {}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable
 from typing import Any, Final
 from uuid import UUID, uuid4, uuid5
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import JSON, ColumnElement, RowMapping, and_, func, select, update
+from sqlalchemy import JSON, ColumnElement, and_, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from agentos.db.connection.engine import Engine
@@ -29,7 +29,7 @@ from agentos.db.encoding import check_ids
 from agentos.db.rows import run_of, run_row, session_of
 from agentos.db.schema.columns import PAYLOAD
 from agentos.db.schema.tables import Tables
-from agentos.db.stores.states import StateStore, states_after
+from agentos.db.stores.states import StateStore, versions_of
 from agentos.db.stores.store import check_owner, session_keys
 from agentos.errors import AmbiguousSessionError, ConflictError, NotFoundError
 from agentos.run.owner import ANYONE, Owner
@@ -58,7 +58,7 @@ class TransferStore(StateStore):
             position = 0
             before: Json = {}
             while rows := await self._runs_after(transaction, session_id, position, owner):
-                states = await self._states_in(transaction, rows, owner)
+                states = await self._states(versions_of(rows), transaction)
                 for row in rows:
                     run = run_of(row)
                     change = None
@@ -180,14 +180,6 @@ class TransferStore(StateStore):
             for row in rows:
                 yield LoggedEvent(**row)
             after = rows[-1]["seq"]
-
-    async def _states_in(
-        self, transaction: Transaction, rows: Sequence[RowMapping], owner: Owner
-    ) -> dict[str, Json]:
-        """The states after these runs, by their ids."""
-        versions = {row["run_id"]: row["state_version"] for row in rows if row["state_version"] is not None}
-        found = await transaction.execute(self._read_states, {"run_ids": list(versions)}) if versions else ()
-        return states_after(versions, found)
 
     async def _add_session(self, transaction: Transaction, making: _Making, session: Session) -> None:
         self.check_state(session.session_state)
