@@ -1,4 +1,4 @@
-"""The environment variables that agentos reads: `AGENTOS_…`, and a second name for most of them."""
+"""Environment variables that have two names: `AGENTOS_…`, and one that existing deployments use."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ def names(variable: str) -> list[str]:
 
 
 def read(variable: str) -> str | None:
-    """The value under either name. None if it is unset or empty."""
+    """The value under the first name that has one. An empty value counts as none."""
     return next((value for name in names(variable) if (value := os.environ.get(name))), None)

@@ -28,7 +28,8 @@ class Media(Value):
     # Descriptions for OpenAPI. Pydantic could read them from docstrings, but not as fast as agents import.
     id: str = Field(default_factory=lambda: uuid4().hex, description="Made up if left out.")
     content: Base64Bytes | None = Field(
-        default=None, description="The bytes; base64 on the wire and in the database."
+        default=None,
+        description="The bytes, in Base64. Left out where the session keeps them: then there is a `key`.",
     )
     key: str | None = Field(
         default=None,

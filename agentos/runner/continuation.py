@@ -32,9 +32,11 @@ class Continuation:
     dependencies: Mapping[str, Any] | None = None
     """Replaces the dependencies that the run was started with."""
     claims: Mapping[str, Any] | None = None
-    """Replaces the request's field of this name; None keeps it and the next two."""
+    """Replaces the `claims` of the stored request. None keeps them, and the two kinds of claims below."""
     dependency_claims: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Replaces the same field, if `claims` are given."""
     state_claims: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Replaces the same field, if `claims` are given."""
     asked_by: str | None = None
     """Who continues the run. They can't approve calls that result from it."""
     anyone: bool = False

@@ -1,4 +1,4 @@
-"""A session as lines of JSON: the session, then each run that has ended, each followed by its event log.
+"""A session as lines of JSON: the session, its media, then each run that has ended with its event log.
 
     {"type": "session", "version": 2, "runs": 1, "media": 1, "left_out": 0, "session": {…}}
     {"type": "media", "key": "…", "mime_type": "image/png", "content": "…"}

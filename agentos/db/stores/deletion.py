@@ -59,8 +59,8 @@ class DeletionStore(Store):
         long and have no live or paused run. `events_older_than`: the event logs of runs that finished that
         long ago; the runs and their messages are kept.
 
-        Works in batches, each in its own transaction, in one process at a time. The audit isn't pruned, since
-        each of its rows is chained to the previous one. `dry_run` only counts.
+        Works in batches, each in its own transaction, in one process at a time. The audit is pruned
+        apart, since its rows are chained. `dry_run` only counts.
         """
         ages = [age for age in (older_than, events_older_than) if age is not None]
         if not ages or min(ages) < timedelta(0):

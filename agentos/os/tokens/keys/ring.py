@@ -49,8 +49,7 @@ def ring(
     issuer: str | None = None,
     strict: bool = False,
 ) -> KeyRing:
-    """Reads every key. `AGENTOS_JWT_VERIFICATION_KEY` and `AGENTOS_JWT_JWKS_FILE` are the
-    defaults.
+    """Reads every key. `AGENTOS_JWT_VERIFICATION_KEY` and `AGENTOS_JWT_JWKS_FILE` are the defaults.
 
     Without any of these, the keys are those of `issuer`, if it is a URL. They, and those of `jwks_url`, are
     fetched when needed. ConfigurationError if there is no key, or one can't be used with `algorithm`. A
