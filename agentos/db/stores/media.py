@@ -89,14 +89,14 @@ async def keeping(run: RunOutput) -> AsyncGenerator[dict[str, Any]]:
         if media.content is not None and media.key is None
     ]
     keys = await asyncio.to_thread(_hashed, [content for _, content in new]) if new else []
-    unlike = {key: (media.mime_type, content) for (media, content), key in zip(new, keys, strict=True)}
+    unique = {key: (media.mime_type, content) for (media, content), key in zip(new, keys, strict=True)}
     for (media, _), key in zip(new, keys, strict=True):
         media.key = key
     try:
         yield {
-            "media_keys": [*unlike],
-            "mime_types": [mime_type for mime_type, _ in unlike.values()],
-            "contents": [content for _, content in unlike.values()],
+            "media_keys": [*unique],
+            "mime_types": [mime_type for mime_type, _ in unique.values()],
+            "contents": [content for _, content in unique.values()],
         }
     except BaseException:
         for media, _ in new:

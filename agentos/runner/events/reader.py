@@ -119,6 +119,7 @@ class LogReader:
                     settled = await self._is_settled(run)
                 elif settled:
                     stopped = await self._stopped(run)
+                    # None if an earlier release executed the run, or nobody did: then this is its only event.
                     seq = (stopped and stopped.last_seq) or 1
                     if seq > after and (unlogged := _last(stopped, seq)):
                         yield [unlogged]

@@ -21,7 +21,8 @@ from agentos.run.records import RunOutput, RunStatus
 
 router = APIRouter(tags=["sessions"], route_class=ProblemRoute, responses=responses(400, 404, 409, 422, 503))
 
-RunsRead = Callable[[RunQuery], Coroutine[Any, Any, list[RunOutput]]]
+RunsRead = Callable[..., Coroutine[Any, Any, list[RunOutput]]]
+"""`Db.list_runs` for one session: takes a `RunQuery`, and `messages`."""
 
 MAX_RUNS = 100
 """Runs in one answer."""
@@ -31,8 +32,6 @@ Seconds = Annotated[
     int | None, Query(ge=0, le=MAX_SECONDS, description="When runs were accepted: epoch seconds, inclusive.")
 ]
 Status = Annotated[str, WithJsonSchema({"type": "string", "enum": [status.value for status in RunStatus]})]
-
-
 Limit = Annotated[int, Query(ge=1, le=MAX_RUNS, description="How many runs; the newest that there are.")]
 Cursor = Annotated[
     str | None,
@@ -84,7 +83,7 @@ async def runs_of(
     owner: Reader,
     type: Type = None,  # noqa: A002 - the wire's word
     nested: WithNested = False,
-) -> Callable[..., Any]:
+) -> RunsRead:
     """Reads runs of the session."""
     await find_session(db, session_id, owner, type)
     return partial(db.list_runs, session_id, owner=owner, nested=nested)
@@ -98,7 +97,7 @@ def _statuses(names: list[str]) -> list[RunStatus]:
 
 
 Asked = Annotated[RunQuery, Depends(runs_query)]
-Runs = Annotated[Callable[..., Any], Depends(runs_of)]
+Runs = Annotated[RunsRead, Depends(runs_of)]
 
 
 @router.get(

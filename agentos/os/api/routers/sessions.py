@@ -44,8 +44,8 @@ _MEDIA_HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 """Whatever somebody has sent, a browser neither shows it as a page of this server nor guesses what it is."""
-_SHOWN = {"image/gif", "image/jpeg", "image/png", "image/webp", "application/pdf", "text/plain", "text/csv"}
-"""Types that are told to the client; anything else is bytes."""
+_STATED = {"image/gif", "image/jpeg", "image/png", "image/webp", "application/pdf", "text/plain", "text/csv"}
+"""Types that a response states. Anything else is sent as `application/octet-stream`."""
 
 Key = Annotated[
     str, Path(pattern="^[0-9a-f]{64}$", description="The `key` of an image or a file in a message.")
@@ -184,7 +184,7 @@ async def get_media(session_id: SessionId, key: Key, db: SessionsDb, owner: Read
     media = await db.get_media(session_id, key, owner=owner)
     if media is None:
         raise NotFoundError("Media", key)
-    kind = media.mime_type if media.mime_type in _SHOWN else "application/octet-stream"
+    kind = media.mime_type if media.mime_type in _STATED else "application/octet-stream"
     return Response(media.content, media_type=kind, headers={**_MEDIA_HEADERS, "ETag": f'"{media.key}"'})
 
 
