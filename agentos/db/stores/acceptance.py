@@ -79,11 +79,8 @@ class AcceptanceStore(MediaStore):
 
     def __init__(self, engine: Engine, tables: Tables) -> None:
         super().__init__(engine, tables)
-        plain = {
-            name: type_ for name, type_ in _ACCEPTANCE.items() if name not in {"default_keys", "max_state"}
-        }
-        self._accept_run = self._statement("accept_run", **plain)
-        self._accept_run_with_state = self._statement("accept_run_with_state", **_ACCEPTANCE)
+        self._accept_run = self._statement("accept_run", **_ACCEPTANCE)
+        self._accept_run_with_state = self._statement("accept_run_with_state", **_ACCEPTANCE, **_MORE)
         self._admit_run = self._statement("admit_run", **_ACCEPTANCE, **_MORE, **_RULES)
         self._open_child = self._statement("open_child", **_ROW, **KEPT, over=TEXTS)
         self._queue_length = assembled(tables, "queue_length")
