@@ -59,15 +59,19 @@ def run_of(row: RowMapping) -> RunOutput:
     """The run of a row, which may lack the messages."""
     columns = {name: row[name] for name in (*_COLUMNS, *_PAYLOADS) if name in row}
     columns |= {name: row[name] for name in ("model", "steps") if row.get(name) is not None}
-    columns["session_id"] = row["given_session_id"] or row["session_id"]
+    columns["session_id"] = _session_id(row)
     return RunOutput.model_validate(row["details"] | columns)
 
 
 def session_of(row: RowMapping | dict[str, Any]) -> Session:
     """The session of a row."""
     fields = {name: row[name] for name in Session.model_fields if name in row}
-    session_id = row["given_session_id"] or row["session_id"]
-    return Session.model_validate({**fields, "session_id": session_id, "joined": row["joined"] or []})
+    return Session.model_validate({**fields, "session_id": _session_id(row), "joined": row["joined"] or []})
+
+
+def _session_id(row: RowMapping | dict[str, Any]) -> str:
+    """The id that clients use, in a row that has the session's key."""
+    return row["given_session_id"] or row["session_id"]
 
 
 def reading(reads: RunReads) -> dict[str, Any]:
