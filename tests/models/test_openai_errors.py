@@ -9,7 +9,7 @@ import pytest
 from agentos.errors import ConfigurationError, ModelError
 from agentos.models.openai import OpenAIChat
 from tests.fakes import openai_payloads as payloads
-from tests.fakes.openai_script import Reply, Request, Script, error_reply, stream_reply
+from tests.fakes.openai_script import Reply, Request, Script, error_reply, json_reply, stream_reply
 from tests.fakes.openai_server import FakeOpenAI
 from tests.models.conftest import KEY
 from tests.models.requests import answer, asking
@@ -82,6 +82,68 @@ async def test_lasting_failures_are_not_tried_again(make, openai_model, server, 
     replies(error_reply(status))
     await failing(make(type(openai_model), max_retries=2))
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("code", [429, "429", 503, "rate_limit_exceeded", "server_error"])
+async def test_an_error_in_a_good_answer_is_tried_again_as_its_code_is(
+    make, openai_model, server, code, stream
+):
+    error = {"error": {"message": "slow down", "code": code}}
+    events = (b": still here\n\n", payloads.sse(error))
+    pause = (("retry-after-ms", "1"),)
+    bodies = Reply(events=events, headers=pause) if stream else json_reply(error, retry_after_ms="1")
+    failures = [bodies] * 2
+    script = Script()
+    server.respond = lambda request: failures.pop() if failures else script(request)
+    model = make(type(openai_model), max_retries=2)
+    assert (await answer(model, "hello", stream=stream)).content
+    assert len(server.requests) == 3
+
+
+async def test_a_rate_limit_in_a_good_answer_is_waited_out_as_told(make, openai_model, server):
+    limits = [json_reply({"error": {"message": "slow down", "code": 429}}, retry_after="0.7")]
+    script = Script()
+    server.respond = lambda request: limits.pop() if limits else script(request)
+    await answer(make(type(openai_model), max_retries=1), "hello", stream=False)
+    first, second = server.requests
+    assert second.at - first.at >= 0.7
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("code", [400, 401, "insufficient_quota", "content_filter", None, 7, True])
+async def test_a_lasting_error_in_a_good_answer_is_not_tried_again(
+    make, openai_model, server, replies, code, stream
+):
+    error = {"error": {"message": "no", "code": code}}
+    replies(stream_reply([payloads.sse(error)]) if stream else json_reply(error))
+    await failing(make(type(openai_model), max_retries=2), stream=stream)
+    assert len(server.requests) == 1
+
+
+async def test_a_stream_that_fails_halfway_is_not_tried_again(make, server, replies):
+    begun = payloads.sse(payloads.chat_chunk({"content": "Hel"}))
+    replies(stream_reply([begun, payloads.sse({"error": {"message": "no", "code": 503}})]))
+    error = await failing(make(OpenAIChat, max_retries=2), stream=True)
+    assert error.code == "model_unavailable"
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "end",
+    [b"", b"data: {", b"data: {\n\n", payloads.sse({"error": {"message": "no usage", "code": 500}})],
+    ids=["lost", "cut off", "no JSON", "an error"],
+)
+async def test_what_fails_behind_a_complete_answer_is_ignored(chat, replies, end):
+    complete = [payloads.chat_chunk({"content": "Done."}), payloads.chat_chunk({}, "stop")]
+    begun = [payloads.chat_chunk({"content": "Do"})]
+    for chunks in (complete, begun):
+        events = [payloads.sse(chunk) for chunk in chunks]
+        replies(stream_reply([*events, *([end] if end else [])], ending="broken"))
+        if chunks is complete:
+            assert (await answer(chat, "hello")).content == "Done."
+        else:
+            await failing(chat, stream=True)
 
 
 async def test_a_lost_connection_is_tried_again(make, openai_model, server):

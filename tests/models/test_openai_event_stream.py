@@ -33,3 +33,11 @@ def test_an_event_comes_with_its_last_byte():
         [b"2"],
         [],
     ]
+
+
+def test_a_last_event_without_its_blank_line_is_told_at_the_end():
+    for rest in (b"data: 2", b"data: 2\n", b"data: 2\r"):
+        stream = ServerEvents()
+        assert stream.feed(b"data: 1\n\n" + rest) == [b"1"]
+        assert stream.end() == [b"2"]
+    assert ServerEvents().end() == []

@@ -267,3 +267,32 @@ async def test_a_name_that_is_none_goes_back_as_one(openai_model, server):
 async def test_no_text_is_the_same_as_an_empty_one(chat, replies, content):
     replies(json_reply({"choices": [{"message": {"content": content}, "finish_reason": "stop"}]}))
     assert (await answer(chat, "hello", stream=False)).content == ""
+
+
+@pytest.mark.parametrize("usage", ["none", [], {"prompt_tokens": "many", "completion_tokens": 7.5}])
+async def test_unreadable_counts_cost_no_answer(chat, replies, usage):
+    replies(json_reply(payloads.chat("Done.") | {"usage": usage}))
+    response = await answer(chat, "hello", stream=False)
+    assert (response.content, response.metrics.total_tokens) == ("Done.", 0)
+
+
+@pytest.mark.parametrize("finish", ["length", "content_filter"])
+async def test_an_empty_answer_that_was_ended_is_a_failure(chat, replies, finish):
+    replies(json_reply(payloads.chat("", finish=finish)), streamed({"content": ""}, finish=finish))
+    for stream in (False, True):
+        with pytest.raises(ModelError, match="token limit" if finish == "length" else "filtered"):
+            await answer(chat, "hello", stream=stream)
+
+
+async def test_what_has_to_come_back_with_calls_stays_in_its_run(chat, server, replies):
+    replies(json_reply(payloads.chat("hi")))
+    call = ToolCall(id="c1", function=FunctionCall(name="add", arguments="{}"))
+    signed = {"tool_calls": [call], "provider_data": {"extra_content": [{"google": {"a": "b"}}]}}
+    history = [
+        Message(role="assistant", from_history=True, **signed),
+        Message(role="assistant", **signed),
+    ]
+    await answer(chat, user("hi"), *history, stream=False)
+    sent = server.requests[-1].body["messages"]
+    extras = [each["tool_calls"][0].get("extra_content") for each in sent if each["role"] == "assistant"]
+    assert extras == [None, {"google": {"a": "b"}}]

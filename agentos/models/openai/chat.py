@@ -111,18 +111,21 @@ def _assistant(message: Message) -> Json:
     ]
     if not calls:
         return {"role": "assistant", "content": message.content or ""}
+    kept = {} if message.from_history else message.provider_data or {}
+    for call, extra in zip(calls, kept.get("extra_content") or (), strict=False):
+        call |= given(extra_content=extra)
     return {
         "role": "assistant",
         "content": message.content or None,
         "tool_calls": calls,
-        **_thoughts(message),
+        **_thoughts(message, kept),
     }
 
 
-def _thoughts(message: Message) -> Json:
+def _thoughts(message: Message, kept: Mapping[str, Any]) -> Json:
     """The reasoning before tool calls of this run, for servers that want it back (DeepSeek's do)."""
-    field = (message.provider_data or {}).get("reasoning_field")
-    return {field: message.reasoning_content} if field and not message.from_history else {}
+    field = kept.get("reasoning_field")
+    return {field: message.reasoning_content} if field else {}
 
 
 def _content(message: Message) -> str | list[Json]:

@@ -7,33 +7,26 @@ Retry-After. The response is read raw, complete or event by event, at half the c
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pydantic import JsonValue
-from pydantic_core import from_json
 
-from agentos.errors import ConfigurationError, InvalidInputError, ModelError
+from agentos.errors import ConfigurationError, ModelError
+from agentos.models.openai.body import check, parse, prepared
 from agentos.models.openai.codec import DONE, ServerEvents, given
-from agentos.models.openai.failures import nonsense, too_long
-from agentos.run.bounds import MAX_SIZE, JsonLimits
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-    from httpx2 import AsyncByteStream, Request, Response
+    from httpx2 import Request, Response
     from openai import AsyncOpenAI
 
 _LEFTOVER_SECONDS: Final = 0.1
 """Seconds to wait for the end of the body after the last event. Only then can the connection be reused."""
-
-
-_ERROR_BYTES: Final = 64 * 1024
-"""Bytes that are read of an error's body."""
-_LIMITS: Final = JsonLimits(bytes=MAX_SIZE)
 
 
 class Settings(Protocol):
@@ -80,7 +73,7 @@ def connect(settings: Settings) -> AsyncOpenAI:
             default_headers=settings.extra_headers,
             default_query=settings.extra_query,
             http_client=DefaultAsyncHttpxClient(
-                verify=_tls(), event_hooks={"response": [_limited(settings.max_response_bytes)]}
+                verify=_tls(), event_hooks={"response": [prepared(settings.max_response_bytes)]}
             ),
             **options,
         )
@@ -113,49 +106,12 @@ def _no_address() -> ConfigurationError:
     )
 
 
-def _limited(max_bytes: int) -> Callable[[Response], Awaitable[None]]:
-    """A hook that limits the bytes of every response, whoever reads it. Bodies of errors are cut off."""
-    import httpx2
-
-    class Limited(httpx2.AsyncByteStream):
-        def __init__(self, pieces: AsyncIterable[bytes], source: AsyncByteStream, *, cut_off: bool) -> None:
-            self._pieces = pieces
-            self._source = source
-            self._cut_off = cut_off
-
-        async def __aiter__(self) -> AsyncGenerator[bytes]:
-            most = min(max_bytes, _ERROR_BYTES) if self._cut_off else max_bytes
-            async for piece in self._pieces:
-                most -= len(piece)
-                if most >= 0:
-                    yield piece
-                elif self._cut_off:
-                    return
-                else:
-                    raise too_long(max_bytes)
-
-        async def aclose(self) -> None:
-            await self._source.aclose()
-
-    async def limit(response: Response) -> None:
-        source = response.stream
-        assert isinstance(source, httpx2.AsyncByteStream)
-        pieces: AsyncIterable[bytes] = source
-        if "content-encoding" in response.headers:  # decompressed here, to count what it becomes
-            packed = httpx2.Response(response.status_code, headers=response.headers, stream=source)
-            pieces = packed.aiter_bytes()
-            del response.headers["content-encoding"]
-        response.stream = Limited(pieces, source, cut_off=not response.is_success)
-
-    return limit
-
-
 async def fetch(client: AsyncOpenAI, path: str, content: bytes) -> bytes:
     """The response body of one request."""
     import httpx2
 
     response = await client.post(path, cast_to=httpx2.Response, content=content)
-    _check_json(response.content)
+    check(response.content)
     return response.content
 
 
@@ -179,23 +135,30 @@ async def _events(response: Response) -> AsyncGenerator[JsonValue]:
     async with aclosing(response.aiter_bytes()) as chunks:
         async for chunk in chunks:
             for data in received.feed(chunk):
-                if data.startswith(b"[DONE]"):
-                    yield DONE
+                event = _event(data, response.request)
+                yield event
+                if event == DONE:
                     await _read_out(chunks)
                     return
-                _check_json(data)
-                event: JsonValue = from_json(data)
-                if isinstance(event, dict) and event.get("error"):
-                    raise _reported(event["error"], response.request)
-                yield event
+    for data in received.end():
+        if _is_complete(data):
+            yield _event(data, response.request)
 
 
-def _check_json(text: bytes) -> None:
-    """ModelError if parsing would take long; `max_response_bytes` alone allows millions of values."""
+def _is_complete(data: bytes) -> bool:
     try:
-        _LIMITS.check(text)
-    except InvalidInputError:
-        raise nonsense("its answer isn't JSON, or has too many values") from None
+        return data.startswith(b"[DONE]") or parse(data) is not None
+    except ValueError:
+        return False
+
+
+def _event(data: bytes, request: Request) -> JsonValue:
+    if data.startswith(b"[DONE]"):
+        return DONE
+    event = parse(data)
+    if isinstance(event, dict) and event.get("error"):
+        raise _reported(event["error"], request)
+    return event
 
 
 async def _read_out(chunks: AsyncGenerator[bytes]) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from mimetypes import guess_type
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WrapValidator
+from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from agentos.models.base import ResponseFormat
@@ -33,10 +34,21 @@ def _as_json(value: object) -> object:
     return to_json(value).decode() if isinstance(value, dict | list) else value
 
 
+def _or_nothing(value: object, validate: ModelWrapValidatorHandler[Any]) -> object:
+    try:
+        return validate(value)
+    except ValidationError:
+        return None
+
+
+IfReadable = WrapValidator(_or_nothing)
+"""Turns what an answer doesn't depend on into None, if it isn't readable. A failure would lose the answer."""
 Identifier = Annotated[str, BeforeValidator(_as_text)]
 """An id, which some servers number."""
 JsonText = Annotated[str, BeforeValidator(_as_json)]
 """JSON as text, which some servers send as it is."""
+Count = Annotated[int | None, IfReadable]
+"""A number of tokens; None if it isn't reported."""
 
 
 class Received(BaseModel):
@@ -100,9 +112,9 @@ def sendable_name(name: str) -> str:
 class TokenDetails(Received):
     """Detailed token counts, under the names of either API."""
 
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    reasoning_tokens: int | None = None
+    cached_tokens: Count = None
+    cache_write_tokens: Count = None
+    reasoning_tokens: Count = None
 
 
 def metrics(
@@ -149,6 +161,10 @@ class ServerEvents:
                 complete.append(b"\n".join(self._data))
                 self._data.clear()
         return complete
+
+    def end(self) -> list[bytes]:
+        """The data of a last event that lacks its blank line. It may be cut off."""
+        return self.feed(b"\n\n")
 
     def _take(self, line: bytes) -> None:
         name, _, value = line.partition(b":")

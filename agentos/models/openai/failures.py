@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from traceback import format_exception
 from typing import TYPE_CHECKING
@@ -34,6 +34,19 @@ def translated(model_id: str, secrets: tuple[str, ...]) -> Generator[None]:
         raise _explain(error, model_id) from (None if _quotes(error, secrets) else error)
 
 
+@contextmanager
+def harmless(is_complete: Callable[[], bool]) -> Generator[None]:
+    """Ignores failures of a stream once the answer is complete. Only the token counts may be missing then."""
+    import httpx2
+    import openai
+
+    try:
+        yield
+    except (openai.OpenAIError, httpx2.HTTPError, OSError, ValueError):
+        if not is_complete():
+            raise
+
+
 def _quotes(error: Exception, secrets: tuple[str, ...]) -> bool:
     text = "".join(format_exception(error))
     return any(len(secret) > _LONGEST_PLAIN and secret in text for secret in secrets)
@@ -55,20 +68,23 @@ def _explain(error: Exception, model_id: str) -> ModelError:
         case openai.APIStatusError():
             return _status(error.status_code, _code_of(error), model_id)
         case openai.APIError():
-            return reported(error.code, model_id)
+            return reported(_code_of(error), model_id)
         case _:
             return failure(None)
 
 
-def _code_of(error: openai.APIStatusError) -> str | None:
-    """The provider's code. vLLM has no code of its own for a conversation that is too long."""
-    if error.status_code == 400 and "maximum context length" in str(error.body):
-        return "context_length_exceeded"
-    return error.code
+_TOO_LONG = ("maximum context length", "exceed_context_size_error")
+"""What vLLM and llama.cpp, which have no code for it, say of a conversation that is too long."""
+
+
+def _code_of(error: openai.APIError) -> str | None:
+    """The provider's code."""
+    body = str(error.body)
+    return "context_length_exceeded" if any(each in body for each in _TOO_LONG) else error.code
 
 
 def _status(status: int, code: str | None, model_id: str) -> ModelError:
-    if code == "insufficient_quota":
+    if code == "insufficient_quota" or status == 402:
         return ModelError("The quota at the model's provider is used up.", code="model_rate_limited")
     if code == "content_filter":
         return failure(code)
@@ -120,9 +136,29 @@ def failure(code: str | None) -> ModelError:
 
 def reported(code: str | int | None, model_id: str) -> ModelError:
     """A failure inside a response, whose code may be an HTTP status, as proxies pass it on."""
-    if isinstance(code, int) or (code is not None and code.isdecimal()):
-        return _status(int(code), None, model_id)
-    return failure(code)
+    if code == "context_length_exceeded":
+        return _status(400, "context_length_exceeded", model_id)
+    if isinstance(code, str) and code in _FAILURES:
+        return failure(code)
+    status = http_status(code)
+    return failure(None) if status is None else _status(status, None, model_id)
+
+
+def http_status(code: object) -> int | None:
+    """The HTTP status of a failure that an error's code is or stands for; None if it is no such code."""
+    match code:
+        case "rate_limit_exceeded":
+            return 429
+        case "server_error":
+            return 500
+        case bool():
+            return None
+        case int() if 400 <= code <= 599:
+            return code
+        case str() if len(code) == 3 and code.isdecimal():
+            return http_status(int(code))
+        case _:
+            return None
 
 
 def broken_off() -> ModelError:

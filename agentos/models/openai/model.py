@@ -16,7 +16,7 @@ from agentos.event_loop import PerLoop
 from agentos.models.base import ModelDelta, ModelRequest, ModelResponse
 from agentos.models.openai import client as http
 from agentos.models.openai.codec import Json, dump
-from agentos.models.openai.failures import translated
+from agentos.models.openai.failures import harmless, translated
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -31,6 +31,10 @@ class AnswerReader(Protocol):
 
     def piece(self, event: object) -> ModelDelta | None:
         """Reads one event of a stream; returns what it adds to the visible output."""
+        ...
+
+    def is_complete(self) -> bool:
+        """Whether all but the token counts has arrived."""
         ...
 
     def finish(self) -> ModelResponse:
@@ -56,7 +60,8 @@ class OpenAIModel(ABC):
     timeout: float | None = None
     """Seconds without data from the provider; 600 by default."""
     max_retries: int | None = None
-    """Retries after 429, 5xx and lost connections, honouring Retry-After; 2 by default."""
+    """Retries after 429, 5xx and lost connections, honouring Retry-After; 2 by default. An error with such
+    a code in place of an answer is retried alike. Once an answer has begun, nothing is."""
     max_response_bytes: int = 128 * 1024 * 1024
     """Bytes of one response of the provider, decompressed; of a stream with all that surrounds its text. The
     default is about 250,000 streamed tokens. Beyond it the turn fails, whole or streamed."""
@@ -128,12 +133,13 @@ class OpenAIModel(ABC):
         with translated(self.id, (client.api_key, *(self.extra_headers or {}).values())):
             if request.stream:
                 content = dump({**body, "stream": True})
-                async with http.stream(client, self._path, content) as events:
-                    async for event in events:
-                        delta = answer.piece(event)
-                        if delta is not None:
-                            first = perf_counter() - started if first is None else first
-                            yield delta
+                with harmless(answer.is_complete):
+                    async with http.stream(client, self._path, content) as events:
+                        async for event in events:
+                            delta = answer.piece(event)
+                            if delta is not None:
+                                first = perf_counter() - started if first is None else first
+                                yield delta
             else:
                 answer.whole(await http.fetch(client, self._path, dump(body)))
             response = answer.finish()

@@ -124,6 +124,10 @@ class ResponsesAnswer:
                 pass
         return None
 
+    def is_complete(self) -> bool:
+        """See `Answer.is_complete`."""
+        return self._response is not None
+
     def finish(self) -> ModelResponse:
         """See `Answer.finish`."""
         response = self._response
