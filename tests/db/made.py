@@ -81,7 +81,7 @@ async def finished(
     return run
 
 
-async def a_finished_run(db, session_id="chat", **fields) -> RunOutput:
+async def a_finished_run(db, session_id="chat", *, owner=None, **fields) -> RunOutput:
     run = a_run(session_id, **fields)
-    await accepted(db, run)
-    return await finished(db, run)
+    await accepted(db, run, owner=owner)
+    return await finished(db, run, owner=owner)

@@ -29,7 +29,7 @@ from agentos.db.schema.tables import Tables
 from agentos.db.stores.events import lines
 from agentos.db.stores.media import KEPT, keeping
 from agentos.db.stores.states import StateStore, versions_of
-from agentos.errors import NotFoundError, RunLostError
+from agentos.errors import InvalidInputError, NotFoundError, RunLostError
 from agentos.run.messages import Metrics
 from agentos.run.owner import Owner
 from agentos.run.records import RunOutput, RunStatus
@@ -163,7 +163,10 @@ class RunStore(StateStore):
         if query.limit is None:
             return await self._runs_of(await reach.execute(statement.order_by(table.c.position)), owner)
         newest = statement.order_by(table.c.position.desc()).limit(bounded(query.limit))
-        return await self._runs_of((await reach.execute(newest))[::-1], owner)
+        rows = await reach.execute(newest)
+        if not rows and query.before is not None and await self.run_status(query.before, owner=owner) is None:
+            raise InvalidInputError("cursor names no run: begin again without it.", field="cursor")
+        return await self._runs_of(rows[::-1], owner)
 
     async def _runs_of(self, rows: Sequence[RowMapping], owner: Owner) -> list[RunOutput]:
         """Runs with the states that their session had after them."""

@@ -69,6 +69,8 @@ async def test_who_may_see_all_sessions_says_whose_one_is(db, rules):
     with pytest.raises(AmbiguousSessionError, match="user_id="):
         await accepted(db, run, owner=ANYONE, **rules)
     assert await db.get_run(run.run_id, owner=ANYONE) is None
+    await accepted(db, a_run("chat", user_id="root"), owner="root")
+    assert (await accepted(db, a_run("chat", user_id="root"), owner=ANYONE, **rules)).run.user_id == "root"
     got = await accepted(db, a_run("chat", user_id="bob"), owner="bob", **rules)
     assert got.run.user_id == "bob"
 

@@ -10,6 +10,7 @@ from agentos.db.postgres import PostgresDb
 from agentos.errors import AmbiguousSessionError, ConflictError, InvalidInputError
 from agentos.run.messages import Metrics
 from agentos.run.owner import ANYONE
+from tests.conftest import administering
 from tests.db.made import NOON, UNSTORABLE, a_finished_run, a_session
 
 
@@ -67,6 +68,30 @@ async def test_an_id_is_taken_by_its_owner_only(db):
         session = await db.get_session("taken", owner=user)
         assert (session.session_id, session.title) == ("taken", f"{user}'s")
     assert await db.get_session("taken", owner="carol") is None
+
+
+async def test_of_several_sessions_with_an_id_the_one_without_an_owner_needs_no_name(db):
+    for user in ("alice", None, "bob"):
+        await db.create_session(a_session("ops", user_id=user), owner=user or ANYONE)
+        await a_finished_run(db, "ops", user_id=user, owner=user or ANYONE)
+    assert (await db.get_session("ops", owner=ANYONE)).user_id is None
+    assert [run.user_id for run in await db.list_runs("ops", owner=ANYONE)] == [None]
+    changed = await db.update_session("ops", SessionChange(session_name="x"), owner=ANYONE)
+    assert changed.user_id is None
+    assert (await db.fork_session("ops", new_session_id="fork", owner=ANYONE)).user_id is None
+    assert await db.delete_sessions(["ops", "fork"], owner=ANYONE) == 2
+    assert (await db.list_sessions(SessionQuery(session_id="ops"), owner=ANYONE)).total == 2
+
+
+async def test_an_old_id_that_looks_like_a_key_of_ours_is_still_found(db, database):
+    await db.create_session(a_session("old"), owner="alice")
+    with administering(database) as connection:
+        connection.execute("UPDATE ai.agentos_sessions SET session_id = '~old'")
+    for owner in ("alice", ANYONE):
+        assert (await db.get_session("~old", owner=owner)).session_id == "~old"
+    await a_finished_run(db, "~old")
+    assert (await db.list_sessions(SessionQuery(), owner="alice")).total == 1
+    assert await db.delete_sessions(["~old"], owner="alice") == 1
 
 
 async def test_an_id_that_several_owners_have_is_ambiguous_for_anyone(db):

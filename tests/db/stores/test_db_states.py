@@ -4,16 +4,20 @@ import asyncio
 import json
 
 import psycopg
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentos.db.contracts.events import LoggedEvent
 from agentos.db.contracts.sessions import SessionChange
+from agentos.db.postgres import PostgresDb
+from agentos.errors import StateTooLargeError
 from agentos.run.events import Origin, RunCompleted
 from agentos.run.owner import ANYONE
 from agentos.run.records import RunStatus
 from agentos.run.wire import encode_event
-from tests.db.made import a_run, a_session, accepted, finished
+from tests.conftest import administering
+from tests.db.made import WAITING, a_run, a_session, accepted, finished
 
 
 async def states(db, session_id="chat", owner="alice") -> list[dict | None]:
@@ -145,3 +149,55 @@ async def test_a_state_is_read_by_one_statement_however_many_changes_came_after(
     first = await a_change(db, put={"n": 0})
     await asyncio.gather(*(a_change(db, put={"n": number}) for number in range(1, 30)))
     assert await db.state_after(first.run_id, owner="alice") == {"n": 0}
+
+
+async def test_a_state_has_so_many_keys_and_a_change_of_all_costs_little(db):
+    def state(value, keys=StateTooLargeError.max_keys):
+        return {f"k{number}": value for number in range(keys)}
+
+    await db.create_session(a_session("chat", session_state=state(0)), owner="alice")
+    async with asyncio.timeout(20):  # it took ten times as long to look up each key by itself
+        for value in range(1, 4):
+            await db.update_session("chat", SessionChange(session_state=state(value)), owner="alice")
+            run = a_run()
+            await accepted(db, run, session_state=state(-value))
+            await finished(db, run, put=state(str(value)))
+            assert (await db.get_run(run.run_id, owner="alice")).session_state == state(str(value))
+    one_more = {"more": 1}
+    with pytest.raises(StateTooLargeError):
+        await accepted(db, a_run(), session_state=one_more)
+    with pytest.raises(StateTooLargeError):
+        await db.update_session("chat", SessionChange(session_state=state(0) | one_more), owner="alice")
+    with pytest.raises(StateTooLargeError):
+        await db.create_session(a_session("new", session_state=state(0) | one_more), owner="alice")
+    assert (await accepted(db, a_run(), session_state={"k0": "may change"})).session_state[
+        "k0"
+    ] == "may change"
+
+
+async def test_a_session_that_another_process_has_just_made_gives_back_its_own_values(db, database):
+    other = PostgresDb(database, pool_size=2)
+    await other.start()
+    run = a_run()
+    with administering(database) as connection, connection.transaction():
+        connection.execute(
+            "INSERT INTO ai.agentos_sessions (session_id, kind, runnable_id, user_id, session_state) "
+            "VALUES ('chat', 'agent', 'web', 'alice', '{\"k\": \"first\"}')"
+        )
+        accepting = asyncio.create_task(accepted(other, run, session_state={"k": "second"}))
+        with administering(database) as looking:
+            while not looking.execute(WAITING).fetchone()[0]:
+                await asyncio.sleep(0)
+    assert (await accepting).session_state == {"k": "second"}
+    with administering(database) as connection:
+        connection.execute("UPDATE ai.agentos_runs SET cancelling = 'rollback'")
+    await finished(other, run, status=RunStatus.CANCELLED)
+    assert (await other.get_session("chat", owner="alice")).session_state == {"k": "first"}
+    await other.close()
+
+
+async def test_for_anyone_runs_of_several_owners_arent_mixed(db):
+    for user in ("alice", "bob"):
+        await a_change(db, put={"of": user}, user_id=user)
+    assert await db.list_runs("chat", owner=ANYONE) == []
+    assert await states(db, owner="bob") == [{"of": "bob"}]

@@ -12,7 +12,7 @@ from agentos.os import AgentOS
 from agentos.run.media import Image
 from agentos.run.messages import Message
 from agentos.run.owner import ANYONE
-from agentos.run.records import RunInput
+from agentos.run.records import RunInput, RunStatus
 from tests.db.made import a_run, accepted, finished
 from tests.os.apps import ADMIN, agent, bearer, secured, serving
 
@@ -78,6 +78,11 @@ async def test_what_somebody_sent_is_no_page_of_this_server(client):
     assert got.headers["content-disposition"] == "attachment"
     assert got.headers["x-content-type-options"] == "nosniff"
     assert got.headers["content-security-policy"].startswith("sandbox")
+    again = {**ANN, "If-None-Match": got.headers["etag"]}
+    assert (await client.get(got.url, headers=again)).status_code == 304
+    assert got.headers["cache-control"] == "private, no-cache"
+    again = {**BOB, "If-None-Match": got.headers["etag"]}
+    assert (await client.get(got.url, headers=again)).status_code == 404
 
 
 @pytest.mark.parametrize(("headers", "status"), [(ANN, 200), (BOB, 404), (ROOT, 200)])
@@ -133,6 +138,15 @@ async def test_media_of_a_queued_and_of_a_branched_run_reach_the_model(client, l
 async def test_media_go_with_their_session(client, db):
     await sent(client)
     forked = (await client.post("/agents/web/sessions/s/fork", headers=ANN)).json()["session_id"]
+    later = (
+        await client.post(
+            RUNS, data={"message": "no file", "session_id": "t", "stream": "false"}, headers=ANN
+        )
+    ).json()
+    await client.post(RUNS, data={"message": "look", "session_id": "t"}, files=FILES, headers=ANN)
+    part = await client.post(f"/agents/web/sessions/t/fork?run_id={later['run_id']}", headers=ANN)
+    for session_id, status in (("t", 200), (part.json()["session_id"], 404)):
+        assert (await client.get(f"/sessions/{session_id}/media/{KEY}", headers=ANN)).status_code == status
     lines = [line async for line in db.export_session("s", owner="ann")]
     assert (await client.delete("/sessions/s", headers=ANN)).status_code == 204
     assert (await client.get(f"/sessions/s/media/{KEY}", headers=ANN)).status_code == 404
@@ -162,6 +176,23 @@ async def test_what_a_run_makes_is_kept_at_its_end_and_again_if_that_failed(db):
     history = (await accepted(db, a_run(), history_runs=3, owner=ANYONE)).history
     assert [image.content for each in history for image in each.images or ()] == [PNG]
     assert a.messages == []
+
+
+async def test_a_run_that_is_rolled_back_leaves_no_bytes_that_nobody_else_has_sent(db, database):
+    shared, own = Image(content=b64encode(PNG)), Image(content=b64encode(b"own"))
+    kept = a_run()
+    kept.input = RunInput(input_content="x", images=[shared.model_copy()])
+    await accepted(db, kept)
+    undone = a_run()
+    undone.input = RunInput(input_content="x", images=[shared.model_copy(), own])
+    await accepted(db, undone)
+    with psycopg.connect(database.replace("+psycopg", "")) as connection:
+        connection.execute(
+            "UPDATE ai.agentos_runs SET cancelling = 'rollback' WHERE run_id = %s", [undone.run_id]
+        )
+    await finished(db, undone, status=RunStatus.CANCELLED)
+    assert await db.get_media("chat", sha256(b"own").hexdigest(), owner="alice") is None
+    assert (await db.get_media("chat", KEY, owner="alice")).content == PNG
 
 
 async def test_the_same_bytes_in_many_runs_at_once_are_one_row(client, database):

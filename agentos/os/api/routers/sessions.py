@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 from uuid import uuid4
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import Response
 
 from agentos.db.base import Db
@@ -38,7 +38,7 @@ router = APIRouter(tags=["sessions"], route_class=ProblemRoute, responses=respon
 
 
 _MEDIA_HEADERS = {
-    "Cache-Control": "private, max-age=31536000, immutable",
+    "Cache-Control": "private, no-cache",
     "Content-Disposition": "attachment",
     "Content-Security-Policy": "sandbox; default-src 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -47,6 +47,7 @@ _MEDIA_HEADERS = {
 _STATED = {"image/gif", "image/jpeg", "image/png", "image/webp", "application/pdf", "text/plain", "text/csv"}
 """Types that a response states. Anything else is sent as `application/octet-stream`."""
 
+IfNoneMatch = Annotated[str | None, Header(description="The `ETag` of what the client has.")]
 Key = Annotated[
     str, Path(pattern="^[0-9a-f]{64}$", description="The `key` of an image or a file in a message.")
 ]
@@ -179,13 +180,18 @@ async def rename_session(
         200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
     },
 )
-async def get_media(session_id: SessionId, key: Key, db: SessionsDb, owner: Reader) -> Response:
-    """The bytes that a message of the session refers to by `key`."""
+async def get_media(
+    session_id: SessionId, key: Key, db: SessionsDb, owner: Reader, if_none_match: IfNoneMatch = None
+) -> Response:
+    """The bytes that a message of the session refers to by `key`. 304 if the client has them."""
     media = await db.get_media(session_id, key, owner=owner)
     if media is None:
         raise NotFoundError("Media", key)
+    headers = {**_MEDIA_HEADERS, "ETag": f'"{media.key}"'}
+    if if_none_match is not None and headers["ETag"] in if_none_match:
+        return Response(status_code=304, headers=headers)
     kind = media.mime_type if media.mime_type in _STATED else "application/octet-stream"
-    return Response(media.content, media_type=kind, headers={**_MEDIA_HEADERS, "ETag": f'"{media.key}"'})
+    return Response(media.content, media_type=kind, headers=headers)
 
 
 async def _changed(
