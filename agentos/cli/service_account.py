@@ -71,9 +71,9 @@ def revoke(
 async def _all(db: PostgresDb) -> list[ServiceAccount]:
     from agentos.db.contracts.service_accounts import AccountQuery
 
-    found: list[ServiceAccount] = []
-    while True:
-        page = await db.list_service_accounts(AccountQuery(limit=PAGE, page=len(found) // PAGE + 1))
+    page = await db.list_service_accounts(AccountQuery(limit=PAGE))
+    found = page.rows
+    while page.next_cursor is not None:
+        page = await db.list_service_accounts(AccountQuery(limit=PAGE, cursor=page.next_cursor))
         found += page.rows
-        if len(page.rows) < PAGE:
-            return found
+    return found

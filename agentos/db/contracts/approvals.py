@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from agentos.db.contracts.pages import Paging
 from agentos.kinds import Kind
 from agentos.run.records import Json, RunStatus
 from agentos.run.requirement import ApprovalType, PauseType
@@ -56,7 +57,7 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApprovalQuery:
+class ApprovalQuery(Paging):
     """Which approvals to list, newest first. `user_id` never widens what `owner` may see."""
 
     status: ApprovalStatus | None = None
@@ -68,4 +69,3 @@ class ApprovalQuery:
     session_id: str | None = None
     run_id: str | None = None
     limit: int = 100
-    page: int = 1

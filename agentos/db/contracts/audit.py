@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
+from agentos.db.contracts.pages import Paging
+
 _LINK = re.compile(r"(\d{1,18}):([0-9a-f]{64})")
 
 AuditDecision = Literal["allowed", "denied", "ended", "gap", "counted", "pruned"]
@@ -69,7 +71,7 @@ class AuditEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuditQuery:
+class AuditQuery(Paging):
     """Which rows of the audit to list, newest first."""
 
     decision: AuditDecision | None = None
@@ -80,5 +82,3 @@ class AuditQuery:
     request_id: str | None = None
     since: datetime | None = None
     until: datetime | None = None
-    limit: int = 20
-    page: int = 1

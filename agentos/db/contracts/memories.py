@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from agentos.db.contracts.pages import Paging
+
 MemorySort = Literal["created_at", "updated_at", "memory"]
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryQuery:
+class MemoryQuery(Paging):
     """Which memories to list. A memory must have all of `topics`; `search` is a substring of its text."""
 
     user_id: str | None = None
@@ -19,8 +21,6 @@ class MemoryQuery:
     team_id: str | None = None
     topics: Sequence[str] = ()
     search: str | None = None
-    limit: int = 20
-    page: int = 1
     sort_by: MemorySort = "updated_at"
     descending: bool = True
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from agentos.db.contracts.pages import Paging
+
 AccountSort = Literal["created_at", "name", "expires_at", "last_used_at"]
 
 
@@ -34,11 +36,9 @@ class ServiceAccount:
 
 
 @dataclass(frozen=True, slots=True)
-class AccountQuery:
+class AccountQuery(Paging):
     """Which service accounts to list."""
 
     include_revoked: bool = True
-    limit: int = 20
-    page: int = 1
     sort_by: AccountSort = "created_at"
     descending: bool = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from agentos.db.contracts.pages import Paging
 from agentos.kinds import Kind
 from agentos.run.records import Json
 
@@ -12,7 +13,7 @@ SessionSort = Literal["created_at", "updated_at", "session_name"]
 
 
 @dataclass(frozen=True, slots=True)
-class SessionQuery:
+class SessionQuery(Paging):
     """Which sessions to list. `user_id` narrows further; it never widens what `owner` may see."""
 
     kind: Kind | None = None
@@ -21,8 +22,6 @@ class SessionQuery:
     session_id: str | None = None
     session_name: str | None = None
     """Case-insensitive substring of an explicitly set name."""
-    limit: int = 20
-    page: int = 1
     sort_by: SessionSort = "created_at"
     descending: bool = True
 

@@ -29,7 +29,8 @@ from agentos.db.encoding import check_ids
 from agentos.db.filters import among, same
 from agentos.db.schema.columns import PAYLOAD, TEXTS
 from agentos.db.schema.tables import NOW, Tables
-from agentos.db.stores.store import AnySelect, Store, read_page
+from agentos.db.stores.pages import AnySelect, Order, read_page
+from agentos.db.stores.store import Store
 from agentos.errors import ConflictError, NotFoundError
 from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import Json, RunStatus
@@ -74,14 +75,8 @@ class ApprovalStore(Store):
         """A page of approvals."""
         table = self._tables.approvals
         matching = self._seen(owner).where(*self._conditions(query))
-        rows, total = await read_page(
-            self._reach(owner),
-            matching,
-            [table.c.created_at.desc(), table.c.id.asc()],
-            limit=query.limit,
-            page=query.page,
-        )
-        return Page(rows=[_approval(row) for row in rows], total=total)
+        order = Order("approvals", "created_at", [table.c.created_at, table.c.id], descending=True)
+        return (await read_page(self._reach(owner), matching, order, query)).map(_approval)
 
     async def count_approvals(
         self, *, owner: Owner, user_id: str | None = None, session_id: str | None = None

@@ -17,7 +17,8 @@ from agentos.db.contracts.pages import Page
 from agentos.db.encoding import dump
 from agentos.db.filters import bounded, same
 from agentos.db.schema.tables import Tables
-from agentos.db.stores.store import Store, read_page
+from agentos.db.stores.pages import Order, read_page
+from agentos.db.stores.store import Store
 from agentos.errors import ConfigurationError, ConflictError
 from agentos.run.owner import ANYONE
 
@@ -97,10 +98,8 @@ class AuditStore(Store):
         """A page of the audit, newest first."""
         table = self._tables.audit
         matching = select(table).where(*_conditions(table, query))
-        reach = self._reach(ANYONE)
-        order = [table.c.seq.desc()]
-        rows, total = await read_page(reach, matching, order, limit=query.limit, page=query.page)
-        return Page(rows=[_entry(row) for row in rows], total=total)
+        order = Order("audit", "seq", [table.c.seq], descending=True)
+        return (await read_page(self._reach(ANYONE), matching, order, query)).map(_entry)
 
 
 def _parameters(entries: Sequence[AuditEntry]) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from sqlalchemy import ColumnElement, RowMapping, Table, Text, collate, delete, 
 from sqlalchemy.dialects.postgresql import insert
 
 from agentos.db.contracts.memories import MemoryQuery, MemoryStats
-from agentos.db.contracts.pages import Page
+from agentos.db.contracts.pages import Page, Paging
 from agentos.db.encoding import check_ids, is_id
-from agentos.db.filters import among, contains, ordered, same, texts
-from agentos.db.stores.store import Store, check_owner, read_page
+from agentos.db.filters import among, contains, same, texts
+from agentos.db.stores.pages import Order, alphabetical, read_page
+from agentos.db.stores.store import Store, check_owner
 from agentos.errors import ConflictError
 from agentos.run.owner import Owner
 from agentos.run.records import Memory
@@ -53,12 +54,11 @@ class MemoryStore(Store):
         keys = {
             "created_at": table.c.created_at,
             "updated_at": table.c.updated_at,
-            "memory": func.lower(table.c.memory),
+            "memory": alphabetical(table.c.memory),
         }
-        sort = (keys[query.sort_by], table.c.memory_id)
-        order = [ordered(key, descending=query.descending) for key in sort]
-        rows, total = await read_page(reach, matching, order, limit=query.limit, page=query.page)
-        return Page(rows=[_memory(row) for row in rows], total=total)
+        sort = [keys[query.sort_by], table.c.memory_id]
+        order = Order("memories", query.sort_by, sort, query.descending)
+        return (await read_page(reach, matching, order, query)).map(_memory)
 
     async def update_memory(
         self, memory_id: str, *, memory: str, topics: Sequence[str] | None, owner: Owner
@@ -91,7 +91,13 @@ class MemoryStore(Store):
         return [row["topic"] for row in await reach.execute(statement)]
 
     async def memory_stats(
-        self, *, owner: Owner, user_id: str | None = None, limit: int = 20, page: int = 1
+        self,
+        *,
+        owner: Owner,
+        user_id: str | None = None,
+        limit: int = 20,
+        page: int = 1,
+        cursor: str | None = None,
     ) -> Page[MemoryStats]:
         """One row per user, most recently updated first."""
         table = self._tables.memories
@@ -104,9 +110,9 @@ class MemoryStore(Store):
             .where(reach.covers(table), *_of(table, user_id))
             .group_by(table.c.user_id)
         )
-        order = [latest.desc(), table.c.user_id.asc()]
-        rows, total = await read_page(reach, matching, order, limit=limit, page=page)
-        return Page(rows=[_stats(row) for row in rows], total=total)
+        order = Order("user_memory_stats", "updated_at", [latest, table.c.user_id], descending=True)
+        paging = Paging(limit=limit, page=page, cursor=cursor)
+        return (await read_page(reach, matching, order, paging)).map(_stats)
 
 
 def _conditions(table: Table, query: MemoryQuery) -> list[ColumnElement[bool]]:

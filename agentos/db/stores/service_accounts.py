@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import RowMapping, exists, func, insert, literal, or_, select, text, update
@@ -11,11 +12,15 @@ from sqlalchemy import RowMapping, exists, func, insert, literal, or_, select, t
 from agentos.db.contracts.pages import Page
 from agentos.db.contracts.service_accounts import AccountQuery, ServiceAccount
 from agentos.db.filters import among, same
-from agentos.db.stores.store import Store, read_page
+from agentos.db.stores.pages import Order, either, read_page
+from agentos.db.stores.store import Store
 from agentos.errors import ConflictError
 from agentos.run.owner import ANYONE
 
 _FIELDS: Final = tuple(field.name for field in fields(ServiceAccount))
+
+_NEVER: Final = datetime.fromtimestamp(0, UTC)
+"""What a time that is NULL is sorted as: before all others."""
 
 
 class ServiceAccountStore(Store):
@@ -61,11 +66,10 @@ class ServiceAccountStore(Store):
         matching = select(table)
         if not query.include_revoked:
             matching = matching.where(table.c.revoked_at.is_(None))
-        sort = table.c[query.sort_by]
-        order = [sort.desc().nulls_last() if query.descending else sort.asc().nulls_first(), table.c.id]
-        reach = self._reach(ANYONE)
-        rows, total = await read_page(reach, matching, order, limit=query.limit, page=query.page)
-        return Page(rows=[_account(row) for row in rows], total=total)
+        key = table.c[query.sort_by]
+        sort = [either(key, literal(_NEVER, key.type)) if key.nullable else key, table.c.id]
+        order = Order("service_accounts", query.sort_by, sort, query.descending)
+        return (await read_page(self._reach(ANYONE), matching, order, query)).map(_account)
 
     async def revoke_service_account(self, account_id: str) -> bool:
         """Revokes it permanently; returns whether it exists. The time of the first revocation is kept."""

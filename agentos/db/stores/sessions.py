@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, Text, false, func, or_, select
+from sqlalchemy import ColumnElement, Table, Text, false, func, literal, or_, select
 
 from agentos.db.connection.engine import Engine
 from agentos.db.contracts.pages import Page
 from agentos.db.contracts.sessions import SessionChange, SessionQuery
 from agentos.db.encoding import check_ids, is_id
-from agentos.db.filters import contains, ordered, same
+from agentos.db.filters import contains, same
 from agentos.db.rows import session_of
 from agentos.db.schema.columns import OBJECT, TEXTS, Content, Instant
 from agentos.db.schema.tables import Tables
-from agentos.db.stores.store import Store, check_owner, fresh_keys, read_page, session_keys
+from agentos.db.stores.pages import Order, alphabetical, either, read_page
+from agentos.db.stores.store import Store, check_owner, fresh_keys, session_keys
 from agentos.errors import AmbiguousSessionError, ConflictError
 from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import Session
@@ -74,12 +75,13 @@ class SessionStore(Store):
         keys: dict[str, ColumnElement[Any]] = {
             "created_at": table.c.created_at,
             "updated_at": table.c.updated_at,
-            "session_name": func.lower(func.coalesce(table.c.session_name, table.c.title, "")),
+            "session_name": alphabetical(func.coalesce(table.c.session_name, table.c.title, "")),
         }
-        sort = (keys[query.sort_by], table.c.session_id)
-        order = [ordered(key, descending=query.descending) for key in sort]
-        rows, total = await read_page(reach, matching, order, limit=query.limit, page=query.page)
-        return Page(rows=[session_of(row) for row in rows], total=total)
+        # Not the session's key, which would tell whether another user has the same id.
+        session_id = either(table.c.given_session_id, table.c.session_id)
+        sort = [keys[query.sort_by], session_id, either(table.c.user_id, literal("", Text))]
+        order = Order("sessions", query.sort_by, sort, query.descending)
+        return (await read_page(reach, matching, order, query)).map(session_of)
 
     async def update_session(self, session_id: str, change: SessionChange, *, owner: Owner) -> Session | None:
         """Changes a session; None if it doesn't exist. StateTooLargeError."""

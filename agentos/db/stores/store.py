@@ -1,4 +1,4 @@
-"""Shared parts of the stores of `PostgresDb`: tables, engine and pages.
+"""Shared parts of the stores of `PostgresDb`: tables and engine.
 
 Every method that accesses a user's rows takes `owner`, without a default. It sees and changes exactly the
 rows that `run.owner.may_see` allows; another owner's row is treated as absent. Any method raises
@@ -7,15 +7,15 @@ DatabaseUnavailableError if Postgres doesn't respond.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Table, TextClause, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Table, TextClause, and_, false, func, or_, select
 
 from agentos.db.connection.engine import Engine, Reach
 from agentos.db.encoding import id_or_none, is_id
-from agentos.db.filters import among, bounded
+from agentos.db.filters import among
 from agentos.db.schema.tables import Tables
 from agentos.db.sql.statements import statement
 from agentos.errors import InvalidInputError, StateTooLargeError
@@ -26,8 +26,6 @@ from agentos.run.text import json_of
 
 _OWN_KEY: Final = "~"
 """How a key begins that isn't the session's id."""
-
-AnySelect = Select[*tuple[Any, ...]]
 
 
 class Store:
@@ -100,25 +98,6 @@ def fresh_keys(session_id: str, *, user_id: str | None) -> list[str]:
 
 def _own_key(session_id: str, user_id: str | None) -> str:
     return _OWN_KEY + sha256(json_of([user_id, session_id]).encode()).hexdigest()
-
-
-async def read_page(
-    reach: Reach, matching: AnySelect, order: Sequence[ColumnElement[Any]], *, limit: int, page: int
-) -> tuple[Sequence[RowMapping], int]:
-    """The rows of a page, from 1, and the total count. One round trip, unless the page is past the end."""
-    if limit < 1 or page < 1:
-        field = "limit" if limit < 1 else "page"
-        raise InvalidInputError(f"{field} must be 1 or more.", field=field)
-    offset = bounded((page - 1) * limit)
-    total = select(func.count()).select_from(matching.subquery()).scalar_subquery()
-    rows = await reach.execute(
-        matching.add_columns(total.label("total")).order_by(*order).limit(bounded(limit)).offset(offset)
-    )
-    if rows:
-        return rows, rows[0]["total"]
-    if offset == 0:
-        return rows, 0
-    return rows, (await reach.execute(select(total.label("total"))))[0]["total"]
 
 
 def check_owner(owner: Owner, user_id: str | None) -> None:

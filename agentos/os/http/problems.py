@@ -51,6 +51,10 @@ STATUS: Final[Mapping[type[AgentOSError], int]] = {
 """Status by error class, including subclasses. All others are internal errors: 500."""
 
 
+_PAGING = {"cursor", "limit", "page"}
+"""Fields that are parameters of lists."""
+
+
 class Problem(ApiModel):
     """Any error response."""
 
@@ -119,7 +123,8 @@ def _body(error: AgentOSError) -> dict[str, object]:
         case InvalidRequestError():
             return {"detail": [_finding(each) for each in error.findings], "code": error.code}
         case InvalidInputError():
-            loc = ("body",) if error.field is None else ("body", error.field)
+            place = "query" if error.field in _PAGING else "body"
+            loc = (place,) if error.field is None else (place, error.field)
             found = _finding({"type": "value_error", "loc": loc, "msg": str(error)})
             return {"detail": [found], "code": error.code}
         case _:

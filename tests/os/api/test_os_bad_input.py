@@ -195,6 +195,26 @@ async def test_the_last_page_and_the_longest_are_answered(client, path):
     assert (answered.status_code, answered.json()["data"]) == (200, [])
 
 
+LISTS = ("/sessions", "/memories", "/user_memory_stats", "/approvals")
+
+
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize("query", ["cursor=x", "cursor=", "cursor=W10", "cursor=%00", f"cursor={'x' * 5121}"])
+async def test_a_cursor_that_cannot_be_read_is_refused(client, path, query):
+    refused = await client.get(f"{path}?{query}")
+    (finding,) = refused.json()["detail"]
+    assert (refused.status_code, finding["loc"]) == (422, ["query", "cursor"])
+
+
+@pytest.mark.parametrize("path", LISTS)
+async def test_a_page_and_a_cursor_are_not_taken_together(client, path):
+    for page in (1, 2):
+        refused = await client.get(f"{path}?page={page}&cursor=x")
+        (finding,) = refused.json()["detail"]
+        assert refused.status_code == 422
+        assert "send either page or cursor, not both" in finding["msg"]
+
+
 UNKNOWN = {
     "agent": "/agents/nobody",
     "agent's runs": "/agents/nobody/runs?session_id=x",

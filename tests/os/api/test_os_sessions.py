@@ -5,6 +5,7 @@ from datetime import datetime
 import pytest
 
 from agentos.os import AgentOS
+from tests.conftest import administering
 from tests.os.apps import ADMIN, agent, bearer, frames, secured, serving
 
 RUNS = "/agents/web/runs"
@@ -62,7 +63,8 @@ async def test_a_list_shows_sessions_without_their_runs(client):
     assert not {"team_id", "metadata", "chat_history", "runs"} & shown.keys()
     meta = listed["meta"]
     assert meta.pop("search_time_ms") > 0
-    assert meta == {"page": 1, "limit": 20, "total_pages": 1, "total_count": 1}
+    counts = {"page": 1, "limit": 20, "total_pages": 1, "total_count": 1}
+    assert meta == {**counts, "has_more": False, "next_cursor": None}
 
 
 async def test_lists_are_paged_sorted_and_narrowed(client):
@@ -82,6 +84,41 @@ async def test_lists_are_paged_sorted_and_narrowed(client):
     assert await ids("component_id=web&limit=1") == ["gamma"]
     assert await ids("component_id=other") == []
     assert await ids("type=team") == []
+
+
+async def test_a_list_goes_on_with_a_cursor(client):
+    for number in range(5):
+        await client.post("/sessions", json={"session_id": f"s{number}", "agent_id": "web"})
+    first = (await client.get("/sessions?limit=2")).json()
+    assert [row["session_id"] for row in first["data"]] == ["s4", "s3"]
+    assert first["meta"].items() >= {"page": 1, "total_count": 5, "total_pages": 3, "has_more": True}.items()
+    cursor = first["meta"]["next_cursor"]
+    rest = (await client.get("/sessions", params={"cursor": cursor, "limit": 3})).json()
+    assert [row["session_id"] for row in rest["data"]] == ["s2", "s1", "s0"]
+    assert rest["meta"].items() >= {"total_count": 5, "has_more": False}.items()
+    assert (rest["meta"]["page"], rest["meta"]["next_cursor"]) == (None, None)
+    other = await client.get("/sessions", params={"cursor": cursor, "sort_order": "asc"})
+    (finding,) = other.json()["detail"]
+    assert (other.status_code, finding["loc"]) == (422, ["query", "cursor"])
+    assert "another list or order" in finding["msg"]
+
+
+async def test_a_list_too_long_to_be_counted_says_so(client, database):
+    with administering(database) as admin:
+        admin.execute(
+            "INSERT INTO ai.agentos_sessions (session_id, kind)"
+            " SELECT 's' || n, 'agent' FROM generate_series(1, 10001) AS n"
+        )
+    meta = (await client.get("/sessions?limit=1")).json()["meta"]
+    assert {**meta, "search_time_ms": 0, "next_cursor": ""} == {
+        "page": 1,
+        "limit": 1,
+        "total_pages": None,
+        "total_count": None,
+        "has_more": True,
+        "next_cursor": "",
+        "search_time_ms": 0,
+    }
 
 
 async def test_a_session_shows_all_that_was_said(client):

@@ -71,6 +71,7 @@ async def list_approvals(
             run_id=query.run_id,
             limit=query.limit,
             page=query.page,
+            cursor=query.cursor,
         ),
         owner=owner,
     )

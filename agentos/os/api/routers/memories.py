@@ -62,6 +62,7 @@ async def list_memories(
             search=query.search_content,
             limit=query.limit,
             page=query.page,
+            cursor=query.cursor,
             sort_by=query.sort_by,
             descending=query.sort_order == "desc",
         ),
@@ -121,5 +122,5 @@ async def list_user_stats(
     """Statistics about the users that the caller may see."""
     watch = Stopwatch()
     owner = owner_of(access_of(request.scope), query.user_id, write=False)
-    page = await db.memory_stats(owner=owner, limit=query.limit, page=query.page)
+    page = await db.memory_stats(owner=owner, limit=query.limit, page=query.page, cursor=query.cursor)
     return paginated(page, query, UserStats.of, since=watch)

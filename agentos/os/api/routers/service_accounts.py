@@ -104,6 +104,7 @@ async def list_service_accounts(
             include_revoked=query.include_revoked,
             limit=query.limit,
             page=query.page,
+            cursor=query.cursor,
             sort_by=query.sort_by,
             descending=query.sort_order == "desc",
         )

@@ -69,6 +69,7 @@ async def list_sessions(
             session_name=query.session_name,
             limit=query.limit,
             page=query.page,
+            cursor=query.cursor,
             sort_by=query.sort_by,
             descending=query.sort_order == "desc",
         ),
