@@ -259,7 +259,8 @@ async def test_a_cursor_begins_in_an_index(db, database, owner, sort_by, index, 
             INSERT INTO ai.agentos_sessions (session_id, kind, user_id, created_at, updated_at)
             SELECT 's' || n, 'agent', 'u' || n % 50, time, time
             FROM generate_series(1, 20000) AS n,
-            LATERAL (SELECT timestamptz '2026-01-01' + n * interval '1 minute') AS t (time) ORDER BY md5(n::text)
+            LATERAL (SELECT timestamptz '2026-01-01' + n * interval '1 minute') AS t (time)
+            ORDER BY md5(n::text)
         """)
         admin.execute("ANALYZE ai.agentos_sessions")
     place = [f"sessions {sort_by} {'desc' if descending else 'asc'}", "2026-01-07T00:00:00Z", "s", "u1"]
