@@ -106,11 +106,13 @@ def _log_config() -> dict[str, Any]:
 
 
 def address(host: str, port: int) -> tuple[str, int]:
-    """Host and port as the environment sets them, or as given. ConfigurationError if it sets no port."""
-    named = environment.read("AGENTOS_PORT") or str(port)
-    if not named.isdecimal() or int(named) > MAX_PORT:
-        raise ConfigurationError(f"AGENTOS_PORT={named!r} isn't a port: give a number up to {MAX_PORT}.")
-    return environment.read("AGENTOS_HOST") or host, int(named)
+    """Host and port as the environment sets them, or as given. ConfigurationError if it is no port."""
+    named = environment.read("AGENTOS_PORT")
+    wanted = str(port) if named is None else named
+    if not wanted.isdecimal() or int(wanted) > MAX_PORT:
+        source = "port" if named is None else "AGENTOS_PORT"
+        raise ConfigurationError(f"{source}={wanted!r} isn't a port: give a number up to {MAX_PORT}.")
+    return environment.read("AGENTOS_HOST") or host, int(wanted)
 
 
 def parsed(target: str, arguments: Sequence[str]) -> dict[str, Any]:

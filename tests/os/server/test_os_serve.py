@@ -75,6 +75,12 @@ def test_a_socket_of_another_program_needs_authentication(operating, ran):
     assert ran["fd"] == 3
 
 
+def test_a_port_in_code_that_is_none_is_refused_by_its_own_name(operating, ran):
+    with pytest.raises(ConfigurationError, match=r"^port='65536'"):
+        operating.serve(operating.get_app(), port=65536)
+    assert not ran
+
+
 @pytest.mark.parametrize("port", ["http", "-1", "65536", "7777.0"])
 def test_a_port_that_is_none_is_refused(operating, ran, monkeypatch, port):
     monkeypatch.setenv("AGENT_OS_PORT", port)
