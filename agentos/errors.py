@@ -10,7 +10,8 @@
     ├── MethodNotAllowedError        the path supports other methods
     ├── ConflictError                the row already exists, or its state doesn't allow the call
     │   ├── SessionBusyError         another run of the session is live
-    │   └── IdempotencyConflictError the key belongs to another request
+    │   ├── IdempotencyConflictError the key belongs to another request
+    │   └── UnreadableEventError     an event in a run's log isn't one of ours
     ├── ApprovalPendingError         an approver must decide first
     ├── PayloadTooLargeError         the request exceeds a limit of the server
     │   └── StateTooLargeError       a session's state exceeds a limit of its database
@@ -201,6 +202,15 @@ class TooManyFailuresError(TooManyRequestsError):
             f"Too many failed authentications from your address: try again in {retry_after} seconds"
         )
         self.retry_after = retry_after
+
+
+class UnreadableEventError(ConflictError):
+    """An event in a run's log isn't one of ours, so the log can't be followed beyond it."""
+
+    code = "unreadable_event"
+
+    def __init__(self) -> None:
+        super().__init__("An event in the log of this run can't be read: get the run itself instead.")
 
 
 class UnavailableError(AgentOSError):

@@ -14,6 +14,7 @@ from typing import Any, get_args
 from pydantic import ConfigDict, TypeAdapter
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
+from agentos.errors import AgentOSError
 from agentos.kinds import KINDS, Kind, spelling
 from agentos.run.bounds import MAX_DEPTH
 from agentos.run.events import (
@@ -31,6 +32,7 @@ from agentos.run.records import Json, RunOutput
 from agentos.run.text import json_of, plain
 
 _EVENTS: TypeAdapter[RunEvent] = TypeAdapter(AnyRunEvent, config=ConfigDict(defer_build=True))
+_OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 _OF_TOOLS = (ToolCallStarted, ToolCallCompleted, ToolCallError)
 _APART = {"event", "created_at", "tool", "tools", "requirements", "origin", "seq", "session_state"}
 _NO_STATE = re.compile(r',"session_state":null(?=,"event_index":\d+}$)')
@@ -99,21 +101,22 @@ def with_state(text: str, state: Json | None) -> str:
 
 
 def decode_event(text: str | bytes) -> RunEvent:
-    """The event that `encode_event` wrote; raises pydantic's ValidationError on anything else."""
-    fields: dict[str, Any] = from_json(text)
+    """The event that `encode_event` wrote; raises ValueError on anything else."""
+    fields: dict[str, Any] = _OBJECT.validate_python(from_json(text, allow_inf_nan=False))
     kind = _kind(fields)
     fields["event"] = _plain_name(str(fields.get("event")), kind)
+    fields["seq"] = fields.get("event_index", -1)
+    fields["origin"] = {
+        "kind": kind,
+        "id": fields.get(f"{kind}_id"),
+        "name": fields.get(f"{kind}_name"),
+        "run_id": fields.get("run_id"),
+        "session_id": fields.get("session_id"),
+        "parent_run_id": fields.get("parent_run_id"),
+        "nested_depth": fields.get("nested_depth", 0),
+    }
     event = _EVENTS.validate_python(fields)
-    event.seq = fields.get("event_index", -1) + 1
-    event.origin = Origin(
-        kind=kind,
-        id=fields[f"{kind}_id"],
-        name=fields.get(f"{kind}_name"),
-        run_id=fields["run_id"],
-        session_id=fields["session_id"],
-        parent_run_id=fields.get("parent_run_id"),
-        nested_depth=fields.get("nested_depth", 0),
-    )
+    event.seq += 1
     return event
 
 
@@ -134,6 +137,12 @@ _NAMES = frozenset(model.model_fields["event"].default for model in get_args(Run
 def sse_frame(name: str, text: str, seq: int) -> str:
     """One server-sent event. `id` is the event's `seq`, so a client can continue with `Last-Event-ID`."""
     return f"id: {seq}\nevent: {name}\ndata: {text}\n\n"
+
+
+def closing_frame(why: AgentOSError) -> str:
+    """The server-sent event that ends a stream before its run does."""
+    told = json_of({"event": "StreamClosed", "code": why.code, "detail": str(why)})
+    return f"event: StreamClosed\ndata: {told}\n\n"
 
 
 _NOT_SHOWN = {

@@ -18,13 +18,13 @@ from hashlib import sha256
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Base64Bytes, ConfigDict, Field, NonNegativeInt, TypeAdapter, ValidationError
-from pydantic_core import from_json
 
 from agentos.db.contracts.events import LoggedEvent
 from agentos.errors import InvalidInputError
 from agentos.run.records import Json, RunOutput, Session, media_of
 from agentos.run.text import json_of
 from agentos.run.value import Value
+from agentos.run.wire import decode_event, event_name
 
 VERSION: Final = 2
 MAX_SEQ: Final = 2**31 - 1
@@ -119,6 +119,8 @@ class Reading:
         self._seq = 0
         self._media = 0
         self._keys: set[str] = set()
+        self._run_ids: set[str] = set()
+        """The last run and those nested in it that its events have named so far."""
 
     def read(self, text: str | bytes) -> AnyLine:
         """Parses the next line."""
@@ -137,10 +139,11 @@ class Reading:
             case RunLine():
                 self._check_run(line)
                 self._runs, self._events, self._seq = self._runs - 1, line.events, 0
+                self._run_ids = {line.run.run_id}
             case EventLine():
                 self._check(self._events > 0, "the run before it has no more events")
                 self._check(line.seq > self._seq, "seq must grow")
-                self._check(_is_object(line.text), "text must be a JSON object in one line")
+                self._check_event(line)
                 self._events, self._seq = self._events - 1, line.seq
         return line
 
@@ -170,15 +173,26 @@ class Reading:
         referred = {media.key for media in media_of(line.run.input, line.run.messages)} - {None}
         self._check(referred <= self._keys, "the run refers to media that aren't in the file")
 
+    def _check_event(self, line: EventLine) -> None:
+        is_line = "\n" not in line.text and "\r" not in line.text  # they would end a server-sent event's line
+        self._check(is_line, "text must be one line")
+        try:
+            event = decode_event(line.text)
+        except ValueError as error:
+            raise self._fault("text must be the JSON of an event") from error
+        origin = event.origin
+        assert origin is not None, "a decoded event has one"
+        self._check(line.name == event_name(event, origin.kind), "name isn't that of the event")
+        self._check(origin.session_id == self._session_id, "the event is another session's")
+        self._check(
+            origin.run_id in self._run_ids or origin.parent_run_id in self._run_ids,
+            "the event is another run's",
+        )
+        self._run_ids.add(origin.run_id)
+
     def _check(self, is_right: bool, otherwise: str) -> None:
         if not is_right:
-            raise InvalidInputError(f"Line {self._number}: {otherwise}.", field="lines")
+            raise self._fault(otherwise)
 
-
-def _is_object(text: str) -> bool:
-    if "\n" in text or "\r" in text:  # they would end a server-sent event's line
-        return False
-    try:
-        return isinstance(from_json(text), dict)
-    except ValueError:
-        return False
+    def _fault(self, what: str) -> InvalidInputError:
+        return InvalidInputError(f"Line {self._number}: {what}.", field="lines")

@@ -11,7 +11,7 @@ from typing import Final
 from starlette.types import Message, Send
 
 from agentos.errors import AgentOSError
-from agentos.run.text import json_of
+from agentos.run.wire import closing_frame
 
 logger = logging.getLogger("agentos.auth")
 
@@ -79,11 +79,11 @@ class StreamWatch:
         logger.info("Closing a stream: %s", why)
         if self._is_over:
             return
-        told = json_of({"event": "StreamClosed", "code": why.code, "detail": str(why)})
-        frame = f"event: StreamClosed\ndata: {told}\n\n"
         with suppress(TimeoutError):  # a client that reads nothing
             async with asyncio.timeout(RECHECK_SECONDS):
-                await self._send({"type": "http.response.body", "body": frame.encode(), "more_body": False})
+                await self._send(
+                    {"type": "http.response.body", "body": closing_frame(why).encode(), "more_body": False}
+                )
 
 
 def _is_stream(message: Message) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from functools import lru_cache
 from typing import Final
@@ -10,11 +11,14 @@ from typing import Final
 from pydantic_core import from_json
 
 from agentos.db.contracts.events import LoggedEvent
+from agentos.errors import UnreadableEventError
 from agentos.kinds import Kind
 from agentos.run.events import RunContent, RunError, RunPaused
 from agentos.run.records import RunOutput
-from agentos.run.wire import event_name, sse_frame
+from agentos.run.wire import closing_frame, event_name, sse_frame
 from agentos.runner.service import EventSource
+
+logger = logging.getLogger("agentos.http")
 
 KEEP_ALIVE: Final = b": keep-alive\n\n"
 KEEP_ALIVE_SECONDS: Final = 15.0
@@ -47,6 +51,10 @@ async def frames(
                 continue
             except StopAsyncIteration:
                 return
+            except UnreadableEventError as error:
+                logger.warning("Closing a stream: %s", error)
+                yield closing_frame(error).encode()
+                return
             after = batch[-1].seq
             shown = batch if answer_of is None else [line for line in batch if _is_answer(line, answer_of)]
             if shown:
@@ -58,7 +66,7 @@ async def frames(
 
 def _is_answer(line: LoggedEvent, run: RunOutput) -> bool:
     is_shown = line.is_restored or line.name in _answer_names(run.kind)
-    return is_shown and from_json(line.text)["run_id"] == run.run_id
+    return is_shown and from_json(line.text).get("run_id") == run.run_id
 
 
 @lru_cache

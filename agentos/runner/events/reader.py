@@ -10,7 +10,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, TypeVar
 
 from agentos.db.contracts.events import LoggedEvent
-from agentos.errors import DatabaseUnavailableError
+from agentos.errors import DatabaseUnavailableError, UnreadableEventError
 from agentos.run.events import RunContent, RunEvent, RunPaused
 from agentos.run.last_event import restored
 from agentos.run.owner import ANYONE
@@ -91,7 +91,8 @@ class LogReader:
     async def follow(self, run: RunOutput, after: int) -> Batches:
         """The events after `after`, as they arrive, until the run finishes or pauses.
 
-        If they weren't logged, the last one is made from the run's record.
+        If they weren't logged, the last one is made from the run's record. UnreadableEventError after an
+        event that isn't one of ours, as older imports may have stored.
         """
         tail = self._tails.setdefault(run.run_id, _Tail(last=after))
         tail.followers += 1
@@ -142,7 +143,7 @@ class LogReader:
         async with aclosing(self.follow(root, after)) as batches:
             async for batch in batches:
                 seq = batch[-1].seq
-                events = [(line, decode_event(line.text)) for line in batch]
+                events = [(line, _decoded(line)) for line in batch]
                 own = [(line, event) for line, event in events if _is_of(event, run.run_id)]
                 if own:
                     is_logged = True
@@ -198,8 +199,15 @@ class LogReader:
 def _final(line: LoggedEvent, run: RunOutput) -> RunEvent | None:
     if line.name == event_name(RunContent(), run.kind):
         return None
-    event = decode_event(line.text)
+    event = _decoded(line)
     return event if _is_of(event, run.run_id) and event.is_final else None
+
+
+def _decoded(line: LoggedEvent) -> RunEvent:
+    try:
+        return decode_event(line.text)
+    except ValueError as error:
+        raise UnreadableEventError from error
 
 
 def _last(stopped: RunOutput | None, seq: int) -> LoggedEvent | None:

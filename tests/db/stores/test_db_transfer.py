@@ -14,7 +14,14 @@ from agentos.run.records import RunStatus
 from tests.conftest import administering
 from tests.db.made import UNSTORABLE, a_finished_run, a_run, a_session, accepted, finished
 
-EVENT = '{"event":"RunContent","run_id":"%s","session_id":"chat","content":"ü\\u0001","event_index":%d}'
+EVENT = (
+    '{"event":"RunContent","agent_id":"researcher","run_id":"%s","session_id":"chat","content":"ü\\u0001",'
+    '"event_index":%d}'
+)
+NESTED = (
+    '{"event":"TeamRunStarted","team_id":"t","run_id":"%s","session_id":"chat","parent_run_id":"%s",'
+    '"nested_depth":1,"event_index":4}'
+)
 
 
 async def a_conversation(db, *, user_id="alice"):
@@ -177,6 +184,13 @@ def changed(lines, number, **fields):
     return [*lines[: number - 1], json.dumps(line), *lines[number:]]
 
 
+def with_text(lines, number, old, new):
+    """The lines, with `old` replaced in the text of an event."""
+    text = json.loads(lines[number - 1])["text"]
+    assert old in text
+    return changed(lines, number, text=text.replace(old, new))
+
+
 BROKEN = {
     "not JSON": (1, lambda lines: ["{", *lines]),
     "not UTF-8": (2, lambda lines: [lines[0], b'{"type": "\xff"}']),
@@ -196,6 +210,20 @@ BROKEN = {
     "an event that names itself and more": (3, lambda lines: changed(lines, 3, name="A\ndata: {}\n\nid: 9")),
     "an event whose name ends its line": (3, lambda lines: changed(lines, 3, name="A\r")),
     "an event without a name": (3, lambda lines: changed(lines, 3, name="")),
+    "an event of no kind": (3, lambda lines: changed(lines, 3, text='{"a":1}')),
+    "an event that has no runnable": (3, lambda lines: with_text(lines, 3, "agent_id", "x_id")),
+    "an event whose index is a text": (
+        3,
+        lambda lines: with_text(lines, 3, '"event_index":0', '"event_index":"soon"'),
+    ),
+    "an event with a number that JSON lacks": (3, lambda lines: with_text(lines, 3, '"ü\\u0001"', "NaN")),
+    "an event with another's name": (3, lambda lines: changed(lines, 3, name="RunStarted")),
+    "an event of a stranger's run": (3, lambda lines: with_text(lines, 3, '"one"', '"stranger"')),
+    "an event of another session": (3, lambda lines: with_text(lines, 3, '"chat"', '"other"')),
+    "an event nested in a stranger's run": (
+        5,
+        lambda lines: changed(lines, 5, name="TeamRunStarted", text=NESTED % ("two", "stranger")),
+    ),
     "an event that can't be counted": (3, lambda lines: changed(lines, 3, seq=2**31)),
     "a missing event": (5, lambda lines: [*lines[:4], *lines[5:]]),
     "a missing run": (10, lambda lines: changed(lines, 1, runs=3)),
@@ -215,6 +243,25 @@ async def test_a_line_that_cannot_be_right_is_named_and_nothing_stays(db, fault)
         await imported(db, broken(lines))
     assert await db.get_session("chat", owner=ANYONE) is None
     assert (await imported(db, lines)).events == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("TeamRunStarted", NESTED % ("two", "one")),
+        (
+            "RunCompleted",
+            EVENT.replace("RunContent", "RunCompleted").replace(
+                ',"event_index"', ',"session_state":null,"event_index"'
+            )
+            % ("one", 4),
+        ),
+    ],
+)
+async def test_events_of_nested_runs_and_final_ones_without_their_state_come_in(db, name, text):
+    await a_conversation(db)
+    lines = changed(await exported(db), 5, name=name, text=text)
+    assert (await imported(db, lines, new_ids=True)).events == 6
 
 
 async def test_an_id_that_cannot_be_stored_does_not_come_in(db):

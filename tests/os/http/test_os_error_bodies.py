@@ -8,7 +8,7 @@ import pytest
 
 from agentos import errors
 from agentos.db.postgres import PostgresDb
-from agentos.errors import AgentOSError, ConfigurationError, ModelError
+from agentos.errors import AgentOSError, ConfigurationError, FetchError, ModelError
 from agentos.os import AgentOS
 from agentos.os.http.lookup import every
 from agentos.os.http.problems import STATUS
@@ -95,7 +95,8 @@ def test_every_class_has_a_code_of_its_own_and_one_status():
     kinds = [each for each in vars(errors).values() if isinstance(each, type) and hasattr(each, "code")]
     assert len({kind.code for kind in kinds}) == len(kinds)
     failures = {kind for kind in kinds if not set(kind.__mro__) & set(STATUS)}
-    assert failures == {AgentOSError, ConfigurationError, ModelError}
+    of_runs = {ModelError, FetchError, *FetchError.__subclasses__()}
+    assert failures == {AgentOSError, ConfigurationError, *of_runs}
 
 
 def test_nothing_of_ours_raises_another_frameworks_error():

@@ -9,6 +9,7 @@ from agentos.os import AgentOS
 from agentos.run.last_event import restored
 from agentos.run.owner import ANYONE
 from agentos.run.wire import encode_event
+from tests.conftest import administering
 from tests.os.api.runs.test_os_continue import Post
 from tests.os.apps import agent, calls_once, frames, serving, standing
 
@@ -142,3 +143,31 @@ async def test_a_repeated_request_streams_the_end_of_a_run_that_has_no_log(app):
         again = await client.post(RUNS, json=body, headers=headers)
         streamed = await both(client, f"{RUNS}/{again.json()['run_id']}")
         assert frames(streamed.text)[0].data["content"] == again.json()["content"] == "hello"
+
+
+ODD = {
+    "RunContent": '{"event":"RunContent","content":"hi"}',
+    "RunCompleted": '{"event":"RunCompleted","agent_id":5}',
+    "Nonsense": '{"a":[1]}',
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("all_events", [True, False])
+async def test_a_log_with_an_odd_event_ends_with_a_sentence(app, database, name, all_events, caplog):
+    async with serving(app) as client:
+        run, url = await whole(client)
+        with administering(database) as connection:
+            connection.execute(
+                "INSERT INTO ai.agentos_run_events (run_id, seq, name, text) VALUES (%s, 1, %s, %s)",
+                (run["run_id"], name, ODD[name]),
+            )
+        followed = await both(client, url, stream_events=all_events)
+    assert followed.status_code == 200
+    if name == "RunContent":  # a piece of text is sent unread
+        assert "StreamClosed" not in followed.text
+    else:
+        last = followed.text.removesuffix("\n\n").split("\n\n")[-1]
+        assert last.startswith("event: StreamClosed")
+        assert "get the run itself instead" in last
+    assert "Traceback" not in caplog.text
