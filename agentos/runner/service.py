@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("agentos.runner")
 
+CANCEL_SECONDS = 3.0
+"""Seconds for which a cancellation waits to see how the run ends. Another process is heard of in 2."""
+
 EventSource = Callable[[int], Batches]
 """Events after a `seq`, until the segment ends. Can be reopened where it was left."""
 
@@ -175,7 +178,8 @@ class RunService:
     ) -> None:
         """Cancels a pending or executing run, in any process.
 
-        ConflictError if it has finished, or is a nested run.
+        Waits for its end at most `CANCEL_SECONDS`: a tool may take longer. ConflictError if it has finished,
+        or finishes before it could be cancelled, or is a nested run.
         """
         run = await self.find(runnable, run_id, session_id=session_id, owner=owner)
         refuse_nested(run)
@@ -184,8 +188,10 @@ class RunService:
             if here is None:
                 raise NotFoundError("Run")
             here.cancel()
+            await self._check_cancelled(runnable, Started(run, here.buffer.follow_batches, here))
             return
         self._check_running()
+        after = 0 if here is not None else await worker.db.last_seq(run_id, owner=owner)
         status = await worker.db.cancel_run(run_id, worker_id=worker.id, owner=owner)
         if status is None:
             raise NotFoundError("Run")
@@ -193,12 +199,22 @@ class RunService:
             raise ConflictError(f"The run is {status.value} already.")
         if status is RunStatus.RUNNING:
             worker.cancel(run_id)
+            started = Started(run, self.source_of(runnable, run), here, after=after)
+            await self._check_cancelled(runnable, started)
         else:
             ending = Assignment(run_id, run.kind, run.runnable_id, 0, durable=False, cancelling="cancel")
             try:
                 await worker.begin(ending)
             except DatabaseUnavailableError:
                 worker.give(ending)
+
+    async def _check_cancelled(self, runnable: Configured, cancelled: Started) -> None:
+        """ConflictError if the run ends otherwise, soon."""
+        with suppress(TimeoutError, NotFoundError, DatabaseUnavailableError):
+            async with asyncio.timeout(CANCEL_SECONDS):
+                run = await self.finished(runnable, cancelled)
+            if run.status.is_final and run.status is not RunStatus.CANCELLED:
+                raise ConflictError(f"The run is {run.status.value} already.")
 
     async def proceed(
         self,

@@ -53,7 +53,8 @@ SELECT set_config(
 )
 
 -- name: admit_run
--- Accepts a run that there are rules for: turns in its session, a queue, a request that comes twice. The locks
+-- Accepts a run that there are rules for: turns in its session, a queue, a request that comes twice, an answer that is
+-- replaced once. The locks
 -- that go with it make it exact. The session's row is locked before its runs' rows, as when a run is finished:
 -- a run that ends meanwhile finds that it is awaited, or has been seen to be over.
 WITH $named, target AS (
@@ -77,11 +78,19 @@ WITH $named, target AS (
         AND r.status IN ('PENDING', 'RUNNING')
         AND (:anyone OR r.user_id = :owner)
         AND :multitask IS NOT NULL
+), answers AS (
+    SELECT FROM $runs AS r JOIN place USING (session_id)
+    WHERE :replaces IS NOT NULL
+        AND (
+            r.run_id = :replaces AND r.status = 'REGENERATED'
+            OR r.status IN ('PENDING', 'RUNNING', 'PAUSED') AND r.details ->> 'regenerated_from' = :replaces
+        )
 ), rules AS (
     SELECT
         CASE
             WHEN (SELECT count(*) > 1 AND NOT bool_or(own) FROM named) THEN 'ambiguous'
             WHEN EXISTS (SELECT FROM known) THEN 'known'
+            WHEN EXISTS (SELECT FROM answers) THEN 'answered'
             WHEN $outgrows THEN 'state'
             WHEN :multitask = 'reject' AND EXISTS (SELECT FROM live) THEN 'busy'
             WHEN nullif(current_setting('agentos.queued', true), '')::bigint >= :queue_limit THEN 'full'

@@ -71,6 +71,7 @@ _RULES: Final[dict[str, Any]] = {
     "queue_limit": BigInteger,
     "user_queue_limit": BigInteger,
     "history_before": Text,
+    "replaces": Text,
 }
 
 
@@ -203,9 +204,10 @@ class AcceptanceStore(MediaStore):
             "queue_limit": placement.queue_limit if is_queued else None,
             "user_queue_limit": placement.user_queue_limit if is_queued else None,
             "history_before": source and id_or_none(source.run_id),
+            "replaces": request.replaces and id_or_none(request.replaces),
         }
         locks: list[tuple[str, ...]] = []
-        if placement.multitask is not None:
+        if placement.multitask is not None or request.replaces is not None:
             locks.append(("session", run.session_id))
         if is_queued:
             locks.append(("queue",))
@@ -265,6 +267,11 @@ def _known(run: RunOutput, request: RunRequest, row: RowMapping) -> OpenedRun:
             return OpenedRun(run=run.model_copy(update=found), request=request, is_new=False)
         case "known":
             raise IdempotencyConflictError("This idempotency key was already used for a different request.")
+        case "answered":
+            raise ConflictError(
+                "The run has been regenerated, or is just now: regenerate its newest answer, or send "
+                "replace_original=false to keep both."
+            )
         case "busy":
             raise SessionBusyError("Another run of this session is still live.")
         case "full":

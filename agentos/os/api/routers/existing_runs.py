@@ -57,7 +57,8 @@ def _add_continue(router: KindRouter) -> None:
         conversation.
 
         Responds like the start of a run; a stream begins after the pause. 403 while an approver's decision is
-        missing, 409 if the run isn't paused and the request doesn't ask for a new one.
+        missing, 409 if the run isn't paused and the request doesn't ask for a new one, or if it asks to
+        replace an answer that has been replaced already, or is just now.
         """
         ref = _ContinuedRef(router.kind, runnable_id)
         body = await read(request, ContinueBody)
@@ -89,7 +90,7 @@ def _add_cancel(router: KindRouter) -> None:
     ) -> Cancelled:
         """Cancels a pending or executing run, in any process. Its output so far is kept.
 
-        409 if it has finished.
+        Waits a few seconds for its end. 409 if it has finished, or finishes before it can be cancelled.
         """
         access = access_of(request.scope)
         await server_of(request).runs.cancel(

@@ -273,11 +273,19 @@ WITH named AS (
         AND r.status IN ('PENDING', 'RUNNING')
         AND (:anyone OR r.user_id = :owner)
         AND :multitask IS NOT NULL
+), answers AS (
+    SELECT FROM ai.agentos_runs AS r JOIN place USING (session_id)
+    WHERE :replaces IS NOT NULL
+        AND (
+            r.run_id = :replaces AND r.status = 'REGENERATED'
+            OR r.status IN ('PENDING', 'RUNNING', 'PAUSED') AND r.details ->> 'regenerated_from' = :replaces
+        )
 ), rules AS (
     SELECT
         CASE
             WHEN (SELECT count(*) > 1 AND NOT bool_or(own) FROM named) THEN 'ambiguous'
             WHEN EXISTS (SELECT FROM known) THEN 'known'
+            WHEN EXISTS (SELECT FROM answers) THEN 'answered'
             WHEN :state <> '{}' AND EXISTS (
     SELECT FROM ai.agentos_sessions JOIN place USING (session_id)
     WHERE (:anyone OR user_id = :owner)

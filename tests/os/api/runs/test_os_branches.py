@@ -139,6 +139,24 @@ async def test_a_live_run_isnt_branched(db):
         assert (await branch(client, run, regenerate=True)).status_code == 200
 
 
+async def test_an_answer_is_replaced_once(db):
+    gated = Gated()
+    gated.gate.set()
+    async with serving(AgentOS(agents=[agent(gated.answer, db=db)]).get_app()) as client:
+        run = await asked(client)
+        gated.gate.clear()
+        calls = [asyncio.create_task(branch(client, run, regenerate=True)) for _ in range(4)]
+        answers = asyncio.as_completed(calls)
+        assert [(await next(answers)).status_code for _ in range(3)] == [409] * 3
+        gated.gate.set()
+        new = (await next(answers)).json()
+        assert [status for status, _ in await session(client)] == ["REGENERATED", "COMPLETED"]
+        late = await branch(client, run, regenerate=True)
+        assert (late.status_code, late.json()["code"]) == (409, "conflict")
+        assert (await branch(client, run, regenerate=True, replace_original=False)).status_code == 200
+        assert (await branch(client, new, regenerate=True)).status_code == 200
+
+
 async def test_a_run_shows_the_places_to_go_on_from(client):
     run = await asked(client)
     url = f"{RUNS}/{run['run_id']}/checkpoints"

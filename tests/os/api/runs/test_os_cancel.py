@@ -8,6 +8,8 @@ from agentos.db.postgres import PostgresDb
 from agentos.os import AgentOS
 from agentos.run.events import RunContent
 from agentos.tools import tool
+from tests.conftest import administering
+from tests.db.made import WAITING
 from tests.os.apps import ADMIN, Played, agent, bearer, calls_once, frames, secured, serving, standing
 
 RUNS = "/agents/web/runs"
@@ -134,3 +136,23 @@ async def test_only_its_user_and_admins_cancel_a_run(app, gated, caller):
             assert (await client.post(url, headers=bearer(None))).status_code == 403
             assert (await client.post(url, headers=callers[caller])).status_code == 200
             assert ends((await call).text) == ["RunCancelled"]
+
+
+async def test_a_cancel_that_comes_too_late_says_so_to_everybody(app, gated, database):
+    other = AgentOS(agents=[agent(db=PostgresDb(database))]).get_app()
+    async with serving(app) as client, serving(other) as far, standing(client, gated) as (run_id, call):
+        with administering(database) as connection, connection.transaction():
+            connection.execute("SELECT FROM ai.agentos_sessions FOR UPDATE")
+            gated.gate.set()
+            await until(connection, WAITING)  # the run has ended, and its end is being stored
+            calls = [asyncio.create_task(each.post(f"{RUNS}/{run_id}/cancel")) for each in (far, far, client)]
+            await until(connection, "SELECT count(*) FROM ai.agentos_runs WHERE cancelling = 'cancel'")
+        answers = await asyncio.gather(*calls)
+        assert ends((await call).text) == ["RunCompleted"]
+    assert [answer.status_code for answer in answers] == [409, 409, 409]
+
+
+async def until(connection, count):
+    async with asyncio.timeout(30):
+        while connection.execute(count).fetchone() == (0,):
+            await asyncio.sleep(0.01)
