@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from pydantic import ConfigDict, TypeAdapter
 from pydantic_core import PydanticSerializationError, from_json, to_json
@@ -75,9 +75,7 @@ def encode_event(event: RunEvent, *, for_log: bool = False) -> tuple[str, str]:
         parts.append(f'"tools":{json_of([tool.model_dump() for tool in event.tools])}')
         parts.append(f'"requirements":{json_of([each.shown() for each in event.requirements])}')
     elif isinstance(event, RunCompleted) and event.session_state is not None:
-        parts.append(
-            f'"session_state":{"null" if for_log else json_of(plain(event.session_state, MAX_DEPTH))}'
-        )
+        parts.append(f'"session_state":{"null" if for_log else _state(event.session_state)}')
     parts.append(f'"event_index":{event.seq - 1}')
     return name, "{" + ",".join(parts) + "}"
 
@@ -89,6 +87,18 @@ def _payload(event: RunEvent) -> str:
     return json_of({name: value for name, value in event if name not in _APART and value is not None})
 
 
+def _state(state: Json) -> str:
+    """The state with sorted keys: the same text in every process, while Postgres has an order of its own."""
+    return json_of(_sorted(plain(state, MAX_DEPTH)))
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value)
+        return {key: _sorted(fields[key]) for key in sorted(fields)}
+    return [_sorted(each) for each in cast("list[Any]", value)] if isinstance(value, list) else value
+
+
 def lacks_state(text: str) -> bool:
     """Whether the event was encoded without the state."""
     return _NO_STATE.search(text, max(len(text) - 60, 0)) is not None
@@ -96,7 +106,7 @@ def lacks_state(text: str) -> bool:
 
 def with_state(text: str, state: Json | None) -> str:
     """The event that `lacks_state` with it, or without any, if it isn't known."""
-    part = "" if state is None else f',"session_state":{json_of(state)}'
+    part = "" if state is None else f',"session_state":{_state(state)}'
     return _NO_STATE.sub(lambda _: part, text)
 
 

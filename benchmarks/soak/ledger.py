@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Final
 
 import psycopg
 
+from agentos.run.wire import lacks_state, with_state
 from agentos.runner.worker.dead_runs import UNLOGGED
 from benchmarks.soak.story import Story
 from tests.faults.follower import TERMINAL, Frame
@@ -107,8 +109,15 @@ def differing(story: Story, run: Run) -> list[str]:
     if [frame.id for frame in seen] != ids:
         return [f"{story.label}: saw {[frame.id for frame in seen]} of {ids}"]
     texts = {seq: (name, text) for seq, name, text in run.lines}
-    other = [frame.id for frame in seen if (frame.event, _text(frame)) != texts[frame.id]]
+    other = [frame.id for frame in seen if not _is_same(frame, *texts[frame.id])]
     return [f"{story.label}: other text at {other}"] if other else []
+
+
+def _is_same(frame: Frame, name: str, text: str) -> bool:
+    """Whether the frame is what the log has; the log leaves the state to the session."""
+    shown = _text(frame)
+    whole = with_state(text, json.loads(shown).get("session_state")) if lacks_state(text) else text
+    return (frame.event, shown) == (name, whole)
 
 
 def read(url: str) -> list[Run]:
