@@ -35,8 +35,10 @@ def delete(
 ) -> None:
     """Deletes all sessions, runs, events, approvals and memories of a user, and prints a receipt.
 
-    The deletion is a single transaction. It is refused while the user has live runs. The receipt, which the
-    audit also records, names the user only by the SHA-256 of their id. Existing rows of the audit are kept.
+    Cancels the user's live runs, waits up to ten seconds for their end, and deletes everything in a single
+    transaction. If it is interrupted, nothing is deleted: run it again. What the user sends afterwards is
+    stored: revoke their access first. The receipt, which the audit also records, names the user only by the
+    SHA-256 of their id. Existing rows of the audit are kept.
     """
     from agentos.db.contracts.deletion import record_of
     from agentos.os.audit import chain

@@ -1,12 +1,30 @@
 -- Deleting everything that belongs to a user. A session is locked before its runs, as everywhere.
 
+-- name: cancel_runs_of_user
+-- Asks the processes that execute the user's runs to end them, and counts these runs. A nested run ends with its root.
+WITH found AS (
+    SELECT run_id FROM $runs
+    WHERE parent_run_id IS NULL
+        AND status = 'RUNNING'
+        AND (user_id = :user_id OR session_id IN (SELECT session_id FROM $sessions WHERE user_id = :user_id))
+    ORDER BY run_id
+    FOR NO KEY UPDATE
+), changed AS (
+    UPDATE $runs AS r
+    SET cancelling = coalesce(r.cancelling, 'cancel'), updated_at = now()
+    FROM found
+    WHERE r.run_id = found.run_id
+), news AS (
+    SELECT 'cancel' AS kind, run_id FROM found
+)
+SELECT (SELECT count(*) FROM found) AS live, $told
+
 -- name: lock_sessions_of_user
 SELECT session_id FROM $sessions WHERE user_id = :user_id FOR UPDATE
 
 -- name: lock_runs_of_user
--- Their runs; those that are live, and the workflows that DBOS may have of durable ones. A nested run lives no
--- longer than its root, whatever the row says that a connection cut off meanwhile has left behind.
-SELECT run_id, parent_run_id IS NULL AND status IN ('PENDING', 'RUNNING') AS is_live, ARRAY(
+-- Their runs, and the workflows that DBOS may have of durable ones.
+SELECT run_id, ARRAY(
     SELECT run_id || ':' || number FROM generate_series(0, segment) AS number WHERE durable
 ) AS workflows
 FROM $runs

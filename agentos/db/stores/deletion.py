@@ -6,6 +6,8 @@ are short; processes that prune at once take turns. Rows that others have locked
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import uuid4
@@ -21,11 +23,15 @@ from agentos.db.schema.tables import Tables
 from agentos.db.schema.upgrade import lock_key
 from agentos.db.stores import dbos_rows
 from agentos.db.stores.store import Store
-from agentos.errors import ConflictError, InvalidInputError
+from agentos.errors import InvalidInputError
 from agentos.run.owner import ANYONE
 
 BATCH: Final = 200
 """Sessions or runs per transaction."""
+PATIENCE: Final = timedelta(seconds=10)
+"""How long a user's live runs have to end before they are deleted."""
+LOOK_SECONDS: Final = 0.2
+"""Seconds between two looks at them."""
 
 _TURN: Final = text("SELECT pg_advisory_xact_lock(:key)")
 
@@ -41,6 +47,7 @@ class DeletionStore(Store):
         self._prune_sessions = self._statement("prune_sessions", **types)
         self._count_logs = self._statement("count_logs", age=Interval, **log_types)
         self._prune_logs = self._statement("prune_logs", **log_types)
+        self._cancel_runs_of_user = self._statement("cancel_runs_of_user")
         self._lock_sessions = self._statement("lock_sessions_of_user")
         self._lock_runs = self._statement("lock_runs_of_user", session_ids=TEXTS)
         self._erase = self._statement("erase", session_ids=TEXTS, run_ids=TEXTS)
@@ -74,20 +81,22 @@ class DeletionStore(Store):
             pruned += Pruned(events=await self._logs(events_older_than))
         return pruned
 
-    async def delete_user(self, user_id: str) -> Receipt:
-        """Deletes all data of a user in one transaction. Rows that the user adds meanwhile are kept.
+    async def delete_user(self, user_id: str, *, patience: timedelta = PATIENCE) -> Receipt:
+        """Cancels the user's live runs, then deletes all data of the user in one transaction.
 
-        ConflictError while the user has live runs: cancel them first. The user's rows in the audit are kept.
+        Waits at most `patience` for the runs to end. Those that don't, and those that the user starts
+        meanwhile, are deleted as well: neither their outcome nor their events are stored any more. Rows that
+        the user adds later are kept, as are the user's rows in the audit. If it is interrupted, nothing is
+        deleted; call it again.
         """
         check_ids(user_id=user_id)
+        await self._cancel_runs(user_id, patience)
         async with self._engine.transaction(ANYONE) as transaction:
             sessions = await transaction.execute(self._lock_sessions, {"user_id": user_id})
             session_ids = [row["session_id"] for row in sessions]
             theirs = {"user_id": user_id, "session_ids": session_ids}
             runs = await transaction.execute(self._lock_runs, theirs)
-            live = sum(row["is_live"] for row in runs)
-            if live:
-                raise ConflictError(f"{live} of the user's runs are live: cancel them first, or wait.")
+            await transaction.execute(self._cancel_runs_of_user, {"user_id": user_id})  # told at the commit
             theirs["run_ids"] = [row["run_id"] for row in runs]
             counts: dict[str, int] = dict((await transaction.execute(self._erase, theirs))[0])
             workflow_ids = [workflow_id for row in runs for workflow_id in row["workflows"]]
@@ -95,6 +104,17 @@ class DeletionStore(Store):
         return Receipt(
             receipt_id=uuid4().hex, time=datetime.now(UTC), user_hash=user_hash(user_id), counts=counts
         )
+
+    async def _cancel_runs(self, user_id: str, patience: timedelta) -> None:
+        """Returns once no run of the user executes, or `patience` is over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience.total_seconds()):
+                while True:
+                    async with self._engine.transaction(ANYONE) as transaction:
+                        (row,) = await transaction.execute(self._cancel_runs_of_user, {"user_id": user_id})
+                    if not row["live"]:
+                        return
+                    await asyncio.sleep(LOOK_SECONDS)
 
     async def _sessions(self, age: timedelta) -> Pruned:
         pruned = Pruned()

@@ -7,12 +7,13 @@ from hashlib import sha256
 import pytest
 
 from agentos.db.contracts.deletion import Pruned
+from agentos.db.contracts.events import LoggedEvent
 from agentos.db.contracts.sessions import SessionQuery
 from agentos.db.postgres import PostgresDb
 from agentos.db.schema.table_names import TableNames
 from agentos.db.schema.tables import Tables
 from agentos.db.stores import deletion
-from agentos.errors import ConflictError, InvalidInputError
+from agentos.errors import AgentOSError, InvalidInputError, RunLostError
 from agentos.run.records import RunStatus
 from tests.conftest import administering
 from tests.db.aged import DAY, TABLES, a_conversation, age, left
@@ -122,6 +123,8 @@ async def test_everything_of_a_user_goes_and_nothing_of_anothers(db, database):
         "media": 3,
         "state_changes": 3,
         "runs": 3,
+        "state_changes": 0,
+        "media": 0,
         "sessions": 3,
         "memories": 1,
         "workflows": 0,
@@ -150,21 +153,39 @@ async def test_every_table_whose_rows_have_an_owner_is_counted(db):
     assert {TABLES[name] for name in (await db.delete_user("alice")).counts} == owned | {"workflow_status"}
 
 
-@pytest.mark.parametrize(
-    ("status", "is_live"), [(status, not status.is_final and status != "PAUSED") for status in RunStatus]
-)
-async def test_a_user_with_live_runs_is_refused_and_keeps_everything(db, database, status, is_live):
+@pytest.mark.parametrize("status", RunStatus)
+async def test_a_users_runs_go_wherever_they_stand(db, database, status):
     await a_conversation(db, "done")
+    await a_conversation(db, "bobs", user_id="bob", status=RunStatus.RUNNING)
     await a_conversation(db, "chat", status=RunStatus.RUNNING)
     with administering(database) as connection:
         connection.execute("UPDATE ai.agentos_runs SET status = %s WHERE session_id = 'chat'", [status])
-    before = left(database)
-    if is_live:
-        with pytest.raises(ConflictError, match="1 of the user's runs"):
-            await db.delete_user("alice")
-        assert left(database) == before
-    else:
-        assert (await db.delete_user("alice")).counts["runs"] == 2
+    assert (await db.delete_user("alice", patience=timedelta(0))).counts["runs"] == 2
+    assert (await db.get_run("bobs-run", owner="bob")).status is RunStatus.RUNNING
+
+
+async def test_what_a_deleted_run_still_does_is_not_stored(db, database):
+    run = await a_conversation(db, "chat", status=RunStatus.RUNNING)
+    await db.delete_user("alice", patience=timedelta(0))
+    with pytest.raises(AgentOSError):
+        await finished(db, run)
+    assert await db.append_events({run.run_id: [LoggedEvent(9, "RunContent", "{}")]}, owner="alice") == set()
+    with pytest.raises(RunLostError):
+        await accepted(db, a_run("chat", parent_run_id=run.run_id))
+    assert left(database) == dict.fromkeys(left(database), 0)
+
+
+async def test_a_deletion_waits_for_the_runs_that_it_has_cancelled(db, database):
+    run = await a_conversation(db, "chat", status=RunStatus.RUNNING)
+    deleting = asyncio.create_task(db.delete_user("alice", patience=timedelta(minutes=1)))
+    with administering(database) as connection:
+        asked = "SELECT count(*) FROM ai.agentos_runs WHERE cancelling = 'cancel'"
+        while connection.execute(asked).fetchone() == (0,):
+            await asyncio.sleep(0)
+    assert not deleting.done()
+    assert await db.get_run(run.run_id, owner="alice") is not None
+    await finished(db, run, status=RunStatus.CANCELLED)
+    assert (await deleting).counts["runs"] == 1
 
 
 async def test_a_user_that_cannot_be_is_refused(db):
@@ -203,5 +224,4 @@ async def test_a_nested_run_is_as_live_as_its_root(db, database):
     await accepted(db, a_run("chat", parent_run_id=root.run_id))
     age(database, "chat", 2)
     assert (await db.prune(older_than=DAY)).runs == 0
-    with pytest.raises(ConflictError, match="1 of the user's runs"):
-        await db.delete_user("alice")
+    assert (await db.delete_user("alice", patience=timedelta(0))).counts["runs"] == 2

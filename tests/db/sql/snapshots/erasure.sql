@@ -1,8 +1,36 @@
+-- cancel_runs_of_user
+WITH found AS (
+    SELECT run_id FROM ai.agentos_runs
+    WHERE parent_run_id IS NULL
+        AND status = 'RUNNING'
+        AND (user_id = :user_id OR session_id IN (SELECT session_id FROM ai.agentos_sessions WHERE user_id = :user_id))
+    ORDER BY run_id
+    FOR NO KEY UPDATE
+), changed AS (
+    UPDATE ai.agentos_runs AS r
+    SET cancelling = coalesce(r.cancelling, 'cancel'), updated_at = now()
+    FROM found
+    WHERE r.run_id = found.run_id
+), news AS (
+    SELECT 'cancel' AS kind, run_id FROM found
+)
+SELECT (SELECT count(*) FROM found) AS live, (
+    SELECT count(pg_notify('ai.agentos_runs', json_build_object(kind, ids)::text))
+    FROM (
+        SELECT kind, json_agg(run_id) AS ids
+        FROM (
+            SELECT kind, run_id, sum(octet_length(to_json(run_id)::text)) OVER (ORDER BY run_id) / 6000 AS part
+            FROM (SELECT DISTINCT kind, run_id FROM news) AS distinct_news
+        ) AS parts
+        GROUP BY kind, part
+    ) AS messages
+) AS told
+
 -- lock_sessions_of_user
 SELECT session_id FROM ai.agentos_sessions WHERE user_id = :user_id FOR UPDATE
 
 -- lock_runs_of_user
-SELECT run_id, parent_run_id IS NULL AND status IN ('PENDING', 'RUNNING') AS is_live, ARRAY(
+SELECT run_id, ARRAY(
     SELECT run_id || ':' || number FROM generate_series(0, segment) AS number WHERE durable
 ) AS workflows
 FROM ai.agentos_runs

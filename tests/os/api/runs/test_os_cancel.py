@@ -1,6 +1,7 @@
 """Ending runs: who may, which ones, and what is left of them."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -150,6 +151,31 @@ async def test_a_cancel_that_comes_too_late_says_so_to_everybody(app, gated, dat
         answers = await asyncio.gather(*calls)
         assert ends((await call).text) == ["RunCompleted"]
     assert [answer.status_code for answer in answers] == [409, 409, 409]
+
+
+async def test_a_user_who_keeps_sending_is_deleted(db, gated):
+    """Each of her runs starts another one when it ends."""
+    app = secured(AgentOS(agents=[agent(gated.answer, db=db)]).get_app())
+    sent, is_deleted = [], asyncio.Event()
+    async with serving(app) as client:
+
+        async def send():
+            while not is_deleted.is_set():
+                body = {"message": "hi", "session_id": f"s{len(sent)}"}
+                sent.append(await client.post(RUNS, json=body, headers=bearer("alice", "agents:*:run")))
+
+        senders = [asyncio.create_task(send()) for _ in range(2)]
+        await gated.waits.wait()
+        receipt = await db.delete_user("alice", patience=timedelta(seconds=1))
+        is_deleted.set()
+        gated.gate.set()
+        await asyncio.gather(*senders)
+        await db.delete_user("alice")  # what she sent since
+        again = await db.delete_user("alice")
+    assert receipt.counts["runs"] > 0
+    assert {answer.status_code for answer in sent} == {200}
+    assert all(ends(answer.text) for answer in sent)
+    assert set(again.counts.values()) == {0}
 
 
 async def until(connection, count):
