@@ -123,8 +123,6 @@ async def test_everything_of_a_user_goes_and_nothing_of_anothers(db, database):
         "media": 3,
         "state_changes": 3,
         "runs": 3,
-        "state_changes": 0,
-        "media": 0,
         "sessions": 3,
         "memories": 1,
         "workflows": 0,
