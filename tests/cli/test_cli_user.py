@@ -43,6 +43,8 @@ def test_everything_goes_and_the_receipt_says_how_much(two_users):
     lines = dict(line.split() for line in called.output.split("\n\n")[1].splitlines())
     assert lines == {"events": "3", "approvals": "1", "runs": "1", "sessions": "1"} | {
         "memories": "0",
+        "state_changes": "1",
+        "media": "1",
         "workflows": "0",
     }
     assert left(two_users)["sessions"] == 1
