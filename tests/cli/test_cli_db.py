@@ -12,7 +12,7 @@ def test_status_and_upgrade_agree(database: str):
     after = agentos("db", "status", "--url", database, *SCHEMA)
     again = agentos("db", "upgrade", "--url", database, *SCHEMA)
     assert [called.status for called in (before, upgraded, after, again)] == [1, 0, 0, 0]
-    assert "run `agentos db upgrade`" in before.output
+    assert "run `agentos db upgrade --schema fresh`" in before.output
     assert "Upgraded from nothing" in upgraded.output
     assert "up to date" in after.output
     assert "up to date" in again.output

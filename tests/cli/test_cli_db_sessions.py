@@ -37,7 +37,7 @@ def test_a_session_moves(conversation, tmp_path):
 
 def test_a_session_moves_through_a_pipe_to_another_user(conversation):
     lines = export(conversation).output
-    assert lines.count("\n") == 5
+    assert lines.count("\n") == 6
     called = agentos(
         "db", "import-session", "-", "--url", conversation, "--user-id", "bob", "--new-ids", stdin=lines
     )
@@ -72,5 +72,5 @@ def test_an_import_that_cannot_be_is_one_sentence(conversation, tmp_path):
     assert "already" in agentos("db", "import-session", file, "--url", conversation).refusal
     file.write_bytes(file.read_bytes()[:-40])
     called = agentos("db", "import-session", file, "--url", conversation, "--new-ids")
-    assert called.refusal.startswith("Line 5: ")
+    assert called.refusal.startswith("Line 6: ")
     assert left(conversation)["sessions"] == 1

@@ -5,8 +5,10 @@ from datetime import timedelta
 
 from agentos.db.contracts.approvals import Approval
 from agentos.db.contracts.events import LoggedEvent
+from agentos.run.events import Origin, RunContent
 from agentos.run.media import File
 from agentos.run.records import RunStatus
+from agentos.run.wire import encode_event
 from tests.conftest import administering
 from tests.db.made import a_run, accepted, finished
 
@@ -28,8 +30,10 @@ async def a_conversation(db, name, *, user_id="alice", status=RunStatus.COMPLETE
     run = a_run(name, user_id=user_id, run_id=f"{name}-run", status=RunStatus.RUNNING)
     run.input.files = [File(content=b64encode(b"bytes"), mime_type="text/plain")]
     await accepted(db, run, session_state={"of": user_id}, **asked)
-    events = [LoggedEvent(seq, "RunContent", "{}") for seq in (1, 2, 3)]
-    await db.append_events({run.run_id: events}, owner=user_id)
+    origin = Origin(kind=run.kind, id=run.runnable_id, run_id=run.run_id, session_id=name)
+    events = [RunContent(content="word", origin=origin, seq=seq) for seq in (1, 2, 3)]
+    lines = [LoggedEvent(event.seq, *encode_event(event)) for event in events]
+    await db.append_events({run.run_id: lines}, owner=user_id)
     await db.create_approvals([Approval(id=name, run_id=run.run_id, tool_call_id="c")], owner=user_id)
     if status is not RunStatus.RUNNING:
         await finished(db, run, status=status)
