@@ -29,7 +29,7 @@ Claims = dict[str, Any]
 def believing(read: Callable[[str], Claims]) -> Weakness:
     """A server whose tokens are read by `read`; whatever it can't read stays refused."""
 
-    async def careless(self: verify.Verifier, token: str) -> Claims:
+    async def careless(self: verify.Verifier, token: str, server_id: str | None) -> Claims:
         try:
             return read(token)
         except (ValueError, LookupError, TypeError, AttributeError, OSError, sqlite3.Error):

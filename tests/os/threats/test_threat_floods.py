@@ -125,8 +125,8 @@ TOO_MUCH = [
         ("many parts", posted(PARTS, body=parts(1100)), posted(PARTS, body=parts(500)), counting_nothing),
         (
             "many files",
-            posted(PARTS, body=parts(150, name="g", more='; filename="a.txt"')),
-            posted(PARTS, body=parts(50, name="g", more='; filename="a.txt"')),
+            posted(PARTS, body=parts(150, name="files", more='; filename="a.txt"')),
+            posted(PARTS, body=parts(50, name="files", more='; filename="a.txt"')),
             counting_nothing,
         ),
         ("depth", posted(JSON, body=nested(80)), posted(JSON, body=nested(50)), as_deep_as_it_gets),
