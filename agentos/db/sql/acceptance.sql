@@ -16,7 +16,7 @@ place AS (
 WITH $named, earlier AS (
     SELECT CAST(NULL AS bigint) AS position
 ), $place, rules AS (
-    SELECT CASE WHEN (SELECT count(*) > 1 AND NOT bool_or(own) FROM named) THEN 'ambiguous' END AS refusal
+    SELECT CASE WHEN $is_ambiguous THEN 'ambiguous' END AS refusal
 ), admitted AS (
     SELECT CAST(:status AS text) AS status FROM rules WHERE refusal IS NULL
 ), before AS (
@@ -33,7 +33,7 @@ WITH $named, earlier AS (
     SELECT CAST(NULL AS bigint) AS position
 ), $place, rules AS (
     SELECT CASE
-        WHEN (SELECT count(*) > 1 AND NOT bool_or(own) FROM named) THEN 'ambiguous'
+        WHEN $is_ambiguous THEN 'ambiguous'
         WHEN $outgrows THEN 'state'
     END AS refusal
 ), admitted AS (
@@ -58,11 +58,11 @@ SELECT set_config(
 -- that go with it make it exact. The session's row is locked before its runs' rows, as when a run is finished:
 -- a run that ends meanwhile finds that it is awaited, or has been seen to be over.
 WITH $named, target AS (
-    SELECT user_id FROM named
+    SELECT user_id FROM named WHERE session_id = $meant
     UNION ALL
     SELECT :user_id WHERE NOT EXISTS (SELECT FROM named)
 ), earlier AS (
-    SELECT position FROM $runs JOIN named USING (session_id) WHERE run_id = :history_before
+    SELECT position FROM $runs WHERE run_id = :history_before AND session_id = $meant
 ), $place, known AS (
     SELECT r.run_id, r.status, r.user_id, r.fingerprint IS NOT DISTINCT FROM :fingerprint AS is_same
     FROM $runs AS r, target
@@ -88,7 +88,7 @@ WITH $named, target AS (
 ), rules AS (
     SELECT
         CASE
-            WHEN (SELECT count(*) > 1 AND NOT bool_or(own) FROM named) THEN 'ambiguous'
+            WHEN $is_ambiguous THEN 'ambiguous'
             WHEN EXISTS (SELECT FROM known) THEN 'known'
             WHEN EXISTS (SELECT FROM answers) THEN 'answered'
             WHEN $outgrows THEN 'state'

@@ -8,8 +8,8 @@
 WITH $named, source AS (
     SELECT s.*, coalesce(s.given_session_id, s.session_id) AS id
     FROM $sessions AS s
-    WHERE session_id = (SELECT session_id FROM named ORDER BY own DESC LIMIT 1)
-        AND NOT (SELECT count(*) > 1 AND NOT bool_or(own) FROM named)
+    WHERE session_id = $meant
+        AND NOT $is_ambiguous
 ), ended AS (
     SELECT r.* FROM source JOIN $runs AS r USING (session_id)
     WHERE r.parent_run_id IS NULL AND r.status NOT IN ('PENDING', 'RUNNING', 'PAUSED')
@@ -97,6 +97,6 @@ WITH $named, source AS (
 SELECT
     session.*,
     EXISTS (SELECT FROM source) AS is_there,
-    (SELECT count(*) > 1 AND NOT bool_or(own) FROM named) AS is_ambiguous,
+    $is_ambiguous AS is_ambiguous,
     EXISTS (SELECT FROM copied) AS has_runs
 FROM (SELECT) AS always LEFT JOIN session ON true

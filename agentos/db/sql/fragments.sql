@@ -13,6 +13,14 @@ named AS (
     WHERE :anyone AND given_session_id = :session_id
 )
 
+-- fragment: is_ambiguous
+-- Whether `named` has several sessions, none of which is meant.
+(SELECT count(*) > 1 AND NOT bool_or(own) FROM named)
+
+-- fragment: meant
+-- The key of the session in `named` that is meant, if there is one.
+(SELECT session_id FROM named ORDER BY own DESC LIMIT 1)
+
 -- fragment: changes
 -- What the runnable's defaults and the caller's values change in the state of the session in `place`, with the
 -- values that they replace.

@@ -3,11 +3,11 @@
 -- name: create_session
 -- Adds a session under `fresh_key`. No row if the owner has one with the id, or another owner's has the key.
 INSERT INTO $sessions (
-    session_id, given_session_id, kind, runnable_id, user_id, session_name, title, session_state, metadata, summary,
-    metrics, created_at, updated_at
+    session_id, given_session_id, kind, runnable_id, joined, user_id, session_name, title, session_state, metadata,
+    summary, metrics, created_at, updated_at
 )
 SELECT
-    :fresh_key, nullif(:session_id, :fresh_key), :kind, :runnable_id, :user_id, :session_name, :title,
+    :fresh_key, nullif(:session_id, :fresh_key), :kind, :runnable_id, :joined, :user_id, :session_name, :title,
     :session_state, :metadata, :summary, :metrics, :created_at, :updated_at
 WHERE NOT EXISTS (
     SELECT FROM $sessions
@@ -19,12 +19,13 @@ ON CONFLICT (session_id) DO NOTHING
 RETURNING *
 
 -- name: change_session
--- Changes the fields that are given. `noted` keeps the values that a new state replaces.
+-- Changes the fields that are given. `noted` keeps the values that a new state replaces; of several such changes
+-- between two ends of runs the first is enough, unless a run has changed the key in between.
 WITH $named, held AS (
     SELECT s.session_id, s.user_id, s.session_state, coalesce(s.state_version, 0) + 1 AS next
     FROM $sessions AS s
-    WHERE session_id = (SELECT session_id FROM named ORDER BY own DESC LIMIT 1)
-        AND NOT (SELECT count(*) > 1 AND NOT bool_or(own) FROM named)
+    WHERE session_id = $meant
+        AND NOT $is_ambiguous
     FOR NO KEY UPDATE OF s
 ), replaced AS (
     SELECT key, old.value
@@ -33,10 +34,16 @@ WITH $named, held AS (
     WHERE :session_state IS NOT NULL
         AND EXISTS (SELECT FROM held)
         AND old.value IS DISTINCT FROM new.value
+), recent AS (
+    SELECT DISTINCT ON (key) key, run_id
+    FROM held JOIN $state_changes AS c USING (session_id)
+    WHERE version > coalesce((SELECT max(state_version) FROM $runs AS r JOIN held USING (session_id)), 0)
+    ORDER BY key, version DESC
 ), noted AS (
     INSERT INTO $state_changes (session_id, version, place, user_id, key, value)
     SELECT session_id, next, row_number() OVER (), user_id, key, value
     FROM held CROSS JOIN replaced
+    WHERE key NOT IN (SELECT key FROM recent WHERE run_id IS NULL)
 ), changed AS (
     UPDATE $sessions AS s
     SET
@@ -50,7 +57,7 @@ WITH $named, held AS (
     WHERE s.session_id = held.session_id
     RETURNING s.*
 )
-SELECT (SELECT count(*) > 1 AND NOT bool_or(own) FROM named) AS is_ambiguous, changed.*
+SELECT $is_ambiguous AS is_ambiguous, changed.*
 FROM (SELECT) AS always LEFT JOIN changed ON true
 
 -- name: delete_sessions

@@ -16,7 +16,8 @@ from agentos.db.schema.columns import OBJECT, PAYLOAD, TEXTS, Content
 from agentos.db.schema.tables import Tables
 from agentos.db.sql.statements import assembled
 from agentos.db.stores.media import KEPT, MediaStore, keeping
-from agentos.db.stores.store import check_owner, fresh_keys, session_keys
+from agentos.db.stores.session_keys import fresh_keys, session_keys
+from agentos.db.stores.store import check_owner
 from agentos.errors import (
     AmbiguousSessionError,
     ConflictError,

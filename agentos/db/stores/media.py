@@ -13,8 +13,7 @@ from sqlalchemy import ARRAY, LargeBinary, Text, select
 
 from agentos.db.contracts.runs import OpenedRun
 from agentos.db.filters import among, same
-from agentos.db.stores.store import Store
-from agentos.errors import AmbiguousSessionError
+from agentos.db.stores.session_keys import SessionKeys
 from agentos.run.owner import Owner
 from agentos.run.records import RunOutput, media_of
 
@@ -37,21 +36,18 @@ class StoredMedia:
     content: bytes
 
 
-class MediaStore(Store):
+class MediaStore(SessionKeys):
     """Images and documents that were sent with messages, or made by tools."""
 
     async def get_media(self, session_id: str, key: str, *, owner: Owner) -> StoredMedia | None:
-        """The bytes with this key, or None. AmbiguousSessionError for ANYONE, if several owners have them."""
+        """The bytes with this key, or None."""
         table, reach = self._tables.media, self._reach(owner)
-        sessions = self._tables.sessions
-        inside = select(sessions.c.session_id).where(self._is_session(sessions, session_id, owner))
+        inside = self._is_inside(table, session_id, owner)
         rows = await reach.execute(
-            select(table.c.key, table.c.mime_type, table.c.content)
-            .where(table.c.session_id.in_(inside), same(table.c.key, key), reach.covers(table))
-            .limit(2)
+            select(table.c.key, table.c.mime_type, table.c.content).where(
+                inside, same(table.c.key, key), reach.covers(table)
+            )
         )
-        if len(rows) > 1:
-            raise AmbiguousSessionError(session_id)
         return StoredMedia(**rows[0]) if rows else None
 
     async def _with_media(self, opened: OpenedRun, owner: Owner) -> OpenedRun:

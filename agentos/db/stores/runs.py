@@ -124,7 +124,7 @@ class RunStore(StateStore):
         reach = self._reach(owner)
         statement = select(table).where(same(table.c.run_id, run_id), reach.covers(table))
         if session_id is not None:
-            statement = statement.where(self._is_session(table, session_id, owner))
+            statement = statement.where(self._is_inside(table, session_id, owner))
         rows = await reach.execute(statement)
         return (await self._runs_of(rows, owner))[0] if rows else None
 
@@ -151,7 +151,7 @@ class RunStore(StateStore):
         """
         query = query or RunQuery()
         table, reach = self._tables.runs, self._reach(owner)
-        conditions = [self._is_session(table, session_id, owner), reach.covers(table)]
+        conditions = [self._is_inside(table, session_id, owner), reach.covers(table)]
         if not nested:
             conditions.append(table.c.parent_run_id.is_(None))
         if query.before is not None:

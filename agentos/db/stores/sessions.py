@@ -13,59 +13,36 @@ from agentos.db.contracts.sessions import SessionChange, SessionQuery
 from agentos.db.encoding import check_ids, is_id
 from agentos.db.filters import contains, same
 from agentos.db.rows import session_of
-from agentos.db.schema.columns import OBJECT, TEXTS, Content, Instant
+from agentos.db.schema.columns import TEXTS
 from agentos.db.schema.tables import Tables
 from agentos.db.stores.pages import Order, alphabetical, either, read_page
-from agentos.db.stores.store import Store, check_owner, fresh_keys, session_keys
+from agentos.db.stores.session_keys import FIELDS, SessionKeys, session_keys, the_one
 from agentos.errors import AmbiguousSessionError, ConflictError
 from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import Session
 
 
-class SessionStore(Store):
-    """Conversations.
-
-    An id names one session of each owner. For ANYONE, an id that several owners have given means the session
-    without an owner, and is an AmbiguousSessionError if there is none.
-    """
+class SessionStore(SessionKeys):
+    """Conversations. `session_keys` says what an id names; it may be an AmbiguousSessionError for ANYONE."""
 
     def __init__(self, engine: Engine, tables: Tables) -> None:
         super().__init__(engine, tables)
-        fields: dict[str, Any] = {
-            "session_name": Content(),
-            "session_state": OBJECT,
-            "metadata": OBJECT,
-            "summary": OBJECT,
-        }
-        more = {"runnable_id": Text, "title": Content(), "metrics": OBJECT}
-        times = {"created_at": Instant(), "updated_at": Instant()}
-        self._create = self._statement("create_session", keys=TEXTS, **fields, **more, **times)
-        self._change = self._statement("change_session", keys=TEXTS, **fields)
+        self._change = self._statement("change_session", keys=TEXTS, **FIELDS)
         self._delete = self._statement("delete_sessions", keys=TEXTS, session_ids=TEXTS)
         self._fork = self._statement("fork_session", keys=TEXTS, through_run_id=Text)
 
     async def create_session(self, session: Session, *, owner: Owner) -> Session:
         """Stores a new session; ConflictError if its user has one with the id. StateTooLargeError."""
-        self.check_state(session.session_state)
-        check_owner(owner, session.user_id)
-        check_ids(session_id=session.session_id, runnable_id=session.runnable_id, user_id=session.user_id)
-        row = {name: value for name, value in dict(session).items() if name != "joined"}
-        keys = session_keys(session.session_id, user_id=session.user_id)
-        for key in fresh_keys(session.session_id, user_id=session.user_id):
-            wanted = {**row, "keys": keys, "fresh_key": key}
-            if rows := await self._reach(owner).execute(self._create, wanted):
-                return session_of(rows[0])
-        raise ConflictError("A session with this session_id already exists.")
+        row = await self._add(session, self._reach(owner), owner=owner)
+        if row is None:
+            raise ConflictError(f"A session {session.session_id!r} already exists.")
+        return session_of(row)
 
     async def get_session(self, session_id: str, *, owner: Owner) -> Session | None:
         """A session without its runs, or None."""
-        table = self._tables.sessions
-        reach = self._reach(owner)
-        statement = select(table).where(self._is_session(table, session_id, owner), reach.covers(table))
-        rows = await reach.execute(statement.order_by(table.c.user_id.is_(None).desc()).limit(2))
-        if len(rows) > 1 and rows[0]["user_id"] is not None:
-            raise AmbiguousSessionError(session_id)
-        return session_of(rows[0]) if rows else None
+        rows = await self._reach(owner).execute(self._meant(session_id, owner))
+        row = the_one(rows, session_id)
+        return None if row is None else session_of(row)
 
     async def list_sessions(self, query: SessionQuery, *, owner: Owner) -> Page[Session]:
         """A page of sessions; their runs aren't read."""
@@ -134,7 +111,7 @@ class SessionStore(Store):
             which = "no run" if through_run_id is None else f"no run {through_run_id!r}"
             raise ConflictError(f"The session has {which} of its own that has ended.")
         if row["session_id"] is None:
-            raise ConflictError("A session with this session_id already exists.")
+            raise ConflictError(f"A session {new_session_id!r} already exists.")
         return session_of(row)
 
     def _wanted(self, query: SessionQuery, owner: Owner) -> list[ColumnElement[bool]]:
@@ -148,7 +125,7 @@ class SessionStore(Store):
         if query.user_id is not None:
             conditions.append(same(table.c.user_id, query.user_id))
         if query.session_id is not None:
-            conditions.append(self._is_session(table, query.session_id, owner))
+            conditions.append(self._has_id(query.session_id, owner))
         if query.session_name is not None:
             conditions.append(contains(table.c.session_name, query.session_name))
         return conditions

@@ -12,12 +12,12 @@ from agentos.db.connection.transaction import Transaction
 from agentos.db.encoding import is_id
 from agentos.db.schema.columns import TEXTS
 from agentos.db.schema.tables import Tables
-from agentos.db.stores.store import Store
+from agentos.db.stores.session_keys import SessionKeys
 from agentos.run.owner import Owner
 from agentos.run.records import Json
 
 
-class StateStore(Store):
+class StateStore(SessionKeys):
     """Reads earlier states. They are written where the state is changed."""
 
     def __init__(self, engine: Engine, tables: Tables) -> None:
@@ -26,7 +26,10 @@ class StateStore(Store):
 
     async def state_after(self, run_id: str, *, owner: Owner) -> Json | None:
         """The session's state after the run; None if it hasn't ended, or doesn't exist."""
-        return (await self._states({run_id: 0}, self._reach(owner))).get(run_id) if is_id(run_id) else None
+        if not is_id(run_id):
+            return None
+        # Of one run, all changes that are read came after it.
+        return (await self._states({run_id: 0}, self._reach(owner))).get(run_id)
 
     async def _states(self, versions: Mapping[str, int], reach: Reach | Transaction) -> dict[str, Json]:
         """The states after these runs of one session, by run."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID, uuid4, uuid5
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import JSON, ColumnElement, and_, func, select, update
+from sqlalchemy import JSON, ColumnElement, RowMapping, and_, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from agentos.db.connection.engine import Engine
@@ -29,9 +30,9 @@ from agentos.db.encoding import check_ids
 from agentos.db.rows import run_of, run_row, session_of
 from agentos.db.schema.columns import PAYLOAD
 from agentos.db.schema.tables import Tables
+from agentos.db.stores.session_keys import the_one
 from agentos.db.stores.states import StateStore, versions_of
-from agentos.db.stores.store import check_owner, session_keys
-from agentos.errors import AmbiguousSessionError, ConflictError, NotFoundError
+from agentos.errors import ConflictError, NotFoundError
 from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import Json, RunOutput, RunStatus, Session
 
@@ -52,12 +53,13 @@ class TransferStore(StateStore):
     async def export_session(self, session_id: str, *, owner: Owner) -> AsyncGenerator[str]:
         """A snapshot of the session as JSON lines (`contracts.transfer`). NotFoundError on the first line."""
         async with self._engine.transaction(owner, isolation="REPEATABLE READ") as transaction:
-            yield written(await self._session_line(transaction, session_id, owner))
-            async for media in self._media(transaction, session_id, owner):
+            line, key = await self._session_line(transaction, session_id, owner)
+            yield written(line)
+            async for media in self._media(transaction, key):
                 yield written(media)
             position = 0
             before: Json = {}
-            while rows := await self._runs_after(transaction, session_id, position, owner):
+            while rows := await self._runs_after(transaction, key, position):
                 states = await self._states(versions_of(rows), transaction)
                 for row in rows:
                     run = run_of(row)
@@ -89,7 +91,8 @@ class TransferStore(StateStore):
             async for text in lines:
                 match reading.read(text):
                     case SessionLine() as line:
-                        await self._add_session(transaction, making, making.session(line.session))
+                        session = making.session(line.session)
+                        making.key = await self._add_session(transaction, session, owner=owner)
                     case MediaLine() as line:
                         await self._add_media(transaction, making, line)
                     case RunLine() as line:
@@ -104,9 +107,11 @@ class TransferStore(StateStore):
             await self._end_states(transaction, making)
         return Imported(making.session_id, making.user_id, making.runs, making.events)
 
-    async def _session_line(self, transaction: Transaction, session_id: str, owner: Owner) -> SessionLine:
+    async def _session_line(
+        self, transaction: Transaction, session_id: str, owner: Owner
+    ) -> tuple[SessionLine, str]:
+        """The session, and its key."""
         sessions, runs = self._tables.sessions, self._tables.runs
-        is_it = self._is_session(sessions, session_id, owner)
         has_ended = self._has_ended()
         inside = (runs.c.session_id == sessions.c.session_id, self._reach(owner).covers(runs))
         counts = (
@@ -115,29 +120,20 @@ class TransferStore(StateStore):
         ended, others = (count.scalar_subquery() for count in counts)
         media = select(func.count()).where(self._tables.media.c.session_id == sessions.c.session_id)
         found = await transaction.execute(
-            select(
-                sessions,
-                ended.label("ended"),
-                others.label("others"),
-                media.scalar_subquery().label("media"),
-            ).where(is_it, self._reach(owner).covers(sessions))
+            self._meant(session_id, owner).add_columns(
+                ended.label("ended"), others.label("others"), media.scalar_subquery().label("media")
+            )
         )
-        if not found:
+        row = the_one(found, session_id)
+        if row is None:
             raise NotFoundError("Session", session_id)
-        if len(found) > 1:
-            raise AmbiguousSessionError(session_id)
-        row = dict(found[0])
         numbers = {"runs": row["ended"], "left_out": row["others"], "media": row["media"]}
-        return SessionLine(session=session_of(row), **numbers)
+        return SessionLine(session=session_of(row), **numbers), row["session_id"]
 
-    async def _media(
-        self, transaction: Transaction, session_id: str, owner: Owner
-    ) -> AsyncGenerator[MediaLine]:
-        table = self._tables.media
-        sessions, after = self._tables.sessions, ""
-        inside = select(sessions.c.session_id).where(self._is_session(sessions, session_id, owner))
+    async def _media(self, transaction: Transaction, session_key: str) -> AsyncGenerator[MediaLine]:
+        table, after = self._tables.media, ""
         matching = select(table.c.key, table.c.mime_type, table.c.content).where(
-            table.c.session_id.in_(inside), self._reach(owner).covers(table)
+            table.c.session_id == session_key
         )
         while rows := await transaction.execute(
             matching.where(table.c.key > after).order_by(table.c.key).limit(1)
@@ -147,14 +143,13 @@ class TransferStore(StateStore):
             after = row["key"]
 
     async def _runs_after(
-        self, transaction: Transaction, session_id: str, position: int, owner: Owner
-    ) -> Any:
+        self, transaction: Transaction, session_key: str, position: int
+    ) -> Sequence[RowMapping]:
         table, events = self._tables.runs, self._tables.events
         logged = select(func.count()).select_from(events).where(events.c.run_id == table.c.run_id)
         return await transaction.execute(
             select(table, logged.scalar_subquery().label("events"))
-            .where(self._is_session(table, session_id, owner), self._reach(owner).covers(table))
-            .where(self._has_ended(), table.c.position > position)
+            .where(table.c.session_id == session_key, self._has_ended(), table.c.position > position)
             .order_by(table.c.position)
             .limit(RUNS)
         )
@@ -181,24 +176,13 @@ class TransferStore(StateStore):
                 yield LoggedEvent(**row)
             after = rows[-1]["seq"]
 
-    async def _add_session(self, transaction: Transaction, making: _Making, session: Session) -> None:
-        self.check_state(session.session_state)
-        table, keys = self._tables.sessions, session_keys(session.session_id, user_id=session.user_id)
-        taken = select(table.c.session_id).where(
-            table.c.session_id.in_(keys),
-            func.coalesce(table.c.given_session_id, table.c.session_id) == session.session_id,
-            table.c.user_id.is_not_distinct_from(session.user_id),
-        )
-        row = {name: value for name, value in dict(session).items() if name not in {"updated_at", "joined"}}
-        row["joined"] = session.joined or None
-        for key in [] if await transaction.execute(taken) else keys:
-            given = None if key == session.session_id else session.session_id
-            named = row | {"session_id": key, "given_session_id": given}
-            adding = insert(table).values(named).on_conflict_do_nothing().returning(table.c.session_id)
-            if await transaction.execute(adding):
-                making.key = key
-                return
-        raise ConflictError("A session with this session_id already exists: import it with new ids.")
+    async def _add_session(self, transaction: Transaction, session: Session, *, owner: Owner) -> str:
+        """Returns the key of the new session."""
+        now = datetime.now(UTC)
+        row = await self._add(session.model_copy(update={"updated_at": now}), transaction, owner=owner)
+        if row is None:
+            raise ConflictError(f"Session {session.session_id!r} already exists: import it with new ids.")
+        return row["session_id"]
 
     async def _add_media(self, transaction: Transaction, making: _Making, line: MediaLine) -> None:
         row = {"key": line.key, "mime_type": line.mime_type, "content": line.content}
@@ -251,7 +235,6 @@ class _Making:
     """The owner and the ids of the imported rows."""
 
     def __init__(self, owner: Owner, user_id: str | None, *, new_ids: bool) -> None:
-        self._owner = owner
         self._namespace = uuid4() if new_ids else None
         self.user_id = user_id if user_id is not None or owner is ANYONE else owner
         self.session_id = self.run_id = self._old_session_id = ""
@@ -272,8 +255,6 @@ class _Making:
         self.user_id = session.user_id if self.user_id is None else self.user_id
         self._old_session_id = session.session_id
         self.session_id = _other(self._namespace, session.session_id)
-        check_owner(self._owner, self.user_id)
-        check_ids(session_id=self.session_id, runnable_id=session.runnable_id, user_id=self.user_id)
         return session.model_copy(update={"session_id": self.session_id, "user_id": self.user_id})
 
     def run(self, run: RunOutput) -> RunOutput:
@@ -322,7 +303,8 @@ def _after(before: Json, line: RunLine) -> Json:
     """The state after a run."""
     if line.state is None:
         return before if line.run.session_state is None else line.run.session_state
-    return {key: value for key, value in before.items() if key not in line.state.removed} | line.state.put
+    removed = set(line.state.removed)
+    return {key: value for key, value in before.items() if key not in removed} | line.state.put
 
 
 def _old(state: Json, key: str) -> Any:

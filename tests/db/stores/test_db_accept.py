@@ -5,8 +5,14 @@ import pytest
 from agentos.db.contracts.runs import RunQuery
 from agentos.db.contracts.sessions import SessionQuery
 from agentos.db.contracts.transfer import RunLine, SessionLine, written
-from agentos.db.stores.store import session_keys
-from agentos.errors import AmbiguousSessionError, ConflictError, InvalidInputError, RunLostError
+from agentos.db.stores.session_keys import session_keys
+from agentos.errors import (
+    AmbiguousSessionError,
+    ConflictError,
+    InvalidInputError,
+    QueueFullError,
+    RunLostError,
+)
 from agentos.run.messages import Message
 from agentos.run.owner import ANYONE
 from agentos.run.records import Participant, RunStatus
@@ -83,6 +89,18 @@ async def test_nobody_takes_an_id_that_is_another_ones_key(db):
     assert (await accepted(db, a_run("chat", user_id="carol"))).run.session_id == "chat"
     assert [run.user_id for run in await db.list_runs("chat", owner="carol")] == ["carol"]
     assert [run.user_id for run in await db.list_runs(own, owner="mallory")] == ["mallory"]
+
+
+async def test_a_queue_counts_the_runs_of_the_user_who_is_meant(db):
+    for user in ("alice", "root"):
+        await accepted(db, a_run("chat", user_id=user))
+    queued = {"background": True, "queue_limit": 9, "user_queue_limit": 1, "owner": ANYONE}
+    waiting = a_run("other", user_id="alice", status=RunStatus.PENDING)
+    await accepted(db, waiting, **queued | {"owner": "alice"})
+    mine = a_run("chat", user_id="root", status=RunStatus.PENDING)
+    assert (await accepted(db, mine, **queued)).run.user_id == "root"
+    with pytest.raises(QueueFullError):
+        await accepted(db, a_run("chat", user_id="root", status=RunStatus.PENDING), **queued)
 
 
 async def test_two_owners_may_begin_a_session_with_the_same_id_at_once(db):

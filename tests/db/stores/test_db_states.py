@@ -200,3 +200,27 @@ async def test_for_anyone_runs_of_several_owners_arent_mixed(db):
         await a_change(db, put={"of": user}, user_id=user)
     assert await db.list_runs("chat", owner=ANYONE) == []
     assert await states(db, owner="bob") == [{"of": "bob"}]
+
+
+async def test_changes_by_hand_between_two_runs_are_kept_once(db, database):
+    def journal() -> int:
+        with administering(database) as connection:
+            return connection.execute("SELECT count(*) FROM ai.agentos_state_changes").fetchone()[0]
+
+    async def patch(value):
+        await db.update_session("chat", SessionChange(session_state={"k": value}), owner="alice")
+
+    first = await a_change(db, put={"k": "first"})
+    for value in range(20):
+        await patch(value)
+    assert journal() == 2
+    undone = a_run()
+    await accepted(db, undone, session_state={"k": "asked"})
+    for value in range(20):
+        await patch(f"later {value}")
+    assert journal() == 4
+    with administering(database) as connection:
+        connection.execute("UPDATE ai.agentos_runs SET cancelling = 'rollback' WHERE status = 'RUNNING'")
+    await finished(db, undone, status=RunStatus.CANCELLED)
+    assert (await db.get_session("chat", owner="alice")).session_state == {"k": "later 19"}
+    assert await db.state_after(first.run_id, owner="alice") == {"k": "first"}

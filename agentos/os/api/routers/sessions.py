@@ -185,6 +185,7 @@ async def get_media(
     session_id: SessionId, key: Key, db: SessionsDb, owner: Reader, if_none_match: IfNoneMatch = None
 ) -> Response:
     """The bytes that a message of the session refers to by `key`. 304 if the client has them."""
+    await find_session(db, session_id, owner, None)
     media = await db.get_media(session_id, key, owner=owner)
     if media is None:
         raise NotFoundError("Media", key)

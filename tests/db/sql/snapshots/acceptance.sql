@@ -247,11 +247,11 @@ WITH named AS (
     SELECT session_id, user_id, user_id IS NOT DISTINCT FROM :user_id FROM ai.agentos_sessions
     WHERE :anyone AND given_session_id = :session_id
 ), target AS (
-    SELECT user_id FROM named
+    SELECT user_id FROM named WHERE session_id = (SELECT session_id FROM named ORDER BY own DESC LIMIT 1)
     UNION ALL
     SELECT :user_id WHERE NOT EXISTS (SELECT FROM named)
 ), earlier AS (
-    SELECT position FROM ai.agentos_runs JOIN named USING (session_id) WHERE run_id = :history_before
+    SELECT position FROM ai.agentos_runs WHERE run_id = :history_before AND session_id = (SELECT session_id FROM named ORDER BY own DESC LIMIT 1)
 ), place AS (
     SELECT
         coalesce((SELECT session_id FROM named ORDER BY own DESC LIMIT 1), :fresh_key) AS session_id,

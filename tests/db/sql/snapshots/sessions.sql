@@ -1,10 +1,10 @@
 -- create_session
 INSERT INTO ai.agentos_sessions (
-    session_id, given_session_id, kind, runnable_id, user_id, session_name, title, session_state, metadata, summary,
-    metrics, created_at, updated_at
+    session_id, given_session_id, kind, runnable_id, joined, user_id, session_name, title, session_state, metadata,
+    summary, metrics, created_at, updated_at
 )
 SELECT
-    :fresh_key, nullif(:session_id, :fresh_key), :kind, :runnable_id, :user_id, :session_name, :title,
+    :fresh_key, nullif(:session_id, :fresh_key), :kind, :runnable_id, :joined, :user_id, :session_name, :title,
     :session_state, :metadata, :summary, :metrics, :created_at, :updated_at
 WHERE NOT EXISTS (
     SELECT FROM ai.agentos_sessions
@@ -37,10 +37,16 @@ WITH named AS (
     WHERE :session_state IS NOT NULL
         AND EXISTS (SELECT FROM held)
         AND old.value IS DISTINCT FROM new.value
+), recent AS (
+    SELECT DISTINCT ON (key) key, run_id
+    FROM held JOIN ai.agentos_state_changes AS c USING (session_id)
+    WHERE version > coalesce((SELECT max(state_version) FROM ai.agentos_runs AS r JOIN held USING (session_id)), 0)
+    ORDER BY key, version DESC
 ), noted AS (
     INSERT INTO ai.agentos_state_changes (session_id, version, place, user_id, key, value)
     SELECT session_id, next, row_number() OVER (), user_id, key, value
     FROM held CROSS JOIN replaced
+    WHERE key NOT IN (SELECT key FROM recent WHERE run_id IS NULL)
 ), changed AS (
     UPDATE ai.agentos_sessions AS s
     SET
