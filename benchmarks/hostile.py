@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Final
 
 from agentos.os.app import MAX_BODY_BYTES
-from agentos.os.registry import MAX_STREAMS
+from agentos.os.http.streams import MAX_STREAMS
 from agentos.run.bounds import JSON_LIMITS
 from benchmarks import machine
 from benchmarks.bench import RUNS, Bench

@@ -26,7 +26,7 @@ from agentos.runner.settings import RunSettings
 from agentos.tools.tool import Tool
 from agentos.tools.toolkit import AgentTools, ToolLike
 from agentos.tools.toolset import Toolbox
-from agentos.utils.names import spelled
+from agentos.utils.names import checks_parameters
 from agentos.utils.slug import slug
 
 logger = logging.getLogger("agentos.agent")
@@ -45,7 +45,7 @@ class _ModelField:
         agent.__dict__["model"] = resolve(model or self.DEFAULT)
 
 
-@spelled
+@checks_parameters
 @dataclass(kw_only=True, eq=False, repr=False)
 class Agent(RunMethods):
     """Give it a name, a model and tools. Then `run` it, or pass it to `AgentOS`.

@@ -26,10 +26,10 @@ from agentos.db.stores.sessions import SessionStore
 from agentos.db.stores.transfer import TransferStore
 from agentos.db.stores.workers import WorkerStore
 from agentos.errors import ConfigurationError
-from agentos.utils.names import spelled
+from agentos.utils.names import checks_parameters
 
 
-@spelled
+@checks_parameters
 class PostgresDb(
     SessionStore,
     AcceptanceStore,

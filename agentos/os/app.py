@@ -35,15 +35,16 @@ from agentos.os.http.body_limit import BodyLimit
 from agentos.os.http.lookup import find
 from agentos.os.http.problem_route import install
 from agentos.os.http.request_id import RequestId
+from agentos.os.http.streams import MAX_STREAMS, Streams
 from agentos.os.middleware import JWTMiddleware, TrailingSlash
-from agentos.os.registry import MAX_STREAMS, Registry, Served, Server, Streams, listed, served_by
+from agentos.os.registry import Registry, Served, Server, listed, served_by
 from agentos.os.server import serve
 from agentos.os.server.limits import QueueConfig
 from agentos.os.server.retention import Retention, kept
 from agentos.os.server.serve import on_termination
 from agentos.run.bounds import JSON_LIMITS, JsonLimits
 from agentos.runner.service import RunService
-from agentos.utils.names import spelled
+from agentos.utils.names import checks_parameters
 from agentos.utils.slug import slug
 
 logger = logging.getLogger("agentos.os")
@@ -53,7 +54,7 @@ DEFAULT_ORIGINS = ("http://localhost:3000", "http://127.0.0.1:3000")
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
 
-@spelled
+@checks_parameters
 class AgentOS:
     """Serves agents, their sessions and memories.
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, Protocol, cast
+from typing import Protocol, cast
 
 from starlette.applications import Starlette
 
 from agentos.db.base import Db
-from agentos.errors import ConfigurationError, NotFoundError, TooManyStreamsError
+from agentos.errors import ConfigurationError, NotFoundError
 from agentos.kinds import Kind, spelling
 from agentos.os.audit.log import AuditLog
 from agentos.os.config import AgentOSConfig
+from agentos.os.http.streams import Streams
 from agentos.os.policy.default_scopes import RESERVED_FAMILIES
 from agentos.os.tokens.usage import Usage
 from agentos.run.bounds import JSON_LIMITS, JsonLimits
@@ -91,30 +91,6 @@ class Registry:
     def all(self, kind: Kind) -> list[Served]:
         """All runnables, in the given order."""
         return [runnable for (its_kind, _), runnable in self._runnables.items() if its_kind == kind]
-
-
-MAX_STREAMS: Final = 100
-"""Event streams that one caller may have open in a process."""
-
-
-class Streams:
-    """Counts the open event streams of each caller in this process."""
-
-    def __init__(self, most: int = MAX_STREAMS) -> None:
-        self._most = most
-        self._open: Counter[str] = Counter()
-
-    def open(self, caller: str) -> None:
-        """Counts one more. TooManyStreamsError if the caller has as many as allowed."""
-        if self._open[caller] >= self._most:
-            raise TooManyStreamsError(self._most)
-        self._open[caller] += 1
-
-    def close(self, caller: str) -> None:
-        """Counts one less."""
-        self._open[caller] -= 1
-        if not self._open[caller]:
-            del self._open[caller]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from agentos.errors import ConfigurationError
 from agentos.run.runnable import RunContext
 from agentos.tools.tool import Tool
 from agentos.tools.toolset import Toolbox, ToolRules, Toolset
-from agentos.utils.names import spelled
+from agentos.utils.names import checks_parameters
 
 _logger = logging.getLogger(__name__)
 
 
-@spelled
+@checks_parameters
 class Toolkit(Toolset):
     """A group of tools. A subclass passes its own bound methods as `tools`.
 

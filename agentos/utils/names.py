@@ -19,7 +19,7 @@ def hint(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {nearest[0]!r}?" if nearest else ""
 
 
-def spelled(kind: type[T]) -> type[T]:
+def checks_parameters(kind: type[T]) -> type[T]:
     """Makes a class answer an unknown parameter with a ConfigurationError that names the nearest one."""
     initialise: Callable[..., None] = kind.__init__
     known = [name for name in inspect.signature(initialise).parameters if name not in {"self", "_"}]

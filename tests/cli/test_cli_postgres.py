@@ -13,7 +13,11 @@ import pytest
 
 from tests.flows.processes import environment, free_port, running
 
-INTERRUPTIBLE = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+INTERRUPTIBLE = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 """Runs a program as a terminal does: what a shell starts in the background ignores SIGINT."""
 AGENTOS = Path(sys.executable).with_name("agentos")
 

@@ -95,6 +95,9 @@ def test_the_flag_beats_the_environment_and_the_options_of_uvicorn_pass_through(
         (["--factory"], "Leave out --factory"),
         (["--app-dir", "/"], "Leave out --app-dir"),
         (["--fd", "3"], "without authentication"),
+        (["--env-file", "bare.py"], "Leave out --env-file: the app is imported first"),
+        (["--header", "novalue"], "--header='novalue' has no colon"),
+        (["--", "--host", "0.0.0.0"], "Leave out --host"),
     ],
 )
 def test_other_options_are_refused_with_a_sentence(folder: Path, options: list[str], sentence: str):

@@ -14,10 +14,10 @@ from agentos.models.openai.strict_schema import strict_schema
 from agentos.models.tool_choice import chosen_tool
 from agentos.run.media import File, Image
 from agentos.run.messages import Message
-from agentos.utils.names import spelled
+from agentos.utils.names import checks_parameters
 
 
-@spelled
+@checks_parameters
 @dataclass(eq=False, kw_only=True, repr=False)
 class OpenAIResponses(OpenAIModel):
     """A model behind POST /responses.

@@ -109,6 +109,7 @@ def _confined(page: HTMLResponse) -> Response:
             "worker-src 'self' blob:",
             "base-uri 'none'",
             "form-action 'none'",
+            "frame-ancestors 'none'",
         ]
     )
     return page

@@ -32,8 +32,12 @@ WORKER_SECONDS: Final = 20
 """Seconds after which one of several unresponsive processes is killed, with all its runs. Uvicorn's default
 of five is less than a start takes on a busy machine."""
 _OPTIONS: Final = frozenset(signature(uvicorn.run).parameters)
-_APPS: Final = {"app_dir", "factory", "interface", "lifespan"}
-"""Options of uvicorn's command that the app determines."""
+_REFUSED: Final = {
+    **dict.fromkeys(("app_dir", "factory", "interface", "lifespan"), "the app determines it"),
+    **dict.fromkeys(("host", "port", "reload", "workers"), "give it before a `--`"),
+    "env_file": "the app is imported first, so set its variables before the command",
+}
+"""Options of uvicorn's command that aren't passed on, and why."""
 _RAISED: Final = f"{ConfigurationError.__module__}.{ConfigurationError.__qualname__}: "
 
 
@@ -121,17 +125,26 @@ def parsed(target: str, arguments: Sequence[str]) -> dict[str, Any]:
         context = uvicorn.main.make_context("agentos serve", [target, *arguments])
     except click.ClickException as error:
         raise ConfigurationError(f"{error.format_message()} `uvicorn --help` lists its options.") from None
+    except click.exceptions.Exit as end:  # it has said its version
+        raise SystemExit(end.exit_code) from None
     given = {
         name: value
         for name, value in context.params.items()
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE and name != "app"
     }
-    if refused := _APPS & given.keys():
-        option = min(refused).replace("_", "-")
-        raise ConfigurationError(f"Leave out --{option}: the app determines it.")
-    if headers := given.get("headers"):
-        given["headers"] = [tuple(header.split(":", 1)) for header in headers]
+    if refused := _REFUSED.keys() & given.keys():
+        option = min(refused)
+        raise ConfigurationError(f"Leave out --{option.replace('_', '-')}: {_REFUSED[option]}.")
+    if "headers" in given:
+        given["headers"] = [_header(text) for text in given["headers"]]
     return given
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise ConfigurationError(f"--header={text!r} has no colon: give NAME:VALUE.")
+    return name, value
 
 
 def _check_options(given: Mapping[str, Any]) -> None:

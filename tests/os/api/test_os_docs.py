@@ -47,7 +47,7 @@ async def test_the_browser_is_told_to_load_nothing_from_elsewhere(path):
     async with serving(AgentOS(agents=[agent()]).get_app()) as client:
         page = await client.get(path)
     directives = dict(each.split(" ", 1) for each in page.headers["content-security-policy"].split("; "))
-    assert directives["default-src"] == "'none'"
+    assert directives["default-src"] == directives["frame-ancestors"] == "'none'"
     own = {"'self'", "'none'", "'unsafe-inline'", "data:", "blob:"}
     scripts = re.findall(r"<script>(.*?)</script>", page.text, re.DOTALL)
     hashes = {f"'sha256-{b64encode(sha256(each.encode()).digest()).decode()}'" for each in scripts}
