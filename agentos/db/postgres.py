@@ -53,8 +53,8 @@ class PostgresDb(
     Each event loop has up to `pool_size` connections. A call waits at most `pool_timeout` seconds for one and
     `query_timeout` seconds in total; then it fails with DatabaseUnavailableError.
 
-    A session's state has at most about `max_state_bytes` of JSON. A request that would make it larger is
-    refused, and a run that does fails and leaves it as it was: StateTooLargeError.
+    A session's state has at most about `max_state_bytes` of JSON, and 5,000 keys. A request that would exceed
+    this is refused, and a run that does fails and leaves the state as it was: StateTooLargeError.
     """
 
     def __init__(
