@@ -192,6 +192,18 @@ class TooManyStreamsError(TooManyRequestsError):
         super().__init__(f"You have {most} event streams open: close one, or ask without a stream.")
 
 
+class TooManyBytesError(TooManyRequestsError):
+    """The caller sends more in large bodies than one caller may while others use the server."""
+
+    code = "too_many_bytes"
+
+    def __init__(self, rate: int, *, retry_after: int) -> None:
+        super().__init__(
+            f"You have sent more than {rate} bytes a second: send large bodies one after the other."
+        )
+        self.retry_after = retry_after
+
+
 class TooManyFailuresError(TooManyRequestsError):
     """Too many invalid tokens came from the caller's address within a minute."""
 

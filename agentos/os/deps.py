@@ -11,7 +11,7 @@ from agentos.db.base import Db
 from agentos.errors import NoDatabaseError, NotFoundError
 from agentos.kinds import Kind
 from agentos.os.http.field_types import RegisteredKind
-from agentos.os.http.rate_limit import address_of
+from agentos.os.http.pace import caller_of
 from agentos.os.principal import Access, access_of
 from agentos.os.registry import Server
 from agentos.run.owner import ANYONE, Owner
@@ -61,8 +61,7 @@ class StreamSlot:
     """Counts one event stream of the caller, from `take` until the response has been sent."""
 
     def __init__(self, request: Request) -> None:
-        user_id = access_of(request.scope).principal.user_id
-        self._caller = f"address {address_of(request.scope)}" if user_id is None else f"user {user_id}"
+        self._caller = caller_of(request)
         self._streams = server_of(request).streams
         self._is_taken = False
 

@@ -14,6 +14,7 @@ from agentos.errors import ConfigurationError, NotFoundError
 from agentos.kinds import Kind, spelling
 from agentos.os.audit.log import AuditLog
 from agentos.os.config import AgentOSConfig
+from agentos.os.http.pace import Pace
 from agentos.os.http.streams import Streams
 from agentos.os.policy.default_scopes import RESERVED_FAMILIES
 from agentos.os.tokens.usage import Usage
@@ -110,6 +111,8 @@ class Server:
     usage: Usage = field(default_factory=Usage)
     json_limits: JsonLimits = JSON_LIMITS
     """On JSON from callers."""
+    pace: Pace = field(default_factory=Pace)
+    """Of large bodies."""
     streams: Streams = field(default_factory=Streams)
     instantiated_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 

@@ -49,9 +49,10 @@ class Media(Value):
 
     @model_serializer(mode="wrap")
     def _without_what_is_kept(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        fields: dict[str, Any] = dump(self)
-        if self.key is not None:
-            fields.pop("content", None)
+        if self.key is None:
+            return dump(self)
+        fields: dict[str, Any] = dump(self.model_copy(update={"content": None}))
+        fields.pop("content", None)
         return fields
 
 

@@ -31,9 +31,10 @@ _MAX_BITS: Final = 10_000
 
 def is_holdable(text: str) -> bool:
     """Whether Postgres can store `text` unchanged: it has no NUL and no lone surrogate."""
-    if text.isascii():
-        return "\0" not in text
-    return re.search("[\0\ud800-\udfff]", text) is None
+    try:
+        return "\0" not in text and (text.isascii() or bool(text.encode()))
+    except UnicodeEncodeError:
+        return False
 
 
 def mended(text: str) -> str:

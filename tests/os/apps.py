@@ -168,6 +168,8 @@ async def listening(app: FastAPI) -> AsyncIterator[int]:
     server = _Listening(app)
     task = asyncio.create_task(server.serve())
     await server.ready.wait()
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    await task
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        await task

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, LargeBinary, Text, select
+import psycopg
+from psycopg.types.array import ListBinaryDumper
+from sqlalchemy import ARRAY, Dialect, Text, select
+from sqlalchemy.types import NullType, TypeDecorator
 
 from agentos.db.contracts.runs import OpenedRun
 from agentos.db.filters import among, same
@@ -17,10 +20,26 @@ from agentos.db.stores.session_keys import SessionKeys
 from agentos.run.owner import Owner
 from agentos.run.records import RunOutput, media_of
 
+
+class _Contents(list[bytes]):
+    """Bytes that psycopg sends as they are. In a plain list it would write them as text, far more slowly."""
+
+
+psycopg.adapters.register_dumper(_Contents, ListBinaryDumper)
+
+
+class _ByteaArray(TypeDecorator[list[bytes]]):
+    impl = NullType
+    cache_ok = True
+
+    def process_bind_param(self, value: list[bytes] | None, dialect: Dialect) -> _Contents:
+        return _Contents(value or ())
+
+
 KEPT: Final[dict[str, Any]] = {
     "media_keys": ARRAY(Text),
     "mime_types": ARRAY(Text),
-    "contents": ARRAY(LargeBinary),
+    "contents": _ByteaArray(),
 }
 """Types of the parameters that `keeping` gives."""
 

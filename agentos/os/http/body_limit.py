@@ -6,11 +6,11 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agentos.errors import PayloadTooLargeError
+from agentos.os.http.pace import announced
 from agentos.os.http.problems import answer
 from agentos.run.bounds import JsonLimits
 
@@ -36,7 +36,7 @@ class BodyLimit:
         """ASGI."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif _announced(scope) > self._max_bytes:
+        elif announced(scope) > self._max_bytes:
             await self._refuse(scope, receive, send)
         else:
             await self._counted(scope, receive, send)
@@ -82,8 +82,3 @@ async def check_json(request: Request, text: bytes, *, media: bool = False) -> N
         limits.check(text, media=media)
     else:
         await asyncio.to_thread(limits.check, text, media=media)
-
-
-def _announced(scope: Scope) -> int:
-    length = Headers(scope=scope).get("content-length", "")
-    return int(length[:19]) if length.isascii() and length.isdecimal() else 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from asyncio import to_thread
-from base64 import b64encode
 from contextlib import aclosing
 from mimetypes import guess_type
 from typing import Any, TypeVar
@@ -204,9 +203,8 @@ async def media(upload: UploadFile) -> Image | File:
         kind = File
     else:
         raise BadRequestError("Unsupported file type")
-    return kind.model_validate(
-        {"content": b64encode(await upload.read()), "mime_type": mime_type, "filename": upload.filename}
-    )
+    # Validation would want the bytes as Base64.
+    return kind.model_construct(content=await upload.read(), mime_type=mime_type, filename=upload.filename)
 
 
 def _mime_type(upload: UploadFile) -> str:

@@ -1,0 +1,89 @@
+"""Paces large request bodies, so that one caller's don't slow down everybody else's requests.
+
+Parsing, checking and storing a megabyte keeps a process busy for about 70 ms, and others wait. So while
+others use the server, one caller's large bodies are read at a rate that leaves almost all its time to them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import Scope
+
+from agentos.errors import TooManyBytesError
+from agentos.os.http.rate_limit import address_of
+from agentos.os.principal import access_of
+
+BYTES_PER_SECOND: Final = 512 * 1024
+"""Of JSON and forms, for each caller while others use the server."""
+UPLOADED: Final = 8
+"""How many times as fast uploads are read, which cost less."""
+SMALL: Final = 64 * 1024
+"""Bytes of a body that are never paced."""
+MAX_SECONDS: Final = 30.0
+"""That a body waits for its turn; the next one is refused."""
+_UNKNOWN: Final = 16 * 1024 * 1024
+"""Bytes that a body counts which doesn't say its size."""
+_ACTIVE_SECONDS: Final = 10.0
+"""Since their last request, others use the server."""
+_MANY: Final = 1000
+"""Callers whose turns are remembered before past ones are forgotten."""
+
+
+class Pace:
+    """The turns of large bodies in this process, by caller. `clock` is in seconds."""
+
+    def __init__(self, rate: int = BYTES_PER_SECOND, *, clock: Callable[[], float] = monotonic) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._latest: tuple[str, float] = ("", -_ACTIVE_SECONDS)
+        """Who called last, and when."""
+        self._other = self._latest
+        """The same of whoever called before them."""
+        self._next: dict[str, float] = {}
+        """When the caller's next large body may be read."""
+
+    def wait(self, caller: str, size: int, *, upload: bool = False) -> float:
+        """Seconds to wait before a body of `size` bytes is read. TooManyBytesError if it would be too many.
+
+        Called once for each request, also those without a body: they tell whether others use the server.
+        """
+        now = self._clock()
+        if caller != self._latest[0]:
+            self._other = self._latest
+        self._latest = (caller, now)
+        if size <= SMALL or now - self._other[1] > _ACTIVE_SECONDS:
+            return 0.0
+        turn = max(now, self._next.get(caller, now))
+        if turn - now > MAX_SECONDS:
+            raise TooManyBytesError(self._rate, retry_after=int(turn - now))
+        if len(self._next) >= _MANY:
+            self._next = {each: turn for each, turn in self._next.items() if turn > now}
+        self._next[caller] = turn + size / (self._rate * (UPLOADED if upload else 1))
+        return turn - now
+
+
+async def paced(request: Request) -> None:
+    """Waits until the request's body may be read. One that doesn't say its size counts as large."""
+    headers, pace = request.headers, request.app.state.agentos.pace
+    size = _UNKNOWN if "transfer-encoding" in headers else announced(request.scope)
+    upload = headers.get("content-type", "").lower().startswith("multipart/")
+    if seconds := pace.wait(caller_of(request), size, upload=upload):
+        await asyncio.sleep(seconds)
+
+
+def caller_of(request: Request) -> str:
+    """Whose request it is: a user's, or an address's if nobody knows the user."""
+    user_id = access_of(request.scope).principal.user_id
+    return f"address {address_of(request.scope)}" if user_id is None else f"user {user_id}"
+
+
+def announced(scope: Scope) -> int:
+    """The size of the body as its header says it, in bytes."""
+    length = Headers(scope=scope).get("content-length", "")
+    return int(length[:19]) if length.isascii() and length.isdecimal() else 0
