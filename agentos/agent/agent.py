@@ -1,17 +1,19 @@
-"""`Agent`: a runnable that combines a model, tools and instructions."""
+"""`Agent`, and what agents and teams have in common: a model, what it is told, its tools, the loop."""
 
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from agentos.agent.loop import Loop, Retry
 from agentos.agent.prompt import Instructions, Prompt
 from agentos.db.base import Db
 from agentos.errors import ConfigurationError
+from agentos.kinds import Kind
 from agentos.memory.manager import MemoryManager
 from agentos.memory.tools import memory_tools
 from agentos.models.base import Model
@@ -37,22 +39,17 @@ class _ModelField:
 
     DEFAULT = "openai:gpt-5.4-mini"
 
-    def __get__(self, agent: Agent | None, owner: type[Agent]) -> Model:
+    def __get__(self, runnable: ModelRunnable | None, owner: type[ModelRunnable]) -> Model:
         # Asked of the class, by @dataclass, it gives the default: nothing.
-        return None if agent is None else agent.__dict__["model"]  # pyright: ignore[reportReturnType]
+        return None if runnable is None else vars(runnable)["model"]  # pyright: ignore[reportReturnType]
 
-    def __set__(self, agent: Agent, model: Model | str | None) -> None:
-        agent.__dict__["model"] = resolve(model or self.DEFAULT)
+    def __set__(self, runnable: ModelRunnable, model: Model | str | None) -> None:
+        vars(runnable)["model"] = resolve(model or self.DEFAULT)
 
 
-@checks_parameters
 @dataclass(kw_only=True, eq=False, repr=False)
-class Agent(RunMethods):
-    """Give it a name, a model and tools. Then `run` it, or pass it to `AgentOS`.
-
-    In all of its instructions, `{name}` is replaced by a value from the session state, the run's dependencies
-    or its metadata. Invalid settings raise ConfigurationError.
-    """
+class ModelRunnable(RunMethods, ABC):
+    """A runnable that is a conversation between a model and its tools."""
 
     id: str = ""
     """Part of its URL on a server. Derived from `name` if left out."""
@@ -124,8 +121,6 @@ class Agent(RunMethods):
     budget: Budget = field(default_factory=Budget)
     """Limits on what one run may consume. Exceeding them fails the run with `budget_exceeded`."""
 
-    kind: Literal["agent"] = field(default="agent", init=False)
-
     def __post_init__(self) -> None:
         for parameter, least in (("tool_call_limit", 0), ("num_history_runs", 1), ("retries", 0)):
             value: int | None = self.__dict__[parameter]
@@ -138,7 +133,7 @@ class Agent(RunMethods):
         if isinstance(self.db, str):
             raise ConfigurationError("db is text: give PostgresDb(…) with that address.")
         self.output_schema = output_schema(self.output_schema)
-        self.id = self.id or slug(self.name or "") or "agent"
+        self.id = self.id or slug(self.name or "") or self.kind
         if self.add_memories_to_context is None:
             self.add_memories_to_context = self.update_memory_on_run or self.enable_agentic_memory
         self._has_warned = False
@@ -148,7 +143,13 @@ class Agent(RunMethods):
     def __repr__(self) -> str:
         # A model from elsewhere may show its key.
         model = f"{self.model.provider}:{self.model.id}"
-        return f"Agent(id={self.id!r}, model={model!r}, tools={list(self.known_tools)!r}, db={self.db!r})"
+        tools = list(self.known_tools)
+        return f"{type(self).__name__}(id={self.id!r}, model={model!r}, tools={tools!r}, db={self.db!r})"
+
+    @property
+    @abstractmethod
+    def kind(self) -> Kind:
+        """Its registered kind."""
 
     @property
     def settings(self) -> RunSettings:
@@ -171,17 +172,22 @@ class Agent(RunMethods):
         """Its tools by name, without those that are discovered when a run starts."""
         return self._tools.known.tools
 
-    async def events(self, context: RunContext) -> AsyncGenerator[RunEvent]:
-        """Executes a run, or the rest of one: the loop between model and tools, then the memory update."""
+    async def _conversation(
+        self, context: RunContext, *boxes: Toolbox, about: str = ""
+    ) -> AsyncGenerator[RunEvent]:
+        """Executes a run, or the rest of one: the loop between model and tools, then the memory update.
+
+        `boxes` are tools besides the runnable's own, `about` a part of the system message.
+        """
         self._warn(context)
         model, run = self.model, context.run
         run.model, run.model_provider = model.id, model.provider
         context.history = [message for message in context.history if message.role != "system"]
         begun = bool(run.messages)
         yield RunContinued() if begun else RunStarted(model=model.id, model_provider=model.provider)
-        async with self._tools.open(context, *self._memory_tools()) as toolbox:
+        async with self._tools.open(context, *self._memory_tools(), *boxes) as toolbox:
             if not begun:
-                run.messages.extend(await self._prompt.messages(context, toolbox.instructions))
+                run.messages.extend(await self._prompt.messages(context, toolbox.instructions, about=about))
             loop = Loop(
                 model=model,
                 tools=toolbox.tools,
@@ -191,12 +197,16 @@ class Agent(RunMethods):
                 retry=Retry(self.retries, self.delay_between_retries, self.exponential_backoff),
                 agent=self,
             )
-            async with aclosing(loop.events()) as events:
+            async with aclosing(self._rounds(loop, context)) as events:
                 async for event in events:
                     yield event
         if self.update_memory_on_run and self.db is not None and not run.requirements:
             async for event in self.memory_manager.update(context, model=model, db=self.db):
                 yield event
+
+    def _rounds(self, loop: Loop, context: RunContext) -> AsyncGenerator[RunEvent]:
+        """The loop, once or several times."""
+        return loop.events()
 
     async def aclose(self) -> None:
         """Closes connections of the model and tools in the running event loop. The next run reopens them."""
@@ -207,7 +217,7 @@ class Agent(RunMethods):
 
     def _warn(self, context: RunContext) -> None:
         """Logs once which settings do nothing because there is no database."""
-        if self.db is not None or self._has_warned:
+        if self.db is not None or self._has_warned or context.run.parent_run_id is not None:
             return
         switches = {
             "add_history_to_context": self.add_history_to_context or context.request.history,
@@ -219,7 +229,10 @@ class Agent(RunMethods):
         }
         if ignored := [name for name, value in switches.items() if value]:
             self._has_warned = True
-            logger.warning("Agent %r has no db, so %s has no effect: pass db=…", self.id, ", ".join(ignored))
+            logger.warning(
+                "%s %r has no db, so %s has no effect: pass db=…",
+                *(self.kind.capitalize(), self.id, ", ".join(ignored)),
+            )
 
     def _memory_tools(self) -> list[Toolbox]:
         return [memory_tools(self.db)] if self.enable_agentic_memory and self.db is not None else []
@@ -242,3 +255,22 @@ class Agent(RunMethods):
             add_memories=bool(self.add_memories_to_context),
             resolve=self.resolve_in_context,
         )
+
+
+@checks_parameters
+@dataclass(kw_only=True, eq=False, repr=False)
+class Agent(ModelRunnable):
+    """Give it a name, a model and tools. Then `run` it, or pass it to `AgentOS`.
+
+    In all of its instructions, `{name}` is replaced by a value from the session state, the run's dependencies
+    or its metadata. Invalid settings raise ConfigurationError.
+    """
+
+    @property
+    def kind(self) -> Kind:
+        """`agent`."""
+        return "agent"
+
+    def events(self, context: RunContext) -> AsyncGenerator[RunEvent]:
+        """Executes a run, or the rest of one: the loop between model and tools, then the memory update."""
+        return self._conversation(context)

@@ -8,19 +8,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, count
 from time import time
 from uuid import uuid4
 
 from agentos.agent import pauses
+from agentos.errors import AgentOSError
 from agentos.run.events import RunEvent, ToolCallCompleted, ToolCallError, ToolCallStarted
 from agentos.run.messages import Message, ToolCall, ToolExecution, last_turn
 from agentos.run.records import RunOutput
 from agentos.run.runnable import RunContext
 from agentos.tools.idempotency import calling
-from agentos.tools.result import ToolResult, to_text
+from agentos.tools.result import NestedResult, ToolResult, to_text
 from agentos.tools.tool import Tool
 
 
@@ -81,23 +82,36 @@ class TurnCalls:
     agent: object
     is_new: bool
     """Whether the model has just requested the calls, as opposed to before a pause."""
+    failure: AgentOSError | None = field(default=None, init=False)
+    """What fails the run."""
 
     async def run(self) -> AsyncGenerator[RunEvent]:
-        """Makes the calls that need no input, adds their answers to the run and yields the events."""
+        """Makes the calls that need no input, adds their answers to the run and yields the events.
+
+        Raises the error of a nested run that fails its parent too.
+        """
         places = [] if self.is_new else self._stored()
+        begun = {place.number for place in places if self._begins_runs(place)}
         due = [place for place in places or self._new() if not place.execution.is_waiting]
         making = [place for place in due if not place.is_decided]
         for place in due:
             if place.is_decided:
                 yield _outcome(_settled(place.execution))
         for place in making:
-            yield ToolCallStarted(tool=place.execution.model_copy())
+            if place.number not in begun:
+                yield ToolCallStarted(tool=place.execution.model_copy())
         async with aclosing(self._made(making)) as made:
             async for execution in made:
-                if not execution.is_waiting:
+                if execution.result is not None:
                     yield _outcome(execution)
         answered = [place.execution for place in due if place.execution.result is not None]
         self.context.run.messages.extend(map(_answer, answered))
+        if self.failure is not None:
+            raise self.failure
+
+    def _begins_runs(self, place: _Place) -> bool:
+        tool = self.tools.get(place.call.function.name)
+        return tool is not None and tool.begins_runs
 
     def _stored(self) -> list[_Place]:
         """The calls as recorded in the run; empty if only a conversation was given."""
@@ -139,9 +153,13 @@ class TurnCalls:
     async def _made(self, places: Sequence[_Place]) -> AsyncGenerator[ToolExecution]:
         # Steps begin in the same order on every execution: an executor may tell them apart by it.
         fresh = [await self._begin(place) for place in places]
-        steps = [
-            self.context.steps(self._step(place), partial(self._result, place, is_fresh=is_fresh))
+        sources = [
+            partial(self._result, place, is_fresh=is_fresh)
             for place, is_fresh in zip(places, fresh, strict=True)
+        ]
+        steps = [
+            source() if self._begins_runs(place) else self.context.steps(self._step(place), source)
+            for place, source in zip(places, sources, strict=True)
         ]
         tasks = [
             asyncio.create_task(self._executed(place, step))
@@ -175,6 +193,11 @@ class TurnCalls:
         if result is None:
             pauses.cut_off(execution, self.tools.get(execution.tool_name))
             return execution
+        if isinstance(result, NestedResult):
+            execution.child_run_id = result.child_run_id
+            if result.is_waiting:
+                return execution
+            self.failure = self.failure or result.failure
         ended = time()
         execution.result = result.content
         execution.tool_call_error = result.error

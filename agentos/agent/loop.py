@@ -177,10 +177,13 @@ class Loop:
         )
 
     def _is_stopped(self) -> bool:
-        """Whether a call of the last turn ends the run. If so, its answer becomes the run's answer."""
+        """Whether a call of the last turn ends the run. If so, its answer becomes the run's answer.
+
+        An error is never an answer: the model is told.
+        """
         run = self.context.run
         executions = run.tools[-len(last_calls(run)) :]
-        stopping = [each for each in executions if each.stop_after_tool_call and each.confirmed is not False]
+        stopping = [each for each in executions if each.stop_after_tool_call and not each.tool_call_error]
         if stopping:
             self._set_answer("\n".join(each.result or "" for each in stopping))
         return bool(stopping)

@@ -40,10 +40,12 @@ class Prompt:
     add_memories: bool = False
     resolve: bool = True
 
-    async def messages(self, context: RunContext, tool_rules: Iterable[str] = ()) -> list[Message]:
+    async def messages(
+        self, context: RunContext, tool_rules: Iterable[str] = (), *, about: str = ""
+    ) -> list[Message]:
         """The first messages of this run: the system message, unless it is empty, and the user's message.
 
-        `tool_rules` are the instructions of the run's tools.
+        `tool_rules` are the instructions of the run's tools, `about` says what the model leads.
         """
         given = context.run.input
         assert given is not None, "accept() sets the input"
@@ -51,16 +53,17 @@ class Prompt:
         if self.add_dependencies and context.dependencies:
             question += f"\n\n<context>\n{json_of(context.dependencies)}\n</context>"
         user = Message(role="user", content=question, images=given.images, files=given.files)
-        system = await self._system(context, tool_rules)
+        system = await self._system(context, tool_rules, about)
         return [Message(role="system", content=system), user] if system else [user]
 
-    async def _system(self, context: RunContext, tool_rules: Iterable[str]) -> str:
+    async def _system(self, context: RunContext, tool_rules: Iterable[str], about: str) -> str:
         if self.system_message is not None:
             return "\n".join(self._resolved(await _lines(self.system_message, context), context))
         rules = [*await _lines(self.instructions, context), *tool_rules]
         sections = [
             self.description or "",
             f"Your role: {self.role}" if self.role else "",
+            about,
             _listed("instructions", rules),
             _listed("additional_information", self._facts()),
             _tagged("expected_output", self.expected_output),

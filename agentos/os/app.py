@@ -138,16 +138,12 @@ class AgentOS:
         self.version = version or "1.0.0"
         self.agents = listed(agents or ())
         self.db = db
-        self.base_app = base_app
-        self.lifespan = lifespan
+        self.base_app, self.lifespan = base_app, lifespan
         self.config = config if isinstance(config, AgentOSConfig) else _loaded(config)
         self.cors_allowed_origins = cors_allowed_origins
-        self.authorization = authorization
-        self.authorization_config = authorization_config
-        self.audit = audit
-        self.durable = durable
-        self.queue = queue or QueueConfig()
-        self.retention = retention
+        self.authorization, self.authorization_config = authorization, authorization_config
+        self.audit, self.retention = audit, retention
+        self.durable, self.queue = durable, queue or QueueConfig()
         self._security_key = chosen(security_key)
         self.max_body_bytes = max_body_bytes
         self.json_limits = JsonLimits(bytes=max_json_bytes, values=max_json_values)

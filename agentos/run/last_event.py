@@ -32,7 +32,8 @@ def last_event(run: RunOutput) -> RunEvent | None:
         case RunStatus.PENDING | RunStatus.RUNNING:
             return None
         case RunStatus.PAUSED:
-            own = [tool for tool in run.tools if tool.is_waiting]
+            nested = run.child_requirements
+            own = [tool for tool in run.tools if tool.is_waiting or tool.child_run_id in nested]
             return RunPaused(content=run.content, tools=own, requirements=run.requirements)
         case RunStatus.COMPLETED | RunStatus.REGENERATED:
             return RunCompleted(

@@ -126,7 +126,7 @@ class ToolExecution(Value):
     metrics: dict[str, float] | None = None
     """`start_time`, `end_time` (epoch seconds) and `duration` (seconds)."""
     child_run_id: str | None = None
-    """Always null; part of the wire contract."""
+    """The nested run that does the call's work; null for other calls, and for those with several."""
     stop_after_tool_call: bool = False
     """Whether the run ends after the call, without another model turn."""
     created_at: int = Field(default_factory=lambda: int(time()))

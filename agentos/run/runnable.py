@@ -44,6 +44,10 @@ async def _nowhere(parent: RunContext, runnable: Runnable, given: RunInput, *, n
     raise RuntimeError("Only a run that is being executed can begin nested runs.")
 
 
+def _unheard(event: RunEvent) -> None:
+    raise RuntimeError("Only a run that is being executed has a stream of events.")
+
+
 @dataclass(slots=True)
 class RunContext:
     """One run, as seen by its runnable and its tools.
@@ -58,6 +62,8 @@ class RunContext:
     """The run's request."""
     steps: Steps
     children: Children = _nowhere
+    emit: Callable[[RunEvent], None] = _unheard
+    """Adds an event to the run's stream: for tools, which yield none."""
     session_state: dict[str, Any] = field(default_factory=dict[str, Any])
     dependencies: dict[str, Any] = field(default_factory=dict[str, Any])
     """The runnable's dependencies, overridden by the request's."""

@@ -1,4 +1,4 @@
-"""A key for each tool call that stays the same when the call is repeated."""
+"""Which tool call is being made, and a key for it that stays the same when it is repeated."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from hashlib import sha256
 
-_key: ContextVar[str] = ContextVar("agentos_idempotency_key")
+_call: ContextVar[tuple[str, str, str]] = ContextVar("agentos_call")
 
 
 def idempotency_key() -> str:
@@ -17,16 +17,22 @@ def idempotency_key() -> str:
     call.
     """
     try:
-        return _key.get()
+        names = _call.get()
     except LookupError:
         raise RuntimeError("idempotency_key() has a value only while a tool is being called.") from None
+    return sha256("\0".join(names).encode(errors="replace")).hexdigest()
+
+
+def current_call() -> tuple[str, str]:
+    """The step of the current call, which is its name in the run, and the call's id."""
+    return _call.get()[1:]
 
 
 @contextmanager
-def calling(*names: object) -> Generator[None]:
-    """Sets the key for the calls inside, derived from everything that identifies the call."""
-    token = _key.set(sha256("\0".join(map(str, names)).encode(errors="replace")).hexdigest())
+def calling(run_id: str, step: str, call_id: str) -> Generator[None]:
+    """Identifies the call that is made inside."""
+    token = _call.set((run_id, step, call_id))
     try:
         yield
     finally:
-        _key.reset(token)
+        _call.reset(token)

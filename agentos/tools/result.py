@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pydantic_core import PydanticSerializationError, to_json
 
+from agentos.errors import AgentOSError
 from agentos.run.text import json_of, mended
 
 MAX_RESULT = 100_000
@@ -27,6 +28,18 @@ class ToolResult:
 
     content: str
     error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NestedResult(ToolResult):
+    """The answer of a call that began nested runs."""
+
+    child_run_id: str | None = None
+    """The nested run, if it was one."""
+    is_waiting: bool = False
+    """Whether a nested run waits for a person: then there is no answer yet."""
+    failure: AgentOSError | None = None
+    """Fails the run, since its nested run failed."""
 
 
 def to_text(value: object) -> str:

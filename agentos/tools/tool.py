@@ -73,6 +73,8 @@ class Tool:
     continued."""
     idempotent: bool = True
     """False: an interrupted call isn't repeated after a crash until a person confirms it."""
+    begins_runs: bool = False
+    """Whether it works by nested runs. Their rows are its record, and the run's budget is its time limit."""
     approval: ApprovalRule | None = None
     """Approval by someone else; set by `@approval`."""
 
@@ -144,12 +146,13 @@ class Tool:
         RunLostError is raised: a nested run has found that another process has the run.
         """
         seconds = self.timeout or DEFAULT_TIMEOUT
-        limit = asyncio.timeout(seconds)
+        limit = asyncio.timeout(None if self.begins_runs else seconds)
         try:
             with contained():
                 values = self.arguments.inject(self.arguments.parse(arguments), context, agent)
                 async with limit:
-                    return ToolResult(to_text(await self._result(values, context.user_id)))
+                    answer = await self._result(values, context.user_id)
+            return answer if isinstance(answer, ToolResult) else ToolResult(to_text(answer))
         except RunLostError:
             raise
         except ToolError as error:

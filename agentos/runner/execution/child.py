@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from contextlib import suppress
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from agentos.db.contracts.runs import OpenedRun, StateChange
 from agentos.errors import AgentOSError, DatabaseUnavailableError
-from agentos.run.events import RunCompleted
+from agentos.run.events import RunCompleted, RunEvent
 from agentos.run.ids import nested_run_id
 from agentos.run.last_event import origin_of
 from agentos.run.messages import Metrics
@@ -34,8 +35,10 @@ if TYPE_CHECKING:
     from agentos.db.base import Db
     from agentos.runner.execution.execution import Execution
 
-MAX_DEPTH = 10
+MAX_DEPTH = 8
 """Levels of runs below a root, to stop members that delegate to each other in a circle."""
+MAX_CHILDREN = 64
+"""Nested runs of one run that execute at once; the others wait for their turn."""
 STORE_PAUSES = (0.2, 1.0, 3.0)
 """Seconds between attempts to store a run's outcome."""
 
@@ -43,7 +46,7 @@ STORE_PAUSES = (0.2, 1.0, 3.0)
 class NestingTooDeepError(AgentOSError):
     """A nested run would be more than `MAX_DEPTH` levels below its root."""
 
-    code = "nesting_too_deep"
+    code = "too_deep"
 
 
 class ChildRuns:
@@ -57,6 +60,10 @@ class ChildRuns:
         self._begun: set[str] = set()
         self._live: defaultdict[str, set[asyncio.Task[RunOutput]]] = defaultdict(set)
         """Live runs by parent."""
+        self._places: defaultdict[str, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(MAX_CHILDREN)
+        )
+        """By parent. Not one for the tree: parents would wait for the places that they hold."""
         self._ended: set[str] = set()
         """Parents that may not start any more runs."""
 
@@ -73,11 +80,16 @@ class ChildRuns:
         self._begun.add(run.run_id)
 
         async def executed() -> RunOutput:
-            opened = await self._open(parent, run, settings)
-            if not opened.run.status.is_final:
-                await self._executed(_context(parent, opened, settings, name), runnable)
-            _adopt(parent.run, opened.run)
-            return opened.run
+            async with self._places[parent.run_id]:
+                opened = await self._open(parent, run, settings)
+                if opened.run.is_paused and _is_undecided(parent.run, opened.run):
+                    return opened.run
+                if not opened.run.status.is_final:
+                    context = _context(parent, opened, settings, name)
+                    context.emit = partial(self._emit, opened.run)
+                    await self._executed(context, runnable)
+                _adopt(parent.run, opened.run)
+                return opened.run
 
         task = asyncio.create_task(executed(), name=f"run {run.run_id}")
         self._live[parent.run_id].add(task)
@@ -91,6 +103,10 @@ class ChildRuns:
             task.cancel()
         if live:
             await asyncio.wait(live)
+
+    def _emit(self, run: RunOutput, event: RunEvent) -> None:
+        event.origin = event.origin or origin_of(run)
+        self._buffer.record(event)
 
     async def _open(self, parent: RunContext, run: RunOutput, settings: RunSettings) -> OpenedRun:
         assert run.input is not None, "a nested run is made with its input"
@@ -182,6 +198,12 @@ def _context(parent: RunContext, opened: OpenedRun, settings: RunSettings, name:
         output_schema=settings.output_schema,
         spending=parent.spending,
     )
+
+
+def _is_undecided(parent: RunOutput, run: RunOutput) -> bool:
+    """Whether nobody has decided anything that the paused run, or a run below it, waits for."""
+    known = parent.child_requirements.get(run.run_id, ())
+    return bool(known) and not any(each.is_resolved for each in known)
 
 
 def _decide(parent: RunOutput, run: RunOutput) -> None:

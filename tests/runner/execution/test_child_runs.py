@@ -343,4 +343,4 @@ async def test_runs_that_delegate_in_a_circle_end(db):
         everything = await db.list_runs("s", owner="ann", nested=True)
     deepest = everything[-1]
     assert (len(everything), deepest.depth) == (1 + MAX_DEPTH, MAX_DEPTH)
-    assert (deepest.status, deepest.error_type) == (RunStatus.ERROR, "nesting_too_deep")
+    assert (deepest.status, deepest.error_type) == (RunStatus.ERROR, "too_deep")

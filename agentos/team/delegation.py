@@ -1,0 +1,145 @@
+"""The leader's tools: each call gives a task to a member, in a nested run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from agentos.run.messages import Message, ToolExecution
+from agentos.run.records import RunInput, RunOutput, RunStatus
+from agentos.run.runnable import RunContext, Runnable
+from agentos.run.text import json_of
+from agentos.team.members import Roster, Routed, failure_of, problem_of, result_of, text_of
+from agentos.tools.idempotency import current_call
+from agentos.tools.result import MAX_RESULT, NestedResult, to_text
+from agentos.tools.tool import Tool
+from agentos.tools.toolset import Toolbox
+
+DELEGATE = "delegate_task_to_member"
+DELEGATE_TO_ALL = "delegate_task_to_members"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a member is told besides its task."""
+
+    input_as_task: bool = False
+    """Whether the user's own message replaces the task."""
+    interactions: bool = False
+    """Whether what other members were asked and have said in this run."""
+    history_runs: int = 0
+    """How many of the team's last questions and answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """Gives tasks to members."""
+
+    roster: Roster
+    told: Told
+    history: Sequence[Message] = ()
+    """Of the team's session."""
+    is_route: bool = False
+    """Whether a member's answer is the team's."""
+
+    def toolbox(self, *, to_all: bool) -> Toolbox:
+        """The tools of the modes other than tasks."""
+        function = self.delegate_task_to_members if to_all else self.delegate_task_to_member
+        return Toolbox.of([begins_runs(function, stop_after_tool_call=self.is_route)])
+
+    async def delegate_task_to_member(self, context: RunContext, member_id: str, task: str) -> NestedResult:
+        """Gives a task to a member, and returns the member's answer.
+
+        Args:
+            member_id: The member's id.
+            task: What the member is to do, with everything that it needs to know.
+        """
+        member = self.roster.member(member_id)
+        runnable = Routed(member, context) if self.is_route else member
+        return answer_of(await self.ask(context, runnable, task), is_final=self.is_route)
+
+    async def delegate_task_to_members(self, context: RunContext, task: str) -> NestedResult:
+        """Gives the same task to all members, and returns the answer of each.
+
+        Args:
+            task: What the members are to do, with everything that they need to know.
+        """
+        asked = [self.ask(context, member, task, part=member.id) for member in self.roster]
+        return answers_of(await asyncio.gather(*asked), result_of)
+
+    async def ask(
+        self, context: RunContext, member: Runnable, task: str, *, part: str | None = None
+    ) -> RunOutput:
+        """The member's run. `part` tells it from others of the same call."""
+        step, _ = current_call()
+        given = context.run.input
+        assert given is not None, "accept() sets the input"
+        text = given.input_content if self.told.input_as_task else task
+        told = RunInput(input_content=self._preface(context) + text, images=given.images, files=given.files)
+        return await context.child(member, told, name=step if part is None else f"{step}-{part}")
+
+    def _preface(self, context: RunContext) -> str:
+        parts: list[str] = []
+        if self.told.history_runs and (said := exchanges(self.history)[-self.told.history_runs :]):
+            parts.append(_tagged("team_history", said))
+        if self.told.interactions and (said := _interactions(context.run.tools)):
+            parts.append(_tagged("member_interactions", said))
+        return "".join(parts)
+
+
+def begins_runs(function: Callable[..., Any], **options: Any) -> Tool:
+    """A tool that works by nested runs."""
+    return replace(Tool.of(function), begins_runs=True, **options)
+
+
+def answer_of(run: RunOutput, *, is_final: bool = False) -> NestedResult:
+    """The answer to a call that one nested run does."""
+    if run.is_paused:
+        return NestedResult("", child_run_id=run.run_id, is_waiting=True)
+    if run.status is RunStatus.COMPLETED:
+        return NestedResult(to_text(text_of(run)), child_run_id=run.run_id)
+    failure = failure_of(run, is_final=is_final)
+    return NestedResult(to_text(problem_of(run)), error=True, child_run_id=run.run_id, failure=failure)
+
+
+def answers_of(runs: Sequence[RunOutput], shown: Callable[[RunOutput], Any]) -> NestedResult:
+    """The answer to a call that several nested runs do, as JSON: a member can't pretend to be another.
+
+    It is an error if all have failed.
+    """
+    if any(run.is_paused for run in runs):
+        return NestedResult("", is_waiting=True)
+    failures = (failure_of(run, is_final=False) for run in runs if run.status is not RunStatus.COMPLETED)
+    most = MAX_RESULT // max(len(runs), 1) - 200
+    cut = [{name: text[:most] for name, text in shown(run).items()} for run in runs]
+    return NestedResult(
+        json_of(cut),
+        error=all(run.status is not RunStatus.COMPLETED for run in runs),
+        failure=next((failure for failure in failures if failure is not None), None),
+    )
+
+
+def exchanges(history: Sequence[Message]) -> list[dict[str, str]]:
+    """The questions of a conversation with the last answer to each."""
+    found: list[dict[str, str]] = []
+    for message in history:
+        if message.role == "user":
+            found.append({"input": message.content or "", "answer": ""})
+        elif message.role == "assistant" and message.content and found:
+            found[-1]["answer"] = message.content
+    return found
+
+
+def _interactions(tools: Sequence[ToolExecution]) -> list[dict[str, Any]]:
+    known = {DELEGATE, DELEGATE_TO_ALL}
+    return [
+        {**(call.tool_args or {}), "response": call.result}
+        for call in tools
+        if call.tool_name in known and call.result is not None
+    ]
+
+
+def _tagged(tag: str, said: Sequence[object]) -> str:
+    return f"<{tag}>\n{json_of(said)}\n</{tag}>\n\n"
