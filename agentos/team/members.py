@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 from agentos.agent.agent import ModelRunnable
 from agentos.errors import AgentOSError, ConfigurationError
@@ -38,6 +38,12 @@ class Roster:
     """The members that the leader may address, by id."""
 
     def __init__(self, members: Sequence[Runnable], *, team_id: str) -> None:
+        for member in members:
+            if not callable(getattr(member, "events", None)):
+                raise ConfigurationError(
+                    f"The team {team_id!r} has a member that is a {type(member).__name__}: give agents, "
+                    "teams, or objects with kind, id, name and events()."
+                )
         if not members:
             raise ConfigurationError(f"The team {team_id!r} has no members: give members=[…].")
         self._members: dict[str, Runnable] = {}
@@ -48,7 +54,7 @@ class Roster:
                 )
             self._members[member.id] = member
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Runnable]:
         return iter(self._members.values())
 
     def member(self, member_id: str) -> Runnable:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 
 from agentos.agent.agent import ModelRunnable
@@ -13,7 +13,7 @@ from agentos.kinds import Kind
 from agentos.run.events import RunEvent
 from agentos.run.messages import Message
 from agentos.run.runnable import RunContext, Runnable
-from agentos.runner.settings import RunSettings
+from agentos.runner.settings import Configured, RunSettings
 from agentos.team.delegation import Delegation, Told
 from agentos.team.members import Members, Roster, check_circle, listed
 from agentos.team.mode import RULES, TeamMode
@@ -63,8 +63,9 @@ class Team(ModelRunnable):
             if (value := getattr(self, parameter)) < 1:
                 raise ConfigurationError(f"{parameter}={value!r} is invalid: give 1 or more.")
         self._delegation: Delegation | None = None
+        self._known: tuple[Runnable, ...] = ()
         if not callable(self.members):
-            self.members = tuple(self.members)
+            self.members = self._known = _as_tuple(self.members, self.id)
             check_circle(self, self.members)
             delegation = self._delegation_to(self.members)
             Toolbox.joined([self._tools.known, self._boxes(delegation)])
@@ -93,6 +94,14 @@ class Team(ModelRunnable):
             async for event in events:
                 yield event
         self._take_routed_answer(context)
+
+    async def aclose(self) -> None:
+        """Closes connections of its model, its tools and its members, but not of members made by a function."""
+        async with AsyncExitStack() as stack:
+            for each in self._known:
+                if isinstance(each, Configured):
+                    stack.push_async_callback(each.aclose)
+            await super().aclose()
 
     def _chosen_mode(self) -> TeamMode:
         """ConfigurationError for an unknown mode, or two of them."""
@@ -140,3 +149,9 @@ class Team(ModelRunnable):
         is_routed = self._mode is TeamMode.ROUTE and not run.requirements
         if is_routed and schema is not None and isinstance(run.content, str):
             run.content, run.content_type = parse(run.content, schema), type_name(schema)
+
+
+def _as_tuple(members: Sequence[Runnable], team_id: str) -> tuple[Runnable, ...]:
+    if isinstance(members, str) or not isinstance(members, Iterable):
+        raise ConfigurationError(f"members of the team {team_id!r} must be a list: members=[…].")
+    return tuple(members)
