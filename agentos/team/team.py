@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
+from typing import cast
 
 from agentos.agent.agent import ModelRunnable
 from agentos.agent.output import parse, type_name
@@ -96,7 +97,7 @@ class Team(ModelRunnable):
         self._take_routed_answer(context)
 
     async def aclose(self) -> None:
-        """Closes connections of its model, its tools and its members, but not of members made by a function."""
+        """Closes connections of its model, tools and members, but not of members made by a function."""
         async with AsyncExitStack() as stack:
             for each in self._known:
                 if isinstance(each, Configured):
@@ -151,7 +152,7 @@ class Team(ModelRunnable):
             run.content, run.content_type = parse(run.content, schema), type_name(schema)
 
 
-def _as_tuple(members: Sequence[Runnable], team_id: str) -> tuple[Runnable, ...]:
+def _as_tuple(members: object, team_id: str) -> tuple[Runnable, ...]:
     if isinstance(members, str) or not isinstance(members, Iterable):
         raise ConfigurationError(f"members of the team {team_id!r} must be a list: members=[…].")
-    return tuple(members)
+    return tuple(cast("Iterable[Runnable]", members))
