@@ -69,9 +69,14 @@ class Pace:
 
 
 async def paced(request: Request) -> None:
-    """Waits until the request's body may be read. One that doesn't say its size counts as large."""
+    """Waits until the request's body may be read. One that doesn't say its size counts as large.
+
+    Who is unknown and sends nothing, such as a probe of `/health`, is nobody to make room for.
+    """
     headers, pace = request.headers, request.app.state.agentos.pace
     size = _UNKNOWN if "transfer-encoding" in headers else announced(request.scope)
+    if not size and access_of(request.scope).principal.user_id is None:
+        return
     upload = headers.get("content-type", "").lower().startswith("multipart/")
     if seconds := pace.wait(caller_of(request), size, upload=upload):
         await asyncio.sleep(seconds)

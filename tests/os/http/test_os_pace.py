@@ -93,6 +93,7 @@ async def test_a_second_large_body_waits_while_another_user_is_there(db):
         for _ in range(3):
             status, alone = await sent(client, "ann")
             assert (status, alone < 0.9) == (201, True)
+            assert (await client.get("/health")).status_code == 200, "a probe is no user"
         await client.get("/memories", headers=bearer("bob"))
         await sent(client, "ann")
         status, beside = await sent(client, "ann")
