@@ -68,6 +68,12 @@ def test_a_misspelt_option_of_continue_run_is_not_ignored(stream):
         agent().acontinue_run(stream=stream, runid="x")
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_id_in_place_of_the_run_is_told_where_it_goes(stream):
+    with pytest.raises(TypeError, match="pass run_id='r1'"):
+        agent().acontinue_run("r1", stream=stream)
+
+
 def test_the_options_that_exist_are_taken():
     run = agent().run("hi", session_id="s1", user_id="ann", metadata={"a": 1})
     assert (run.session_id, run.user_id, run.metadata) == ("s1", "ann", {"a": 1})

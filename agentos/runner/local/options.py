@@ -50,6 +50,14 @@ def check(options: Mapping[str, Any], known: type, method: str) -> None:
             raise TypeError(f"{method}() has no option {name!r}.{hint(name, known.__annotations__)}")
 
 
+def refuse_id(run: object) -> None:
+    """TypeError for a run's id in place of the run itself."""
+    if isinstance(run, str):
+        raise TypeError(
+            f"continue_run() takes the run itself; for the id of a stored run, pass run_id={run!r}."
+        )
+
+
 def text_of(value: Input) -> str:
     """The input as text for the model."""
     return value if isinstance(value, str) else json_of(value)

@@ -10,7 +10,7 @@ from agentos.event_loop import iterate_sync, run_sync
 from agentos.run.events import RunContent, RunError, RunEvent, RunPaused
 from agentos.run.records import RunOutput
 from agentos.runner.execution.live_runs import LiveRun, events
-from agentos.runner.local.options import ContinueOptions, check
+from agentos.runner.local.options import ContinueOptions, check, refuse_id
 from agentos.runner.local.resume import continuing
 from agentos.runner.settings import Configured
 
@@ -55,6 +55,7 @@ class ContinueMethods:
         ApprovalPendingError. Streams as `arun` does.
         """
         check(options, ContinueOptions, "continue_run")
+        refuse_id(run_response)
         runnable = cast("Configured", self)
         if not stream:
             return _whole_rest(runnable, run_response, options)
