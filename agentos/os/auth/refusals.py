@@ -40,7 +40,7 @@ async def send_refusal(refusal: Response, scope: Scope, receive: Receive, send: 
 
 def unauthorized(error: TokenError) -> Refusal:
     """The token is missing or invalid."""
-    logger.warning("Denied (%s): token %s", error.code, error.token_ref)
+    logger.warning("Denied (%s): %s, token %s", error.code, error, error.token_ref)
     return Refusal(error, Principal(token_ref=error.token_ref))
 
 
