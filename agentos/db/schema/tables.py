@@ -336,7 +336,7 @@ def _media(names: TableNames, metadata: MetaData) -> Table:
         Column("session_id", Text, _inside(names.sessions, "session_id", names), primary_key=True),
         Column("key", Text, primary_key=True),
         Column("user_id", Text),
-        Column("mime_type", Text),
+        Column("mime_type", Content),
         Column("content", LargeBinary, nullable=False),
         Column("created_at", Instant, nullable=False, server_default=text("now()")),
     )

@@ -16,6 +16,7 @@ from sqlalchemy.types import NullType, TypeDecorator
 
 from agentos.db.contracts.runs import OpenedRun
 from agentos.db.filters import among, same
+from agentos.db.schema.columns import Content
 from agentos.db.stores.session_keys import SessionKeys
 from agentos.run.owner import Owner
 from agentos.run.records import RunOutput, media_of
@@ -38,7 +39,7 @@ class _ByteaArray(TypeDecorator[list[bytes]]):
 
 KEPT: Final[dict[str, Any]] = {
     "media_keys": ARRAY(Text),
-    "mime_types": ARRAY(Text),
+    "mime_types": ARRAY(Content()),
     "contents": _ByteaArray(),
 }
 """Types of the parameters that `keeping` gives."""

@@ -75,6 +75,24 @@ REFUSED = {
     "multipart without a boundary": (raw(part(b"message", b"hi"), "multipart/form-data"), 422, []),
     "multipart part without a name": (raw(b"--x\r\n\r\nhi\r\n--x--\r\n", MULTIPART), 422, []),
     "multipart that is none": (raw(b"message=hi", MULTIPART), 422, []),
+    "multipart in a charset that fails": (
+        raw(part(b"message", b"hi") + b"--x--\r\n", f"{MULTIPART}; charset=undefined"),
+        422,
+        [],
+    ),
+    "multipart in another charset that fails": (
+        raw(part(b"message", b"\xff") + b"--x--\r\n", f"{MULTIPART}; charset=punycode"),
+        422,
+        [],
+    ),
+    "a lone surrogate in a form's JSON": (
+        raw(
+            part(b"message", b"hi") + part(b"metadata", b'{"a": "\\ud800"}') + b"--x--\r\n",
+            f"{MULTIPART}; charset=unicode_escape",
+        ),
+        422,
+        ["metadata"],
+    ),
     "more fields than a form has": (raw(b"a=1&" * 1001, FORM), 422, []),
     "more fields than multipart has": (
         raw(part(b"a", b"1") * 1001 + part(b"message", b"hi") + b"--x--\r\n", MULTIPART),

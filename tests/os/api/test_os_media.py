@@ -135,6 +135,39 @@ async def test_media_of_a_queued_and_of_a_branched_run_reach_the_model(client, l
     assert looking.seen == [[len(PNG)]] * 2
 
 
+ODD = "te\ufffdxt"
+UNSTORABLE = {
+    "a type in JSON": {"json": {"input_files": [{"content": "YQ==", "mime_type": "te\0xt"}]}},
+    "a name in JSON": {"json": {"input_files": [{"content": "YQ==", "filename": "te\0xt"}]}},
+    "a type in a form": {"kind": "text/te\0xt"},
+    "a name in a form": {"name": "te\0xt.txt"},
+    "a name in a charset of surrogates": {"name": "te\\ud800xt.txt", "charset": "; charset=unicode_escape"},
+}
+
+
+def odd_form(*, name="a.txt", kind="text/plain", charset=""):
+    parts = (
+        '--x\r\nContent-Disposition: form-data; name="message"\r\n\r\nlook\r\n'
+        '--x\r\nContent-Disposition: form-data; name="stream"\r\n\r\nfalse\r\n'
+        f'--x\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n'
+        f"Content-Type: {kind}\r\n\r\na\r\n--x--\r\n"
+    )
+    return {"content": parts, "headers": {"content-type": f"multipart/form-data; boundary=x{charset}"}}
+
+
+@pytest.mark.parametrize("odd", UNSTORABLE.values(), ids=UNSTORABLE)
+async def test_names_and_types_that_cannot_be_stored_are_repaired(client, odd):
+    asked = {"message": "look", "stream": False}
+    body = {"json": {**asked, **odd["json"]}} if "json" in odd else odd_form(**odd)
+    answered = await client.post(RUNS, **body | {"headers": {**body.get("headers", {}), **ANN}})
+    assert answered.status_code == 200, answered.text
+    run = (await client.get(f"{RUNS}/{answered.json()['run_id']}", headers=ANN)).json()
+    (kept,) = run["input"]["files"]
+    assert ODD in kept.get("filename", "") + kept.get("mime_type", "")
+    session = answered.json()["session_id"]
+    assert (await client.get(f"/sessions/{session}/media/{kept['key']}", headers=ANN)).content == b"a"
+
+
 async def test_media_go_with_their_session(client, db):
     await sent(client)
     forked = (await client.post("/agents/web/sessions/s/fork", headers=ANN)).json()["session_id"]

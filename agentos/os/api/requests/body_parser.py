@@ -21,6 +21,7 @@ from agentos.os.api.requests.run import MAX_MEDIA
 from agentos.os.http.body_limit import check_json, json_limits
 from agentos.os.http.problems import InvalidRequestError
 from agentos.run.media import File, Image
+from agentos.run.text import mended
 
 B = TypeVar("B", bound=Body)
 
@@ -74,6 +75,8 @@ async def _multipart(request: Request) -> FormData:
         form = await parser.parse()
     except MultiPartException as error:
         raise _invalid(("body",), "multipart_invalid", error.message) from error
+    except UnicodeError as error:
+        raise _invalid(("body",), "multipart_invalid", "The body isn't in its charset: use UTF-8") from error
     finally:
         await stream.aclose()
     if not parser.is_whole:
@@ -137,8 +140,9 @@ def _is_upload(wanted: type[Body], name: str, value: UploadFile | str) -> bool:
 
 async def _parsed(request: Request, wanted: type[Body], name: str, value: str) -> Any:
     if name in wanted.as_json:
-        await check_json(request, value.encode(errors="replace"), media=name in wanted.as_media)
-        return _json(value, ("body", name))
+        text = value.encode(errors="surrogatepass")  # halves of pairs, as some charsets have, are no JSON
+        await check_json(request, text, media=name in wanted.as_media)
+        return _json(text, ("body", name))
     if len(value) > (most := json_limits(request).bytes):
         raise PayloadTooLargeError(f"The field {name[:100]!r} is longer than {most} characters")
     return value
@@ -150,7 +154,7 @@ async def _attach(body: Body, name: str, upload: UploadFile | str) -> None:
     body.attach(await media(upload))
 
 
-def _json(text: str | bytes, loc: tuple[str, ...]) -> Any:
+def _json(text: bytes, loc: tuple[str, ...]) -> Any:
     try:
         return from_json(text, allow_inf_nan=False)
     except ValueError as error:
@@ -204,7 +208,9 @@ async def media(upload: UploadFile) -> Image | File:
     else:
         raise BadRequestError("Unsupported file type")
     # Validation would want the bytes as Base64.
-    return kind.model_construct(content=await upload.read(), mime_type=mime_type, filename=upload.filename)
+    return kind.model_construct(
+        content=await upload.read(), mime_type=mime_type, filename=mended(upload.filename or "")
+    )
 
 
 def _mime_type(upload: UploadFile) -> str:
