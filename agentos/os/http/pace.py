@@ -2,6 +2,8 @@
 
 Parsing, checking and storing a megabyte keeps a process busy for about 70 ms, and others wait. So while
 others use the server, one caller's large bodies are read at a rate that leaves almost all its time to them.
+They take turns twice: before they are read, and once they have arrived. Otherwise a caller could withhold the
+last byte of many, and have all of them parsed at once.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import Final
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.types import Scope
+from starlette.types import Message, Scope
 
 from agentos.errors import TooManyBytesError
 from agentos.os.http.rate_limit import address_of
@@ -28,7 +30,7 @@ SMALL: Final = 64 * 1024
 MAX_SECONDS: Final = 30.0
 """That a body waits for its turn; the next one is refused."""
 _UNKNOWN: Final = 16 * 1024 * 1024
-"""Bytes that a body counts which doesn't say its size."""
+"""Bytes that a large body which doesn't say its size counts while it is read, again and again."""
 _ACTIVE_SECONDS: Final = 10.0
 """Since their last request, others use the server."""
 _MANY: Final = 1000
@@ -45,13 +47,14 @@ class Pace:
         """Who called last, and when."""
         self._other = self._latest
         """The same of whoever called before them."""
-        self._next: dict[str, float] = {}
-        """When the caller's next large body may be read."""
+        self._next: dict[tuple[str, bool], float] = {}
+        """When the caller's next large body may be read, or used if it has arrived."""
 
-    def wait(self, caller: str, size: int, *, upload: bool = False) -> float:
-        """Seconds to wait before a body of `size` bytes is read. TooManyBytesError if it would be too many.
+    def wait(self, caller: str, size: int, *, upload: bool = False, arrived: bool = False) -> float:
+        """Seconds to wait before `size` bytes of a body are read, or used if they have `arrived`.
 
-        Called once for each request, also those without a body: they tell whether others use the server.
+        TooManyBytesError if it would be too many. Called for each request, also those without a body: they
+        tell whether others use the server.
         """
         now = self._clock()
         if caller != self._latest[0]:
@@ -59,26 +62,51 @@ class Pace:
         self._latest = (caller, now)
         if size <= SMALL or now - self._other[1] > _ACTIVE_SECONDS:
             return 0.0
-        turn = max(now, self._next.get(caller, now))
+        lane = caller, arrived
+        turn = max(now, self._next.get(lane, now))
         if turn - now > MAX_SECONDS:
             raise TooManyBytesError(self._rate, retry_after=int(turn - now))
         if len(self._next) >= _MANY:
             self._next = {each: turn for each, turn in self._next.items() if turn > now}
-        self._next[caller] = turn + size / (self._rate * (UPLOADED if upload else 1))
+        self._next[lane] = turn + size / (self._rate * (UPLOADED if upload else 1))
         return turn - now
 
 
-async def paced(request: Request) -> None:
-    """Waits until the request's body may be read. One that doesn't say its size counts as large.
+class PacedBody:
+    """Receives the body of a request (ASGI) in its caller's turn."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._said = announced(request.scope)
+        self._size = 0
+        self._is_upload = request.headers.get("content-type", "").lower().startswith("multipart/")
+
+    async def begin(self) -> None:
+        """Waits until the body may be read."""
+        await in_turn(self._request, self._said, upload=self._is_upload)
+
+    async def __call__(self) -> Message:
+        """The next message, once its turn has come. TooManyBytesError."""
+        message = await self._request.receive()
+        if message["type"] == "http.request":
+            self._size += len(message.get("body", b""))
+            if self._size > max(SMALL, self._said):
+                self._said += _UNKNOWN
+                await in_turn(self._request, _UNKNOWN, upload=self._is_upload)
+            if not message.get("more_body", False):
+                await in_turn(self._request, self._size, upload=self._is_upload, arrived=True)
+        return message
+
+
+async def in_turn(request: Request, size: int, *, upload: bool = False, arrived: bool = False) -> None:
+    """Waits until `size` bytes of the request's body may be read, or used; see `Pace.wait`.
 
     Who is unknown and sends nothing, such as a probe of `/health`, is nobody to make room for.
     """
-    headers, pace = request.headers, request.app.state.agentos.pace
-    size = _UNKNOWN if "transfer-encoding" in headers else announced(request.scope)
     if not size and access_of(request.scope).principal.user_id is None:
         return
-    upload = headers.get("content-type", "").lower().startswith("multipart/")
-    if seconds := pace.wait(caller_of(request), size, upload=upload):
+    pace: Pace = request.app.state.agentos.pace
+    if seconds := pace.wait(caller_of(request), size, upload=upload, arrived=arrived):
         await asyncio.sleep(seconds)
 
 
@@ -89,6 +117,6 @@ def caller_of(request: Request) -> str:
 
 
 def announced(scope: Scope) -> int:
-    """The size of the body as its header says it, in bytes."""
-    length = Headers(scope=scope).get("content-length", "")
+    """The size of the body as its header says it, in bytes; 0 if it doesn't."""
+    length = Headers(scope=scope).get("content-length", "").strip().lstrip("0")  # servers leave both in
     return int(length[:19]) if length.isascii() and length.isdecimal() else 0

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from agentos.errors import AgentOSError, BadRequestError, MethodNotAllowedError, NotFoundError
 from agentos.os.http.body_limit import check_json
-from agentos.os.http.pace import paced
+from agentos.os.http.pace import PacedBody
 from agentos.os.http.problems import InvalidRequestError, answer
 from agentos.os.http.request_note import note_denial
 from agentos.os.principal import AccessDeniedError
@@ -49,8 +49,9 @@ class ProblemRoute(APIRoute):
 
         async def handler(request: Request) -> Response:
             try:
-                await paced(request)
-                return await handle(_BoundedRequest(request.scope, request.receive))
+                body = PacedBody(request)
+                await body.begin()
+                return await handle(_BoundedRequest(request.scope, body))
             except AgentOSError as error:
                 return _answered(request, error)
             except ClientDisconnect:

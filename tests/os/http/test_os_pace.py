@@ -1,5 +1,6 @@
 """Large bodies of one caller wait for their turn while others use the server; nothing else does."""
 
+import asyncio
 from contextlib import asynccontextmanager
 from time import perf_counter
 
@@ -8,8 +9,8 @@ import pytest
 
 from agentos.errors import ConfigurationError, TooManyBytesError
 from agentos.os import AgentOS
-from agentos.os.http.pace import MAX_SECONDS, SMALL, UPLOADED, Pace
-from tests.os.apps import bearer, listening, secured
+from agentos.os.http.pace import MAX_SECONDS, SMALL, UPLOADED, Pace, announced
+from tests.os.apps import agent, bearer, listening, secured
 
 LARGE = 10 * SMALL
 RATE = LARGE
@@ -66,6 +67,25 @@ def test_who_is_too_far_ahead_is_refused_and_books_no_more(pace, clock):
     assert pace.wait("ann", LARGE) == 29.0
 
 
+def test_what_has_arrived_takes_turns_of_its_own(pace, clock):
+    pace.wait("bob", 0)
+    assert [pace.wait("ann", LARGE) for _ in range(2)] == [0.0, 1.0]
+    assert pace.wait("ann", LARGE, arrived=True) == 0.0, "who has waited doesn't wait again"
+    clock.now += 1
+    assert pace.wait("ann", LARGE, arrived=True) == 0.0
+    assert pace.wait("ann", LARGE, arrived=True) == 1.0
+
+
+@pytest.mark.parametrize("text", ["655360", "0" * 30 + "655360", "655360 ", "655360\t", " 655360"])
+def test_a_size_is_read_as_a_server_reads_it(text):
+    assert announced({"type": "http", "headers": [(b"content-length", text.encode())]}) == LARGE
+
+
+@pytest.mark.parametrize("text", ["", "0", "000", "-5", "5, 5", "0x5"])
+def test_no_size_is_none(text):
+    assert announced({"type": "http", "headers": [(b"content-length", text.encode())]}) == 0
+
+
 def test_turns_of_the_past_are_forgotten(pace, clock):
     for caller in range(5000):
         pace.wait(f"caller {caller}", LARGE)
@@ -75,7 +95,7 @@ def test_turns_of_the_past_are_forgotten(pace, clock):
 
 @asynccontextmanager
 async def server(db, rate):
-    app = secured(AgentOS(db=db, max_bytes_per_second=rate).get_app())
+    app = secured(AgentOS(db=db, agents=[agent(db=db)], max_bytes_per_second=rate).get_app())
     async with listening(app) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         yield client
 
@@ -102,15 +122,59 @@ async def test_a_second_large_body_waits_while_another_user_is_there(db):
         assert (status, other < 0.9) == (201, True)
 
 
-async def test_a_body_that_does_not_say_its_size_counts_as_large(db):
-    async def pieces():
-        yield b'{"metadata": {}}'
+async def in_pieces(size):
+    yield b'{"metadata": {"text": "'
+    for _ in range(size // SMALL):
+        yield b"x" * SMALL
+    yield b'"}}'
 
+
+async def test_a_large_body_that_does_not_say_its_size_counts_as_larger(db):
     async with server(db, RATE // 2) as client:
         await client.get("/memories", headers=bearer("bob"))
-        assert (await sent(client, "ann", pieces()))[0] == 201
+        assert (await sent(client, "ann", in_pieces(LARGE)))[0] == 201
+        assert (await sent(client, "ann", in_pieces(LARGE)))[0] == 429
         assert (await sent(client, "ann"))[0] == 429
-        assert (await sent(client, "ann", b'{"metadata": {}}'))[0] == 201
+        for _ in range(3):
+            assert (await sent(client, "ann", in_pieces(0)))[0] == 201, "a small one never waits"
+
+
+async def test_bodies_whose_ends_were_kept_back_are_not_used_all_at_once(db):
+    body = b'{"metadata": {"text": "%s"}}' % (b"x" * LARGE)
+    head = f"POST /sessions HTTP/1.1\r\nhost: test\r\ncontent-length: {len(body)}\r\nconnection: close\r\n"
+    head += f"authorization: {bearer('ann')['Authorization']}\r\ncontent-type: application/json\r\n\r\n"
+    async with server(db, 2 * RATE) as client:
+        opened = [await asyncio.open_connection(client.base_url.host, client.base_url.port) for _ in range(4)]
+        for _, writer in opened:  # nobody else is there, so none of them waits
+            writer.write(head.encode() + body[:-1])
+            await writer.drain()
+        await client.get("/memories", headers=bearer("bob"))
+        began = perf_counter()
+        for _, writer in opened:
+            writer.write(body[-1:])
+        answers = await asyncio.gather(*(reader.read() for reader, _ in opened))
+        for _, writer in opened:
+            writer.close()
+    assert [answer[:12] for answer in answers] == [b"HTTP/1.1 201"] * 4
+    assert perf_counter() - began > 1.4
+
+
+async def test_the_texts_of_a_multipart_form_are_no_uploads(db):
+    text = "x" * LARGE
+
+    async def run(**parts):
+        began = perf_counter()
+        answer = await client.post("/agents/web/runs", headers=bearer("ann"), **parts)
+        assert answer.status_code == 200, answer.text
+        return perf_counter() - began
+
+    async with server(db, RATE) as client:
+        await client.get("/memories", headers=bearer("bob"))
+        asked = {"message": (None, "hi"), "stream": (None, "false")}
+        for _ in range(2):
+            assert await run(files={**asked, "files": ("a.txt", text.encode())}) < 0.9
+        await run(files={**asked, "message": (None, text)})
+        assert await run(files={**asked, "message": (None, text)}) > 0.9
 
 
 def test_a_rate_of_nothing_is_refused(db):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from asyncio import to_thread
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from mimetypes import guess_type
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -19,6 +19,7 @@ from agentos.errors import BadRequestError, PayloadTooLargeError, UnsupportedMed
 from agentos.os.api.requests.body import Body
 from agentos.os.api.requests.run import MAX_MEDIA
 from agentos.os.http.body_limit import check_json, json_limits
+from agentos.os.http.pace import in_turn
 from agentos.os.http.problems import InvalidRequestError
 from agentos.run.media import File, Image
 from agentos.run.text import mended
@@ -79,9 +80,14 @@ async def _multipart(request: Request) -> FormData:
         raise _invalid(("body",), "multipart_invalid", "The body isn't in its charset: use UTF-8") from error
     finally:
         await stream.aclose()
-    if not parser.is_whole:
-        await form.close()
-        raise _invalid(("body",), "multipart_invalid", "The body breaks off before its last boundary")
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(form.close)
+        if not parser.is_whole:
+            raise _invalid(("body",), "multipart_invalid", "The body breaks off before its last boundary")
+        # So far it was paced as an upload, but its fields take as long as those of other forms.
+        texts = sum(len(value) for _, value in form.multi_items() if isinstance(value, str))
+        await in_turn(request, texts, arrived=True)
+        stack.pop_all()
     return form
 
 
