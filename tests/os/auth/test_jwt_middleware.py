@@ -289,7 +289,7 @@ async def test_each_denial_is_one_line_without_the_token(caplog):
     lines = [record.getMessage() for record in caplog.records if record.name == "agentos.auth"]
     assert len(lines) == 2
     assert not any(bad in line or poor in line or "\u202e" in line for line in lines)
-    assert lines[0].startswith("Denied (invalid_token): Invalid token: malformed, token ")
+    assert lines[0].startswith("Denied (invalid_token): Invalid token: Signature verification failed, token ")
     assert "ref-1" in lines[1]
     assert answer.json()["decision_id"] in lines[1]
 
