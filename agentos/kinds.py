@@ -68,6 +68,9 @@ def spelling(kind: Kind) -> KindSpelling:
     return found
 
 
+LISTED: Final[tuple[Kind, ...]] = ("agent", "team", "workflow")
+"""Kinds whose list a server answers even if it serves none of them."""
+
 register(KindSpelling("agent", ""))
 register(KindSpelling("team", "Team"))
 register(KindSpelling("workflow", "Workflow", without_run=True))

@@ -1,16 +1,14 @@
-"""`AgentOS`: serves agents over HTTP as one FastAPI app."""
+"""`AgentOS`: serves agents and teams over HTTP as one FastAPI app."""
 
 from __future__ import annotations
 
-import asyncio
-import gc
 import logging
 import os
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from inspect import signature
-from typing import Any, cast
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse
@@ -20,15 +18,13 @@ from starlette.routing import Match
 from starlette.types import Lifespan
 
 from agentos.db.base import Db
-from agentos.errors import ConfigurationError, DatabaseUnavailableError
+from agentos.errors import ConfigurationError
 from agentos.os.api.docs import add_docs
 from agentos.os.api.openapi import Document
 from agentos.os.api.routers import routes_of
 from agentos.os.audit.anonymous import AuditConfig
 from agentos.os.audit.log import AuditLog
 from agentos.os.audit.recorder import ended
-from agentos.os.auth.inspection import refuse_both
-from agentos.os.auth.review import warn
 from agentos.os.auth.security_key import SecurityKeyMiddleware, chosen
 from agentos.os.auth_settings import AuthorizationConfig, middleware_options
 from agentos.os.config import AgentOSConfig
@@ -41,9 +37,9 @@ from agentos.os.http.streams import MAX_STREAMS, Streams
 from agentos.os.middleware import JWTMiddleware, TrailingSlash
 from agentos.os.registry import Registry, Served, Server, listed, served_by
 from agentos.os.server import serve
+from agentos.os.server.lifespan import lifespan_of
 from agentos.os.server.limits import QueueConfig
-from agentos.os.server.retention import Retention, kept
-from agentos.os.server.serve import on_termination
+from agentos.os.server.retention import Retention
 from agentos.run.bounds import JSON_LIMITS, JsonLimits
 from agentos.runner.service import RunService
 from agentos.utils.names import checks_parameters
@@ -58,11 +54,14 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 
 @checks_parameters
 class AgentOS:
-    """Serves agents, their sessions and memories.
+    """Serves agents, teams, their sessions and memories.
 
-    At least one of `agents` and `db` is required. Agents without a database of their own use `db`. If `id` is
-    left out, it is derived from `name`, or is `agentos`. `config` is an AgentOSConfig or the path of a YAML
-    file.
+    At least one of `agents`, `teams` and `db` is required. Agents and teams without a database of their own
+    use `db`. A team's members have routes of their own only if they are in `agents` or `teams` too; the runs
+    that they are part of are the team's, and stored with it. Runnables of custom kinds belong into `agents`.
+
+    If `id` is left out, it is derived from `name`, or is `agentos`. `config` is an AgentOSConfig or the path
+    of a YAML file.
 
     `authorization=True` protects every route with JWTs and scopes, configured by `authorization_config`;
     passing only the latter is refused. Alternatively, add `JWTMiddleware` to the finished app. For the
@@ -100,6 +99,7 @@ class AgentOS:
         description: str | None = None,
         version: str | None = None,
         agents: Sequence[Served] | None = None,
+        teams: Sequence[Served] | None = None,
         db: Db | None = None,
         base_app: FastAPI | None = None,
         lifespan: Lifespan[FastAPI]
@@ -121,22 +121,12 @@ class AgentOS:
         max_streams_per_user: int = MAX_STREAMS,
         shutdown_grace: float = 10.0,
     ) -> None:
-        if not agents and db is None:
-            raise ConfigurationError("AgentOS has nothing to serve: pass agents=[…], or db=…")
-        _check_authorization(authorization, authorization_config)
-        _check_origins(cors_allowed_origins, base_app)
-        _check_limits(
-            max_body_bytes=max_body_bytes,
-            max_json_bytes=max_json_bytes,
-            max_json_values=max_json_values,
-            max_bytes_per_second=max_bytes_per_second,
-            max_streams_per_user=max_streams_per_user,
-        )
-        _check_grace(shutdown_grace)
+        if not agents and not teams and db is None:
+            raise ConfigurationError("AgentOS has nothing to serve: pass agents=[…], teams=[…], or db=…")
         self.id = id or slug(name or "") or "agentos"
         self.name, self.description = name, description
         self.version = version or "1.0.0"
-        self.agents = listed(agents or ())
+        self.agents, self.teams = listed(agents or (), "agents"), listed(teams or (), "teams")
         self.db = db
         self.base_app, self.lifespan = base_app, lifespan
         self.config = config if isinstance(config, AgentOSConfig) else _loaded(config)
@@ -150,13 +140,31 @@ class AgentOS:
         self.max_bytes_per_second = max_bytes_per_second
         self.max_streams_per_user = max_streams_per_user
         self.shutdown_grace = shutdown_grace
-        self._registry = Registry(self.agents, db=db)
+        self._check()
+        self._registry = Registry([*self.agents, *self.teams], db=db)
 
     def __repr__(self) -> str:
-        ids = [agent.id for agent in self.agents]
-        return (
-            f"AgentOS(id={self.id!r}, agents={ids!r}, db={self.db!r}, authorization={self.authorization!r})"
+        shown = {
+            "id": self.id,
+            "agents": [agent.id for agent in self.agents],
+            "teams": [team.id for team in self.teams],
+            "db": self.db,
+            "authorization": self.authorization,
+        }
+        return f"AgentOS({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+    def _check(self) -> None:
+        """ConfigurationError for options that can't work, alone or together."""
+        _check_authorization(self.authorization, self.authorization_config)
+        _check_origins(self.cors_allowed_origins, self.base_app)
+        _check_limits(
+            max_body_bytes=self.max_body_bytes,
+            max_json_bytes=self.json_limits.bytes,
+            max_json_values=self.json_limits.values,
+            max_bytes_per_second=self.max_bytes_per_second,
+            max_streams_per_user=self.max_streams_per_user,
         )
+        _check_grace(self.shutdown_grace)
 
     def get_app(self) -> FastAPI:
         """The app. Each call creates an independent one; with `base_app`, every call returns that app."""
@@ -208,7 +216,7 @@ class AgentOS:
         app.openapi = Document(app, self._registry.kinds)
         self._add_middleware(app)
         before = [app.router.lifespan_context, *([self._own_lifespan] if self.lifespan else [])]
-        app.router.lifespan_context = _lifespan(
+        app.router.lifespan_context = lifespan_of(
             server, before, retention=self.retention, grace=self.shutdown_grace
         )
         return app
@@ -293,50 +301,6 @@ def _is_served(app: FastAPI, route: APIRoute) -> bool:
     return any(
         find({**scope, "method": method}, route.path).match is Match.FULL for method in route.methods or ()
     )
-
-
-def _lifespan(
-    server: Server, inner: Sequence[Lifespan[FastAPI]], *, retention: Retention | None, grace: float
-) -> Lifespan[FastAPI]:
-    """A lifespan around `inner` that prepares the databases, and ends the runs before closing them."""
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncGenerator[Mapping[str, Any] | None]:
-        async with AsyncExitStack() as stack:
-            for db in server.registry.dbs:
-                stack.push_async_callback(db.close)
-            await _start(server.registry.dbs)
-            for runnable in server.registry:
-                stack.push_async_callback(runnable.aclose)
-            # What exists by now stays: the collector needn't look at it again, for 0.1 s each time.
-            gc.freeze()
-            stack.callback(gc.unfreeze)
-            if server.registry.default_db is not None:
-                if server.audit is not None:
-                    await stack.enter_async_context(server.audit.written(server.registry.default_db))
-                await stack.enter_async_context(server.usage.written(server.registry.default_db))
-            for db in server.registry.dbs:
-                await stack.enter_async_context(kept(db, retention))
-            await stack.enter_async_context(server.runs.running(grace=grace))
-            stack.enter_context(on_termination(server.runs.drain))
-            state: dict[str, Any] = {}
-            for each in inner:
-                state.update(await stack.enter_async_context(each(app)) or {})
-            refuse_both(app)
-            warn(app)
-            yield state or None
-
-    return cast("Lifespan[FastAPI]", lifespan)
-
-
-async def _start(dbs: Sequence[Db]) -> None:
-    """Prepares all at once, so that several silent ones hold up the start no longer than one."""
-    started = await asyncio.gather(*(db.start() for db in dbs), return_exceptions=True)
-    for db, result in zip(dbs, started, strict=True):
-        if isinstance(result, DatabaseUnavailableError):
-            logger.warning("Database %s isn't available: requests that need it get 503 until it is.", db.id)
-        elif result is not None:
-            raise result
 
 
 def _audit_log(audit: bool | AuditConfig) -> AuditLog | None:

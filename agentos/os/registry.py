@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol, cast
+from typing import Final, Literal, Protocol, cast
 
 from starlette.applications import Starlette
 
@@ -29,24 +29,45 @@ class Served(Configured, Protocol):
     db: Db | None
 
 
-def listed(agents: object) -> list[Served]:
-    """The runnables that `AgentOS(agents=…)` serves. ConfigurationError names what isn't one."""
-    if isinstance(agents, Configured):
-        raise ConfigurationError("agents is a single agent: give a list, agents=[…].")
-    if isinstance(agents, str) or not isinstance(agents, Iterable):
-        raise ConfigurationError(f"agents is of type {type(agents).__name__}: give a list of agents.")
-    found = list(cast("Iterable[object]", agents))
+Parameter = Literal["agents", "teams"]
+"""A parameter of `AgentOS` that takes runnables."""
+
+_EXAMPLES: Final[Mapping[Parameter, str]] = {"agents": "an agent, Agent(…)", "teams": "a team, Team(…)"}
+
+
+def listed(given: object, parameter: Parameter) -> list[Served]:
+    """The runnables that `AgentOS` serves. ConfigurationError names what isn't one, or belongs elsewhere.
+
+    Runnables of custom kinds belong into `agents`.
+    """
+    if isinstance(given, Configured):
+        one = parameter.removesuffix("s")
+        raise ConfigurationError(f"{parameter} is a single {one}: give a list, {parameter}=[…].")
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        name = type(given).__name__
+        raise ConfigurationError(f"{parameter} is of type {name}: give a list of {parameter}.")
+    found = list(cast("Iterable[object]", given))
     for place, each in enumerate(found):
         if isinstance(each, type):
-            raise ConfigurationError(f"agents[{place}] is the class {each.__name__}: give an object of it.")
+            raise ConfigurationError(
+                f"{parameter}[{place}] is the class {each.__name__}: give an object of it."
+            )
         if not isinstance(each, Configured):
             name = type(each).__name__
-            raise ConfigurationError(f"agents[{place}] is of type {name}: give an agent, Agent(…).")
+            raise ConfigurationError(f"{parameter}[{place}] is of type {name}: give {_EXAMPLES[parameter]}.")
+        expected = "teams" if each.kind == "team" else "agents"
+        if expected != parameter:
+            raise ConfigurationError(
+                f"{parameter}[{place}] is of the kind {each.kind!r}: give it in {expected}=[…]."
+            )
     return cast("list[Served]", found)
 
 
 class Registry:
-    """Runnables by kind and id, databases by id. Sets its `db` on runnables that have none."""
+    """Runnables by kind and id, databases by id. Sets its `db` on runnables that have none.
+
+    Members of teams aren't in it: their runs are stored with the team's.
+    """
 
     def __init__(self, runnables: Sequence[Served], *, db: Db | None) -> None:
         if isinstance(db, str):

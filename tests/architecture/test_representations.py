@@ -44,7 +44,7 @@ SHOWN = "PostgresDb('postgresql+psycopg://ai:***@db:5432/ai', db_schema='mine')"
         (AGENT, f"Agent(id='one', model='OpenAI:m', tools=['double'], db={SHOWN})"),
         (
             AgentOS(agents=[AGENT], db=DB, security_key=SECRET),
-            f"AgentOS(id='agentos', agents=['one'], db={SHOWN}, authorization=False)",
+            f"AgentOS(id='agentos', agents=['one'], teams=[], db={SHOWN}, authorization=False)",
         ),
         (OpenAIChat(id="m", **SECRETS), "OpenAIChat(id='m', host='models')"),
         (OpenAIResponses(id="m", api_key=SECRET), "OpenAIResponses(id='m')"),

@@ -22,7 +22,7 @@ from agentos.kinds import Kind
 from agentos.models.base import ModelRequest, ModelResponse
 from agentos.models.function import FunctionModel
 from agentos.os.middleware import JWTMiddleware
-from agentos.run.events import RunEvent
+from agentos.run.events import RunContent, RunEvent
 from agentos.run.messages import FunctionCall, ToolCall
 from agentos.run.runnable import RunContext
 from agentos.runner.local.methods import RunMethods
@@ -68,6 +68,20 @@ class Played(RunMethods):
 
     def events(self, context: RunContext) -> AsyncGenerator[RunEvent]:
         return self.play(context)
+
+
+def team(*members: Any, called: str = "desk", db: Db | None = None) -> Played:
+    """A team that gives each member the message, one after another, and answers with what they say."""
+
+    async def ask_all(context: RunContext) -> AsyncGenerator[RunEvent]:
+        yield RunContent(content="I ask.")
+        given = context.run.input.input_content
+        answers = [await context.child(member, given, name=member.id) for member in members]
+        context.run.content = (
+            None if context.run.requirements else ", ".join(each.content for each in answers)
+        )
+
+    return Played(ask_all, id=called, name=called.title(), db=db, kind="team")
 
 
 class Gated:

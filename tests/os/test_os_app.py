@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from agentos.errors import AgentOSError, ConfigurationError
 from agentos.os import AgentOS
 from agentos.os.config import AuthorizationConfig
-from tests.os.apps import SECRET, agent, bearer, serving
+from tests.os.apps import SECRET, Played, agent, bearer, serving, team
 
 PAGE = {"Origin": "http://localhost:3000"}
 STRANGER = {"Origin": "https://evil.example"}
@@ -36,7 +36,16 @@ def base():
 
 WRONG = {
     "nothing to serve": ({}, "agents"),
-    "empty list": ({"agents": []}, "agents"),
+    "empty lists": ({"agents": [], "teams": []}, r"agents=\[…\], teams=\[…\], or db=…"),
+    "a team among the agents": (
+        {"agents": [agent(), team()]},
+        r"agents\[1\] is of the kind 'team'.*teams=\[",
+    ),
+    "an agent among the teams": ({"teams": [agent()]}, r"teams\[0\] is of the kind 'agent'.*agents=\["),
+    "a single team": ({"teams": team()}, r"teams is a single team: give a list, teams=\[…\]"),
+    "the class of a team": ({"teams": [Played]}, r"teams\[0\] is the class Played"),
+    "no team at all": ({"teams": ["desk"]}, r"teams\[0\] is of type str: give a team, Team\(…\)"),
+    "a team's id twice": ({"teams": [team(), team()]}, "teams: two have the id 'desk'"),
     "same id twice": ({"agents": [agent(), agent()]}, "'web'"),
     "id that is no part of an address": ({"agents": [agent(called="a/b")]}, "'a/b'"),
     "configuration without authorization": (
@@ -72,6 +81,28 @@ def test_agents_without_a_database_get_the_servers(empty_db, empty_database):
     without = agent(called="without")
     AgentOS(agents=[own, without], db=empty_db)
     assert (own.db.id, without.db) == ("own", empty_db)
+
+
+def test_a_team_without_a_database_gets_the_servers_and_a_member_doesnt(empty_db):
+    member = agent(called="member")
+    desk = team(member)
+    AgentOS(teams=[desk], db=empty_db)
+    assert (desk.db, member.db) == (empty_db, None)
+
+
+async def test_a_member_is_served_if_it_is_given_as_an_agent_too():
+    member = agent(called="member")
+    for agents, status in ([], 404), ([member], 200):
+        async with serving(AgentOS(agents=agents, teams=[team(member)]).get_app()) as client:
+            assert (await client.get("/teams/desk")).status_code == 200
+            assert (await client.get("/agents/member")).status_code == status
+
+
+async def test_a_team_and_an_agent_may_have_one_id():
+    app = AgentOS(agents=[agent(called="desk")], teams=[team()]).get_app()
+    async with serving(app) as client:
+        told = [(await client.get(f"/{family}/desk")).json()["name"] for family in ("agents", "teams")]
+    assert told == ["Desk", "Desk"]
 
 
 async def test_each_app_is_independent():

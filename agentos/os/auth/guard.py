@@ -22,8 +22,8 @@ AGENTS: Final = ("agents",)
 class Guard:
     """A policy and the ownership rule. ConfigurationError for an invalid scope or map.
 
-    Only the `families` of the served runnables have default scopes. The user's own routes below another
-    family need an entry in the scope map, as all routes of theirs do.
+    Besides the lists of `kinds.LISTED`, only the `families` of the served runnables have default scopes. The
+    user's own routes below another family need an entry in the scope map, as all routes of theirs do.
     """
 
     def __init__(self, settings: AuthSettings, families: Collection[str] = AGENTS) -> None:

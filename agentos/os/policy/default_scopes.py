@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from agentos.kinds import LISTED, spelling
 from agentos.os.policy.rules import AdminOnly, AsIf, DefaultMap
 from agentos.os.policy.scopes import OLD_WORDS
 
@@ -15,7 +16,8 @@ _AS_STARTING_THE_RUN: Final = AsIf("POST", depth=3)
 def default_scopes(families: Iterable[str]) -> DefaultMap:
     """The default map for a server with these families of runnables: `agents`, …"""
     runnables = [_runnables(family) for family in families]
-    return {key: value for each in (*runnables, _OTHERS) for key, value in each.items()}
+    lists = [_list(spelling(kind).family) for kind in LISTED]
+    return {key: value for each in (*runnables, *lists, _OTHERS) for key, value in each.items()}
 
 
 def owned_routes(families: Iterable[str]) -> list[str]:
@@ -23,9 +25,13 @@ def owned_routes(families: Iterable[str]) -> list[str]:
     return [key for key in default_scopes(families) if any(part in key for part in _OWNED)]
 
 
+def _list(family: str) -> DefaultMap:
+    return {f"GET /{family}": [f"{family}:read"]}
+
+
 def _runnables(family: str) -> DefaultMap:
     return {
-        f"GET /{family}": [f"{family}:read"],
+        **_list(family),
         f"GET /{family}/{{id}}": [f"{family}:read"],
         f"GET /{family}/*/runs": [f"{family}:read"],
         f"POST /{family}/*/runs": [f"{family}:run"],
@@ -75,8 +81,8 @@ _OTHERS: Final[DefaultMap] = {
     "GET /authz/matrix": AdminOnly(),
     "GET /authz/shadow": AdminOnly(),
 }
-"""Together with the routes of runnables, exactly the server's routes: a new one is denied until listed here.
-"""
+"""Together with the routes of runnables and the lists of kinds, exactly the server's routes: a new one is
+denied until it is listed here."""
 
 _OWNED: Final = ("/runs", "/sessions", "/memories", "/memory_topics", "/user_memory_stats", "/approvals")
 

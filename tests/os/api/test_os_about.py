@@ -12,7 +12,7 @@ from agentos.errors import ConfigurationError
 from agentos.models.function import FunctionModel
 from agentos.os import AgentOS
 from agentos.os.config import AgentOSConfig
-from tests.os.apps import ADMIN, Played, agent, bearer, secured, serving
+from tests.os.apps import ADMIN, Played, agent, bearer, secured, serving, team
 
 KEY = "0123456789abcdef"
 
@@ -71,7 +71,8 @@ async def test_health_says_since_when():
 
 
 async def test_info_says_what_runs_and_how_it_is_guarded():
-    operating = AgentOS(name="My Server", version="2.1", agents=[agent(), agent(called="b")])
+    two = [agent(), agent(called="b")]
+    operating = AgentOS(name="My Server", version="2.1", agents=two, teams=[team(*two)])
     assert (await get(operating.get_app(), "/info")).json() == {
         "os_id": "my-server",
         "name": "My Server",
@@ -79,7 +80,7 @@ async def test_info_says_what_runs_and_how_it_is_guarded():
         "agno_version": agentos.__version__,
         "agentos_version": agentos.__version__,
         "agent_count": 2,
-        "team_count": 0,
+        "team_count": 1,
         "workflow_count": 0,
         "mcp": {"enabled": False, "tool_run_endpoint": False},
         "auth_mode": "none",
@@ -204,6 +205,57 @@ async def test_agents_are_listed_as_far_as_scopes_reach():
             (bearer("ann", "agents:b:read"), 403),
         ]:
             assert (await client.get("/agents/web", headers=headers)).status_code == status
+
+
+async def test_teams_are_listed_as_far_as_scopes_reach(empty_db):
+    app = secured(AgentOS(agents=[agent()], teams=[team(), team(called="night")], db=empty_db).get_app())
+    async with serving(app) as client:
+        for scopes, listed in [
+            (["teams:read"], ["desk", "night"]),
+            (["teams:desk:read"], ["desk"]),
+            (["teams:*:read"], ["desk", "night"]),
+            (["teams:web:read"], []),
+            ([ADMIN], ["desk", "night"]),
+        ]:
+            shown = await client.get("/teams", headers=bearer("ann", *scopes))
+            assert [each["id"] for each in shown.json()] == listed
+            config = await client.get("/config", headers=bearer("ann", "config:read", *scopes))
+            assert [each["id"] for each in config.json()["teams"]] == listed
+        agents_only = await client.get("/config", headers=bearer("ann", "config:read", "agents:read"))
+        assert (agents_only.json()["teams"], len(agents_only.json()["agents"])) == ([], 1)
+        assert (await client.get("/teams", headers=bearer("ann", "agents:read"))).status_code == 403
+        everything = (await client.get("/config", headers=bearer("root", ADMIN))).json()["teams"]
+        assert everything[0] == {"id": "desk", "name": "Desk", "db_id": empty_db.id}
+        for scope, status in ("teams:night:read", 200), ("teams:desk:read", 403), ("agents:night:read", 403):
+            assert (await client.get("/teams/night", headers=bearer("ann", scope))).status_code == status
+
+
+@pytest.mark.parametrize("family", ["teams", "workflows"])
+async def test_the_list_of_what_isnt_served_is_empty(family):
+    app = secured(AgentOS(agents=[agent()]).get_app())
+    async with serving(app) as client:
+        told = await client.get(f"/{family}", headers=bearer("ann", f"{family}:read"))
+        assert (told.status_code, told.json()) == (200, [])
+        assert (await client.get(f"/{family}", headers=bearer("ann", f"{family}:x:read"))).json() == []
+        assert (await client.get(f"/{family}", headers=bearer("ann"))).status_code == 403
+        assert (await client.get(f"/{family}")).status_code == 401
+        one = await client.get(f"/{family}/desk", headers=bearer("root", ADMIN))
+        assert one.status_code == 404
+
+
+async def test_prompts_of_a_team_are_for_who_may_see_the_team():
+    prompts = {"chat": {"quick_prompts": {"desk": ["Go"], "web": ["Hi"], "other": ["Hidden"]}}}
+    app = AgentOS(agents=[agent()], teams=[team()], config=AgentOSConfig.model_validate(prompts)).get_app()
+    async with serving(secured(app)) as client:
+        for scopes, shown in [
+            (["teams:read"], {"desk"}),
+            (["agents:read"], {"web", "other"}),
+            (["agents:desk:read"], set()),
+            (["agents:web:read", "teams:desk:read"], {"web", "desk"}),
+            ([ADMIN], {"web", "desk", "other"}),
+        ]:
+            config = await client.get("/config", headers=bearer("ann", "config:read", *scopes))
+            assert config.json()["chat"]["quick_prompts"].keys() == shown, scopes
 
 
 async def test_config_shows_databases_models_and_agents(rich_agent, empty_db):

@@ -61,6 +61,8 @@ def test_every_route_of_the_contract_is_there(document):
         "GET /config",
         "GET /agents",
         "GET /agents/{agent_id}",
+        "GET /teams",
+        "GET /workflows",
         f"POST {RUNS}",
         f"GET {RUNS}",
         f"GET {RUNS}/{{run_id}}",
@@ -234,7 +236,7 @@ def test_the_events_of_another_kind_have_its_names(db):
     async def play(context):
         yield RunContent(content="x")
 
-    document = AgentOS(agents=[Played(play, kind="team", db=db)]).get_app().openapi()
+    document = AgentOS(teams=[Played(play, kind="team", db=db)]).get_app().openapi()
     event = document["components"]["schemas"]["TeamRunStarted"]
     assert {"team_id", "run_id", "event_index"} <= set(event["required"])
     assert "TeamRunStarted" in document["components"]["schemas"]["RunEvent"]["discriminator"]["mapping"]

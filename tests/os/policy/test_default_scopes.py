@@ -71,6 +71,8 @@ def test_nothing_but_the_greeting_the_health_the_info_and_the_documentation_is_p
         ("GET /agents/web/runs/r1/checkpoints", "agents:run"),
         ("GET /agents/web/runs/r1/checkpoints/2", "agents:run"),
         ("POST /agents/web/sessions/s1/fork", "agents:run"),
+        ("GET /teams", "teams:read"),
+        ("GET /workflows", "workflows:read"),
         ("GET /approvals", "approvals:read"),
         ("GET /approvals/count", "approvals:read"),
         ("GET /approvals/a1", "approvals:read"),

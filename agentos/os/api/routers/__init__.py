@@ -7,7 +7,7 @@ from functools import cache
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from agentos.kinds import Kind
+from agentos.kinds import LISTED, Kind
 from agentos.os.api.routers import (
     about,
     approvals,
@@ -19,15 +19,16 @@ from agentos.os.api.routers import (
 )
 from agentos.os.api.routers.branches import branch_routes
 from agentos.os.api.routers.existing_runs import existing_run_routes
-from agentos.os.api.routers.runnables import runnable_routes
+from agentos.os.api.routers.runnables import list_routes, runnable_routes
 from agentos.os.api.routers.runs import run_routes
 from agentos.os.registry import Registry, Server
 
 
 def routes_of(server: Server) -> list[APIRoute]:
     """The routes of one server, most used first, since routers search them in order."""
+    registry = server.registry
     routers: list[APIRouter] = [
-        *(router for kind in server.registry.kinds for router in routes_of_kind(kind, server.registry)),
+        *(router for kind in registry.kinds for router in routes_of_kind(kind, registry)),
         sessions.router,
         session_runs.router,
         memories.router,
@@ -35,6 +36,7 @@ def routes_of(server: Server) -> list[APIRoute]:
         about.router,
         authz.router,
         service_accounts.router,
+        *(list_routes(kind, registry) for kind in LISTED if kind not in registry.kinds),
     ]
     return [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, TypeVar
 
 from fastapi import APIRouter, Request
@@ -10,14 +10,15 @@ from fastapi import APIRouter, Request
 import agentos
 from agentos.agent import Agent
 from agentos.db.base import Db
+from agentos.kinds import LISTED, Kind, spelling
 from agentos.os.api.schemas.about import (
-    AgentSummary,
     ConfigResponse,
     HealthResponse,
     HomeResponse,
     InfoResponse,
     McpInfo,
     ModelSummary,
+    RunnableSummary,
 )
 from agentos.os.config import ChatConfig, DatabaseConfig, DomainConfig, DomainSection
 from agentos.os.deps import server_of
@@ -65,7 +66,8 @@ async def info(request: Request) -> InfoResponse:
     )
     if access.permits("GET", "/config"):
         shown.agent_count = len(server.registry.all("agent"))
-        shown.team_count = shown.workflow_count = 0
+        shown.team_count = len(server.registry.all("team"))
+        shown.workflow_count = len(server.registry.all("workflow"))
         shown.user_isolation = access.is_isolated
     return shown
 
@@ -77,33 +79,49 @@ async def info(request: Request) -> InfoResponse:
     response_model_exclude_none=True,
 )
 async def config(request: Request) -> ConfigResponse:
-    """Databases, prompts, and the agents that the caller may read."""
-    server = server_of(request)
+    """Databases, prompts, and the agents, teams and workflows that the caller may read."""
+    server, access = server_of(request), access_of(request.scope)
     registry, given = server.registry, server.config
-    ids = access_of(request.scope).listed("agents")
-    agents = [agent for agent in registry.all("agent") if ids is None or agent.id in ids]
+    listed = {kind: access.listed(spelling(kind).family) for kind in LISTED}
+    served = {kind: registry.all(kind) for kind in LISTED}
+    shown = {kind: [each for each in served[kind] if _is_in(listed[kind], each.id)] for kind in LISTED}
+    hidden = _ids(served) - _ids(shown)
+
+    def may_see(id_: str) -> bool:
+        return id_ in _ids(shown) or (id_ not in hidden and _is_in(listed["agent"], id_))
+
     return ConfigResponse(
         os_id=server.id,
         description=server.description,
         os_database=registry.default_db.id if registry.default_db else None,
-        available_models=_models(given.available_models, agents),
+        available_models=_models(given.available_models, [*shown["agent"], *shown["team"]]),
         databases=list(dict.fromkeys(db.id for db in registry.dbs)),
-        chat=given.chat and ChatConfig(quick_prompts=_listed(given.chat.quick_prompts, ids)),
-        manifest=given.manifest and _listed(given.manifest, ids),
+        chat=given.chat and ChatConfig(quick_prompts=_filtered(given.chat.quick_prompts, may_see)),
+        manifest=given.manifest and _filtered(given.manifest, may_see),
         session=_section(given.session, registry.dbs, "sessions"),
         memory=_section(given.memory, registry.dbs, "memories"),
-        agents=[_summary(agent) for agent in agents],
+        agents=[_summary(each) for each in shown["agent"]],
+        teams=[_summary(each) for each in shown["team"]],
+        workflows=[_summary(each) for each in shown["workflow"]],
     )
 
 
-def _listed(by_id: dict[str, T], ids: frozenset[str] | None) -> dict[str, T]:
-    return {id_: value for id_, value in by_id.items() if ids is None or id_ in ids}
+def _is_in(ids: frozenset[str] | None, id_: str) -> bool:
+    return ids is None or id_ in ids
 
 
-def _models(named: list[str] | None, agents: list[Served]) -> list[ModelSummary]:
+def _ids(runnables: Mapping[Kind, Iterable[Served]]) -> set[str]:
+    return {each.id for of_kind in runnables.values() for each in of_kind}
+
+
+def _filtered(by_id: dict[str, T], may_see: Callable[[str], bool]) -> dict[str, T]:
+    return {id_: value for id_, value in by_id.items() if may_see(id_)}
+
+
+def _models(named: list[str] | None, runnables: list[Served]) -> list[ModelSummary]:
     if named is not None:
         return [_model(name) for name in named]
-    used = {(agent.model.id, agent.model.provider): None for agent in agents if isinstance(agent, Agent)}
+    used = {(agent.model.id, agent.model.provider): None for agent in runnables if isinstance(agent, Agent)}
     return [ModelSummary(id=model, provider=provider) for model, provider in used]
 
 
@@ -112,16 +130,16 @@ def _model(name: str) -> ModelSummary:
     return ModelSummary(id=model, provider=provider) if colon else ModelSummary(id=name)
 
 
-def _summary(agent: Served) -> AgentSummary:
-    shown = AgentSummary(
-        id=agent.id,
-        name=agent.name,
-        db_id=agent.db.id if agent.db else None,
-        metadata=dict(agent.settings.metadata) or None,
+def _summary(runnable: Served) -> RunnableSummary:
+    shown = RunnableSummary(
+        id=runnable.id,
+        name=runnable.name,
+        db_id=runnable.db.id if runnable.db else None,
+        metadata=dict(runnable.settings.metadata) or None,
     )
-    if isinstance(agent, Agent):
-        shown.description = agent.description
-        shown.model = ModelSummary(id=agent.model.id, provider=agent.model.provider)
+    if isinstance(runnable, Agent):
+        shown.description = runnable.description
+        shown.model = ModelSummary(id=runnable.model.id, provider=runnable.model.provider)
     return shown
 
 

@@ -16,15 +16,13 @@ from agentos.os.principal import access_of
 from agentos.os.registry import Registry, Served
 
 
-def runnable_routes(kind: Kind, registry: Registry) -> list[APIRouter]:
-    """`GET /agents` and `GET /agents/{agent_id}`, or those of another kind."""
-    schema = SCHEMAS.get(kind, RunnableResponse)
-    shown = {each.id: _written(each, schema) for each in registry.all(kind)}
+def list_routes(kind: Kind, registry: Registry) -> APIRouter:
+    """`GET /agents`, or that of another kind."""
+    schema, shown = _shown(kind, registry)
     everything = _array(list(shown.values()))
-    all_of_them = APIRouter(tags=[f"{kind}s"], route_class=ProblemRoute)
-    one_of_them = KindRouter(kind)
+    router = APIRouter(tags=[f"{kind}s"], route_class=ProblemRoute)
 
-    @all_of_them.get(
+    @router.get(
         f"/{spelling(kind).family}",
         operation_id=f"get_{kind}s",
         summary=f"List the {kind}s",
@@ -37,21 +35,35 @@ def runnable_routes(kind: Kind, registry: Registry) -> list[APIRouter]:
             return _json(everything)
         return _json(_array([each for id_, each in shown.items() if id_ in ids]))
 
-    @one_of_them.get(
+    return router
+
+
+def runnable_routes(kind: Kind, registry: Registry) -> list[APIRouter]:
+    """`GET /agents` and `GET /agents/{agent_id}`, or those of another kind."""
+    schema, shown = _shown(kind, registry)
+    router = KindRouter(kind)
+
+    @router.get(
         "",
         operation_id=f"get_{kind}",
         summary=f"Get one {kind}",
         response_model=schema,
         responses=responses(404, 422),
     )
-    async def get_runnable(runnable_id: Annotated[str, one_of_them.runnable_id]) -> Response:
+    async def get_runnable(runnable_id: Annotated[str, router.runnable_id]) -> Response:
         """The runnable's configuration, without defaults."""
         found = shown.get(runnable_id)
         if found is None:
             raise NotFoundError(kind.capitalize())
         return _json(found)
 
-    return [all_of_them, one_of_them]
+    return [list_routes(kind, registry), router]
+
+
+def _shown(kind: Kind, registry: Registry) -> tuple[type[RunnableResponse], dict[str, bytes]]:
+    """The schema of the kind's descriptions, and these as JSON, by id."""
+    schema = SCHEMAS.get(kind, RunnableResponse)
+    return schema, {each.id: _written(each, schema) for each in registry.all(kind)}
 
 
 def _written(runnable: Served, schema: type[RunnableResponse]) -> bytes:

@@ -78,11 +78,11 @@ class ModelSummary(ApiModel):
     """Who serves it."""
 
 
-class AgentSummary(ApiModel):
-    """An agent in an overview."""
+class RunnableSummary(ApiModel):
+    """An agent, a team or a workflow in an overview."""
 
     id: str
-    """The agent's id."""
+    """Its id."""
     name: str | None = None
     """Its name."""
     description: str | None = None
@@ -111,16 +111,16 @@ class ConfigResponse(ApiModel):
     chat: ChatConfig | None = None
     """What a chat page offers."""
     manifest: dict[str, Manifest] | None = None
-    """How agents are presented, by their ids."""
+    """How agents, teams and workflows are presented, by their ids."""
     session: DomainSection | None = None
     """The databases that hold sessions."""
     memory: DomainSection | None = None
     """The databases that hold memories."""
-    agents: list[AgentSummary]
+    agents: list[RunnableSummary]
     """The agents that the caller may read."""
-    teams: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
+    teams: list[RunnableSummary]
     """The teams that the caller may read."""
-    workflows: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
+    workflows: list[RunnableSummary]
     """The workflows that the caller may read."""
     interfaces: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
     """Other interfaces besides this API."""

@@ -112,24 +112,38 @@ async def test_a_kinds_scopes_are_its_own(app, scopes, status):
         assert answer.status_code == status, answer.text
 
 
-@pytest.mark.parametrize("family", ["probes", "teams"])
-async def test_only_what_is_served_has_scopes_by_default(db, family):
-    base = FastAPI()
+@pytest.mark.parametrize("path", ["/probes", "/teams/mine", "/workflows/mine"])
+async def test_only_what_is_served_has_scopes_by_default(db, path):
+    base, family = FastAPI(), path.split("/")[1]
 
-    @base.get(f"/{family}")
+    @base.get(path)
     async def everything():
         return ["mine", "theirs"]
 
     app = secured(AgentOS(agents=[agent()], db=db, base_app=base).get_app())
     held = bearer("ann", f"{family}:mine:read", f"{family}:read")
     async with serving(app) as client:
-        answer = await client.get(f"/{family}", headers=held)
+        answer = await client.get(path, headers=held)
         assert (answer.status_code, answer.json()["code"]) == (403, "no_rule")
-        asked = {"method": "GET", "path": f"/{family}"}
+        asked = {"method": "GET", "path": path}
         told = (await client.get("/authz/explain", params=asked, headers=held)).json()
         assert (told["allowed"], told["code"]) == (False, "no_rule")
-        assert (await client.get(f"/{family}", headers=bearer("root", ADMIN))).status_code == 200
+        assert (await client.get(path, headers=bearer("root", ADMIN))).status_code == 200
         assert (await client.get("/agents", headers=bearer("ann"))).status_code == 200
+
+
+async def test_a_users_own_list_of_teams_isnt_narrowed_so_it_takes_the_whole_scope(db):
+    base = FastAPI()
+
+    @base.get("/teams")
+    async def everything():
+        return ["mine", "theirs"]
+
+    app = secured(AgentOS(agents=[agent()], db=db, base_app=base).get_app())
+    async with serving(app) as client:
+        assert (await client.get("/teams", headers=bearer("ann", "teams:read"))).json() == ["mine", "theirs"]
+        for scope in ("teams:mine:read", "agents:read"):
+            assert (await client.get("/teams", headers=bearer("ann", scope))).status_code == 403
 
 
 async def test_a_users_own_route_takes_the_scope_that_the_map_gives_it(db):
