@@ -37,6 +37,8 @@ class RunSettings:
     """On a server: policy if the session already has a live run. None: the runs overlap."""
     budget: Budget = field(default_factory=Budget)
     """Limits on what one run and its nested runs may consume."""
+    member_events: bool = True
+    """Whether streams of a root run show the events of its nested runs. They are stored in any case."""
 
     def reads(self, *, history: bool | None = None) -> RunReads:
         """What a run reads about its session and its user at the start; no messages if `history` is False."""

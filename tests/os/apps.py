@@ -61,16 +61,17 @@ class Played(RunMethods):
     name: str | None = None
     db: Db | None = None
     kind: Kind = "agent"
+    member_events: bool = True
 
     @property
     def settings(self) -> RunSettings:
-        return RunSettings(db=self.db)
+        return RunSettings(db=self.db, member_events=self.member_events)
 
     def events(self, context: RunContext) -> AsyncGenerator[RunEvent]:
         return self.play(context)
 
 
-def team(*members: Any, called: str = "desk", db: Db | None = None) -> Played:
+def team(*members: Any, called: str = "desk", db: Db | None = None, member_events: bool = True) -> Played:
     """A team that gives each member the message, one after another, and answers with what they say."""
 
     async def ask_all(context: RunContext) -> AsyncGenerator[RunEvent]:
@@ -81,7 +82,7 @@ def team(*members: Any, called: str = "desk", db: Db | None = None) -> Played:
             None if context.run.requirements else ", ".join(each.content for each in answers)
         )
 
-    return Played(ask_all, id=called, name=called.title(), db=db, kind="team")
+    return Played(ask_all, id=called, name=called.title(), db=db, kind="team", member_events=member_events)
 
 
 class Gated:

@@ -140,6 +140,6 @@ async def _whole(runnable: Configured, request: RunRequest) -> RunOutput:
 
 async def _pieces(runnable: Configured, request: RunRequest, *, everything: bool) -> AsyncGenerator[RunEvent]:
     live = launch(runnable, await accept(runnable, request))
-    async with aclosing(shown(live, everything=everything)) as source:
+    async with aclosing(shown(runnable, live, everything=everything)) as source:
         async for event in source:
             yield event

@@ -111,18 +111,20 @@ async def _rest(
 ) -> AsyncGenerator[RunEvent]:
     async with (
         continuing(runnable, run_response, options, stream=True) as live,
-        aclosing(shown(live, everything=everything)) as source,
+        aclosing(shown(runnable, live, everything=everything)) as source,
     ):
         async for event in source:
             yield event
 
 
-async def shown(live: LiveRun, *, everything: bool) -> AsyncGenerator[RunEvent]:
-    """The events for a caller who streams a run. Events of nested runs only if all events are requested."""
+async def shown(runnable: Configured, live: LiveRun, *, everything: bool) -> AsyncGenerator[RunEvent]:
+    """The events for a caller who streams a run.
+
+    Events of nested runs only if all events are requested, and the runnable shows them.
+    """
+    with_members = everything and runnable.settings.member_events
     async with aclosing(events(live)) as source:
         async for event in source:
-            is_answer = (
-                isinstance(event, RunContent | RunPaused | RunError) and event.origin == live.buffer.origin
-            )
-            if everything or is_answer:
+            is_selected = everything or isinstance(event, RunContent | RunPaused | RunError)
+            if with_members or (is_selected and event.origin == live.buffer.origin):
                 yield event

@@ -43,6 +43,10 @@ READING = {
     "a live run in its session": shows(f"{LIVE}?session_id={{session_id}}", live),
     "a live run's events": shows(f"{LIVE}/events", live, until=BOBS.encode()),
     "a live run's answer": shows(f"{LIVE}/events?stream_events=false", live, until=BOBS.encode()),
+    "a live run's text": shows(f"{LIVE}/events?events=text", live, until=BOBS.encode()),
+    "how a run's events end": shows(
+        "/agents/buyer/runs/{parent_run_id}/events?events=none", waiting, until=BOBS.encode()
+    ),
     "a run's places": shows("/agents/web/runs/{run_id}/checkpoints", run),
     "a run at a place": shows("/agents/web/runs/{run_id}/checkpoints/1", run),
     "a live run in the lists": shows("/sessions/{session_id}/runs", live),

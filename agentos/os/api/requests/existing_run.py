@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from agentos.os.api.requests.body import Body
+from agentos.os.api.requests.events import EventsBody
 from agentos.os.api_model import ApiModel
 from agentos.os.http.field_types import Id, JsonObject, PathId, Text
 from agentos.runner.branches import Point
@@ -32,7 +32,7 @@ class Answer(ApiModel):
         return {**self.tool_execution, "member_run_id": self.member_run_id}
 
 
-class ContinueBody(Body):
+class ContinueBody(EventsBody):
     """How to continue a run. In forms, arrays and objects are JSON text.
 
     A paused run continues with the decisions in `tools` or `requirements`. `input`, `continue_from`, `fork`
@@ -66,8 +66,6 @@ class ContinueBody(Body):
     """The run's user, if the request has no token."""
     stream: bool = True
     """Whether to stream server-sent events. Otherwise the response contains the finished run."""
-    stream_events: bool = True
-    """False omits all events except the pieces of the answer."""
     background: bool = False
     """Queue the run for any process. Unless it is streamed, the response is 202 with the run's id."""
 
@@ -77,7 +75,7 @@ class ContinueBody(Body):
         return [*self.tools, *(each.call for each in self.requirements)]
 
 
-class ResumeBody(Body):
+class ResumeBody(EventsBody):
     """Where to start following a run."""
 
     last_event_index: int | None = Field(default=None, ge=-1, lt=MAX_SEQ)
@@ -86,5 +84,3 @@ class ResumeBody(Body):
     """The run's session. A run of another session isn't found."""
     user_id: Id | None = None
     """The run's user, if the request has no token."""
-    stream_events: bool = True
-    """False omits all events except the pieces of the answer."""

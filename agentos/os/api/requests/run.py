@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
-from agentos.os.api.requests.body import Body
+from agentos.os.api.requests.events import EventsBody
 from agentos.os.http.field_types import Id, JsonObject, PathId, Text
 from agentos.run.media import File, Image
 from agentos.run.request import Multitask
@@ -19,7 +19,7 @@ MAX_MEDIA = 100
 """Images and documents in one message."""
 
 
-class RunBody(Body):
+class RunBody(EventsBody):
     """A request for a run. In forms, objects and arrays are JSON text. Fields not named here are ignored."""
 
     as_json: ClassVar[frozenset[str]] = frozenset(
@@ -41,8 +41,6 @@ class RunBody(Body):
     """The user's message."""
     stream: bool = True
     """Whether to stream server-sent events. Otherwise the response contains the finished run."""
-    stream_events: bool = True
-    """False omits all events except the pieces of the answer."""
     session_id: PathId | None = None
     """The session to continue; if omitted, a new one is created."""
     user_id: Id | None = None

@@ -69,7 +69,7 @@ def _add_continue(router: KindRouter) -> None:
             request,
             await ref.started(request, run, body),
             stream=body.stream,
-            every_event=body.stream_events,
+            selection=body.selection,
             background=body.background,
         )
 
@@ -121,7 +121,7 @@ def _add_resume(router: KindRouter) -> None:
         body = await read(request, ResumeBody)
         run = await ref.find(request, run_id, body.session_id, body.user_id, write=False)
         seen = 0 if body.last_event_index is None else body.last_event_index + 1
-        return ref.follow(request, run, after=seen, every_event=body.stream_events)
+        return ref.follow(request, run, after=seen, selection=body.selection)
 
 
 class _ContinuedRef(RunnableRef):

@@ -22,7 +22,7 @@ from agentos.kinds import Kind, spelling
 from agentos.os.api.event_schemas import EVENTS
 from agentos.os.deps import owner_of, server_of
 from agentos.os.http.problem_route import ProblemRoute
-from agentos.os.http.sse import frames
+from agentos.os.http.sse import EventSelection, Shows, frames, selector
 from agentos.os.principal import access_of
 from agentos.os.registry import Served
 from agentos.run.owner import Owner
@@ -108,24 +108,35 @@ class RunnableRef:
             owner=owner_of(access, user_id, write=write),
         )
 
-    def follow(self, request: Request, run: RunOutput, *, after: int, every_event: bool) -> EventStream:
+    def follow(
+        self, request: Request, run: RunOutput, *, after: int, selection: EventSelection
+    ) -> EventStream:
         """The run's events after the given one; 204 if it has finished and none is left."""
         source = server_of(request).runs.source_of(self.runnable(request), run)
-        shown = frames(source, after=after, answer_of=None if every_event else run)
+        shown = frames(source, after=after, shows=self._shows(request, run, selection))
         return EventStream(shown, may_be_empty=run.status.is_final)
 
     async def answer(
-        self, request: Request, started: Started, *, stream: bool, every_event: bool, background: bool
+        self,
+        request: Request,
+        started: Started,
+        *,
+        stream: bool,
+        selection: EventSelection,
+        background: bool,
     ) -> Response:
         """The response for a started or continued run: its events, its result, or that it is accepted."""
         if stream:
-            answer_of = None if every_event else started.run
-            return EventStream(frames(started.source, after=started.after, answer_of=answer_of))
+            shows = self._shows(request, started.run, selection)
+            return EventStream(frames(started.source, after=started.after, shows=shows))
         if background:
             run = started.run
             told = {"run_id": run.run_id, "session_id": run.session_id, "status": run.status}
             return JSONResponse(told, 202)
         return whole(await server_of(request).runs.finished(self.runnable(request), started))
+
+    def _shows(self, request: Request, run: RunOutput, selection: EventSelection) -> Shows | None:
+        return selector(run, selection, member_events=self.runnable(request).settings.member_events)
 
 
 async def session_db(runnable: Served, session_id: str, owner: Owner) -> Db:

@@ -14,6 +14,7 @@ from agentos.kinds import Kind, spelling
 from agentos.os.api.event_schemas import EVENTS
 from agentos.os.api.requests import MAX_SEQ, RunBody, read
 from agentos.os.api.requests.documentation import request_body
+from agentos.os.api.requests.events import SelectedEvents
 from agentos.os.api.routers.kinds import (
     EventStream,
     KindRouter,
@@ -100,7 +101,7 @@ def _add_create(router: KindRouter) -> None:
             request,
             started,
             stream=body.stream,
-            every_event=body.stream_events,
+            selection=body.selection,
             background=body.background,
         )
 
@@ -181,19 +182,17 @@ def _add_events(router: KindRouter) -> None:
         request: Request,
         runnable_id: Annotated[str, router.runnable_id],
         run_id: RunId,
+        selection: SelectedEvents,
         after: Seq = 0,
         last_event_id: LastEventId = None,
         session_id: OfSession = None,
         user_id: UserId = None,
-        stream_events: Annotated[
-            bool, Query(description="False leaves only the pieces of the answer.")
-        ] = True,
     ) -> Response:
         """Streams the run's events, from the start or after a given event."""
         ref = RunnableRef(router.kind, runnable_id)
         run = await ref.find(request, run_id, session_id, user_id, write=False)
         seen = after if last_event_id is None else last_event_id
-        return ref.follow(request, run, after=seen, every_event=stream_events)
+        return ref.follow(request, run, after=seen, selection=selection)
 
 
 def _may_list(access: Access, run: RunOutput) -> bool:
