@@ -160,8 +160,11 @@ _NOT_SHOWN = {
 }  # fmt: skip
 
 
-def run_output(run: RunOutput) -> dict[str, Any]:
-    """A run as JSON-ready data, keys in the peer's order, nulls dropped."""
+def run_output(run: RunOutput, *, members: bool = False) -> dict[str, Any]:
+    """A run as JSON-ready data, keys in the peer's order, nulls dropped.
+
+    `members` includes its `children`, and theirs, as `member_responses`.
+    """
     shown: dict[str, Any] = plain(
         {name: value for name, value in run if value is not None and name not in _NOT_SHOWN}
     )
@@ -179,4 +182,6 @@ def run_output(run: RunOutput) -> dict[str, Any]:
     for empty in ("messages", "tools"):
         if not fields.get(empty):
             fields.pop(empty, None)
+    if members:
+        fields["member_responses"] = [run_output(child, members=True) for child in run.children]
     return fields

@@ -53,6 +53,15 @@ class RunQuery:
     """Leaves only those that were accepted before this run."""
 
 
+@dataclass(frozen=True, slots=True)
+class NestedRuns:
+    """The runs below a run, at any level, in the order in which they began: parents first."""
+
+    runs: Sequence[RunOutput]
+    left_out: int = 0
+    """How many later ones weren't read."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
     """Which worker executes a new run, and what the run must wait for."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
+    CTE,
     BigInteger,
     Boolean,
     ColumnElement,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     RowMapping,
     Table,
     Text,
+    cast,
     func,
     literal,
     select,
@@ -20,7 +22,7 @@ from sqlalchemy import (
 
 from agentos.db.connection.engine import Engine
 from agentos.db.contracts.events import LoggedEvent
-from agentos.db.contracts.runs import RunQuery, StateChange
+from agentos.db.contracts.runs import NestedRuns, RunQuery, StateChange
 from agentos.db.encoding import check_ids, id_or_none
 from agentos.db.filters import among, bounded, same
 from agentos.db.rows import run_of, run_row
@@ -168,6 +170,32 @@ class RunStore(StateStore):
             raise InvalidInputError("cursor names no run: begin again without it.", field="cursor")
         return await self._runs_of(rows[::-1], owner)
 
+    async def list_nested(
+        self, run_id: str, *, owner: Owner, limit: int = 256, max_bytes: int = 1024 * 1024
+    ) -> NestedRuns:
+        """The runs below a run, with their messages: at most `limit`, and none after `max_bytes` of JSON."""
+        table, reach = self._tables.runs, self._reach(owner)
+        below = _below(table, run_id)
+        payloads = (table.c.input, table.c.messages, table.c.details)
+        size = sum((func.coalesce(func.octet_length(cast(each, Text)), 0) for each in payloads), literal(0))
+        first = (
+            select(table.c.run_id, table.c.position, size.label("bytes"))
+            .where(table.c.run_id.in_(select(below.c.run_id)), reach.covers(table))
+            .order_by(table.c.position)
+            .limit(bounded(limit))
+            .subquery()
+        )
+        so_far = func.sum(first.c.bytes).over(order_by=first.c.position) - first.c.bytes
+        read = select(first.c.run_id, so_far.label("before")).subquery()
+        count = select(func.count()).select_from(below).scalar_subquery()
+        rows = await reach.execute(
+            select(table, count.label("found"))
+            .join(read, read.c.run_id == table.c.run_id)
+            .where(read.c.before < bounded(max_bytes), reach.covers(table))
+            .order_by(table.c.position)
+        )
+        return NestedRuns(await self._runs_of(rows, owner), rows[0]["found"] - len(rows) if rows else 0)
+
     async def _runs_of(self, rows: Sequence[RowMapping], owner: Owner) -> list[RunOutput]:
         """Runs with the states that their session had after them."""
         states = await self._states(versions_of(rows), self._reach(owner))
@@ -175,6 +203,16 @@ class RunStore(StateStore):
         for run in runs:
             run.session_state = states.get(run.run_id, run.session_state)
         return runs
+
+
+def _below(table: Table, run_id: str) -> CTE:
+    """The ids of all runs below a run. Only its session is searched, which has an index."""
+    top, child = table.alias(), table.alias()
+    session = select(top.c.session_id).where(same(top.c.run_id, run_id)).scalar_subquery()
+    direct = select(child.c.run_id).where(child.c.session_id == session, same(child.c.parent_run_id, run_id))
+    below = direct.cte("below", recursive=True)
+    next_level = select(table.c.run_id).join(below, table.c.parent_run_id == below.c.run_id)
+    return below.union_all(next_level.where(table.c.session_id == session))
 
 
 def _conditions(table: Table, query: RunQuery) -> list[ColumnElement[bool]]:

@@ -139,6 +139,9 @@ async def test_a_nested_run_that_forgets_the_owner_still_is_in_no_run_of_another
     await accepted(unguarded, nested, owner="alice")
     assert await unguarded.list_runs("alice-s", owner="bob", nested=True) == []
     seen = await unguarded.list_runs("alice-s", owner="alice", nested=True)
+    for owner, below in ("bob", []), ("alice", ["c"]), (ANYONE, ["c"]):
+        found = await unguarded.list_nested("alice-r", owner=owner)
+        assert [run.run_id for run in found.runs] == below
     assert [run.run_id for run in seen] == ["alice-r", "c"]
 
 

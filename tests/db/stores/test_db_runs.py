@@ -227,3 +227,58 @@ async def test_a_list_without_messages_leaves_them_unread(db, database):
         connection.execute("ALTER TABLE ai.agentos_runs RENAME COLUMN messages TO hidden")
     (found,) = await db.list_runs("chat", owner="alice", messages=False)
     assert (found.run_id, found.input, found.messages) == (run.run_id, run.input, [])
+
+
+async def below(db, run_id, owner="alice", **limits):
+    found = await db.list_nested(run_id, owner=owner, **limits)
+    return [run.run_id for run in found.runs], found.left_out
+
+
+async def a_tree(db):
+    """A root with two runs below it, of which the first has one, and another root of the same session."""
+    runs = [a_run(run_id="r"), a_run(run_id="x")]
+    for run_id, parent, depth in ("a", "r", 1), ("b", "r", 1), ("aa", "a", 2):
+        runs.append(a_run(run_id=run_id, parent_run_id=parent, root_run_id="r", depth=depth))
+    for run in runs:
+        await accepted(db, run)
+    for run in reversed(runs):
+        await finished(db, run)
+
+
+@pytest.mark.parametrize(
+    ("run_id", "found"),
+    [
+        ("r", ["a", "b", "aa"]),
+        ("a", ["aa"]),
+        ("aa", []),
+        ("x", []),
+        ("nobody", []),
+        *((odd, []) for odd in UNSTORABLE.values()),
+    ],
+)
+async def test_the_runs_below_a_run_are_found_at_any_level(db, run_id, found):
+    await a_tree(db)
+    assert await below(db, run_id) == (found, 0)
+    assert await below(db, run_id, owner="bob") == ([], 0)
+    assert await below(db, run_id, owner=ANYONE) == (found, 0)
+
+
+async def test_the_runs_below_a_run_are_as_they_were_stored(db):
+    await a_tree(db)
+    for run in (await db.list_nested("r", owner="alice")).runs:
+        assert run == await db.get_run(run.run_id, owner="alice")
+        assert run.messages
+
+
+@pytest.mark.parametrize(
+    ("limits", "found"),
+    [
+        ({"limit": 2}, (["a", "b"], 1)),
+        ({"limit": 3}, (["a", "b", "aa"], 0)),
+        ({"max_bytes": 1}, (["a"], 2)),
+        ({"max_bytes": 10**6}, (["a", "b", "aa"], 0)),
+    ],
+)
+async def test_more_runs_below_a_run_are_counted_and_not_read(db, limits, found):
+    await a_tree(db)
+    assert await below(db, "r", **limits) == found

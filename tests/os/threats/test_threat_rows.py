@@ -60,6 +60,7 @@ READING = {
         "/agents/leader/runs?session_id={session_id}&nested=true", nested
     ),
     "what a nested run waits for": shows("/agents/buyer/runs/{parent_run_id}", waiting),
+    "a run with what is nested in it": shows("/agents/leader/runs/{parent_run_id}?include=members", nested),
     "a nested run's events in its root's": shows("/agents/leader/runs/{parent_run_id}/events", nested),
     "a memory": shows("/memories/{}", memory),
     "memories": shows("/memories?limit=1000", memory),

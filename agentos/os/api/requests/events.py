@@ -38,6 +38,15 @@ class EventsBody(Body):
         return self.events or _meant(self.stream_events)
 
 
+class AnsweredBody(EventsBody):
+    """A body that also chooses how its response is given."""
+
+    stream: bool = True
+    """Whether to stream server-sent events. Otherwise the response contains the finished run."""
+    background: bool = False
+    """Queue the run for any process. Unless it is streamed, the response is 202 with the run's id."""
+
+
 async def selection_of(
     events: Annotated[
         EventSelection | None,

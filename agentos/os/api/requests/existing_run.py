@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from agentos.os.api.requests.events import EventsBody
+from agentos.os.api.requests.events import AnsweredBody, EventsBody
 from agentos.os.api_model import ApiModel
 from agentos.os.http.field_types import Id, JsonObject, PathId, Text
 from agentos.runner.branches import Point
@@ -32,7 +32,7 @@ class Answer(ApiModel):
         return {**self.tool_execution, "member_run_id": self.member_run_id}
 
 
-class ContinueBody(EventsBody):
+class ContinueBody(AnsweredBody):
     """How to continue a run. In forms, arrays and objects are JSON text.
 
     A paused run continues with the decisions in `tools` or `requirements`. `input`, `continue_from`, `fork`
@@ -64,10 +64,6 @@ class ContinueBody(EventsBody):
     """The run's session. A run of another session isn't found."""
     user_id: Id | None = None
     """The run's user, if the request has no token."""
-    stream: bool = True
-    """Whether to stream server-sent events. Otherwise the response contains the finished run."""
-    background: bool = False
-    """Queue the run for any process. Unless it is streamed, the response is 202 with the run's id."""
 
     @property
     def answers(self) -> list[dict[str, Any]]:

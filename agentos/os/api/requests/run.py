@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
-from agentos.os.api.requests.events import EventsBody
+from agentos.os.api.requests.events import AnsweredBody
 from agentos.os.http.field_types import Id, JsonObject, PathId, Text
 from agentos.run.media import File, Image
 from agentos.run.request import Multitask
@@ -19,7 +19,7 @@ MAX_MEDIA = 100
 """Images and documents in one message."""
 
 
-class RunBody(EventsBody):
+class RunBody(AnsweredBody):
     """A request for a run. In forms, objects and arrays are JSON text. Fields not named here are ignored."""
 
     as_json: ClassVar[frozenset[str]] = frozenset(
@@ -39,8 +39,6 @@ class RunBody(EventsBody):
 
     message: Text = Field(min_length=1)
     """The user's message."""
-    stream: bool = True
-    """Whether to stream server-sent events. Otherwise the response contains the finished run."""
     session_id: PathId | None = None
     """The session to continue; if omitted, a new one is created."""
     user_id: Id | None = None
@@ -59,8 +57,6 @@ class RunBody(EventsBody):
     """Images sent with the message."""
     input_files: list[File] = Field(default_factory=list[File], max_length=MAX_MEDIA)
     """Documents sent with the message."""
-    background: bool = False
-    """Queue the run for any process. Unless it is streamed, the response is 202 with the run's id."""
     multitask: Multitask | None = None
     """Policy if another run of the session is live; defaults to the agent's."""
     audio: SkipJsonSchema[list[Any] | None] = None

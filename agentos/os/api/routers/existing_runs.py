@@ -11,6 +11,7 @@ from agentos.os.api.requests import ContinueBody, ResumeBody, read
 from agentos.os.api.requests.documentation import request_body
 from agentos.os.api.routers.kinds import (
     EventStream,
+    Include,
     KindRouter,
     OfSession,
     RunId,
@@ -51,7 +52,11 @@ def _add_continue(router: KindRouter) -> None:
         openapi_extra={"requestBody": request_body(ContinueBody)},
     )
     async def continue_run(
-        request: Request, runnable_id: Annotated[str, router.runnable_id], run_id: RunId, slot: Slot
+        request: Request,
+        runnable_id: Annotated[str, router.runnable_id],
+        run_id: RunId,
+        slot: Slot,
+        include: Include = None,
     ) -> Response:
         """Continues a paused run with a person's decisions, or starts a new run from an existing
         conversation.
@@ -62,16 +67,13 @@ def _add_continue(router: KindRouter) -> None:
         """
         ref = _ContinuedRef(router.kind, runnable_id)
         body = await read(request, ContinueBody)
+        ref.check(request, body, include)
         if body.stream:
             slot.take()
         run = await ref.find(request, run_id, body.session_id, body.user_id, write=True)
-        return await ref.answer(
-            request,
-            await ref.started(request, run, body),
-            stream=body.stream,
-            selection=body.selection,
-            background=body.background,
-        )
+        started = await ref.started(request, run, body)
+        owner = owner_of(access_of(request.scope), body.user_id, write=True)
+        return await ref.answer(request, started, body, owner=owner, include=include)
 
 
 def _add_cancel(router: KindRouter) -> None:

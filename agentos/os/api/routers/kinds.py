@@ -6,10 +6,11 @@ Modules with such routes must not postpone the evaluation of annotations: FastAP
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import StreamingResponse
@@ -17,11 +18,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Send
 
 from agentos.db.base import Db
-from agentos.errors import NotFoundError
+from agentos.errors import NoDatabaseError, NotFoundError
 from agentos.kinds import Kind, spelling
 from agentos.os.api.event_schemas import EVENTS
+from agentos.os.api.requests.events import AnsweredBody
 from agentos.os.deps import owner_of, server_of
 from agentos.os.http.problem_route import ProblemRoute
+from agentos.os.http.problems import InvalidRequestError
 from agentos.os.http.sse import EventSelection, Shows, frames, selector
 from agentos.os.principal import access_of
 from agentos.os.registry import Served
@@ -34,6 +37,14 @@ from agentos.runner.service import Started
 _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 RunId = Annotated[str, Path(description="The run's id.")]
+Include = Annotated[
+    Literal["members"] | None,
+    Query(
+        description="`members`: also the runs nested in this one, in `member_responses`, each with its own."
+        " At most 256 runs and about 1 MiB; `members_left_out` is how many more there are. Needs a database,"
+        " and a response that isn't a stream."
+    ),
+]
 OfSession = Annotated[str | None, Query(description="The run's session; a run of another one isn't found.")]
 
 
@@ -116,24 +127,44 @@ class RunnableRef:
         shown = frames(source, after=after, shows=self._shows(request, run, selection))
         return EventStream(shown, may_be_empty=run.status.is_final)
 
+    def check(self, request: Request, body: AnsweredBody, include: Include) -> None:
+        """Refuses what can't be included in the response to a run that is to be started or continued."""
+        if include is not None and (body.stream or body.background):
+            told = "Needs stream=false and no background: read the run afterwards, with the same parameter"
+            finding = {"type": "unsupported", "loc": ("query", "include"), "msg": told, "input": include}
+            raise InvalidRequestError([finding])
+        if include is not None:
+            self._db(request)
+
     async def answer(
-        self,
-        request: Request,
-        started: Started,
-        *,
-        stream: bool,
-        selection: EventSelection,
-        background: bool,
+        self, request: Request, started: Started, body: AnsweredBody, *, owner: Owner, include: Include
     ) -> Response:
         """The response for a started or continued run: its events, its result, or that it is accepted."""
-        if stream:
-            shows = self._shows(request, started.run, selection)
+        if body.stream:
+            shows = self._shows(request, started.run, body.selection)
             return EventStream(frames(started.source, after=started.after, shows=shows))
-        if background:
+        if body.background:
             run = started.run
             told = {"run_id": run.run_id, "session_id": run.session_id, "status": run.status}
             return JSONResponse(told, 202)
-        return whole(await server_of(request).runs.finished(self.runnable(request), started))
+        run = await server_of(request).runs.finished(self.runnable(request), started)
+        return await self.whole(request, run, owner=owner, include=include)
+
+    async def whole(
+        self, request: Request, run: RunOutput, *, owner: Owner, include: Include = None
+    ) -> Response:
+        """The whole run. Whoever may read it may read what is nested in it."""
+        if include is None:
+            return _json(run_output(run))
+        nested = await self._db(request).list_nested(run.run_id, owner=owner)
+        shown = run_output(_tree(run, nested.runs), members=True)
+        return _json(shown | ({"members_left_out": nested.left_out} if nested.left_out else {}))
+
+    def _db(self, request: Request) -> Db:
+        db = self.runnable(request).db
+        if db is None:
+            raise NoDatabaseError(f"include=members needs a database: give the {self.kind} one")
+        return db
 
     def _shows(self, request: Request, run: RunOutput, selection: EventSelection) -> Shows | None:
         return selector(run, selection, member_events=self.runnable(request).settings.member_events)
@@ -148,9 +179,19 @@ async def session_db(runnable: Served, session_id: str, owner: Owner) -> Db:
     return db
 
 
-def whole(run: RunOutput) -> Response:
-    """The whole run."""
-    return Response(json_of(run_output(run)), media_type="application/json")
+def _tree(run: RunOutput, below: Sequence[RunOutput]) -> RunOutput:
+    children: defaultdict[str | None, list[RunOutput]] = defaultdict(list)
+    for each in below:
+        children[each.parent_run_id].append(each)
+
+    def whole(of: RunOutput) -> RunOutput:
+        return of.model_copy(update={"children": [whole(child) for child in children[of.run_id]]})
+
+    return whole(run)
+
+
+def _json(shown: Mapping[str, Any]) -> Response:
+    return Response(json_of(shown), media_type="application/json")
 
 
 def stream_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -17,13 +17,13 @@ from agentos.os.api.requests.documentation import request_body
 from agentos.os.api.requests.events import SelectedEvents
 from agentos.os.api.routers.kinds import (
     EventStream,
+    Include,
     KindRouter,
     OfSession,
     RunId,
     RunnableRef,
     session_db,
     stream_responses,
-    whole,
 )
 from agentos.os.api.routers.session_runs import Window
 from agentos.os.api.schemas.runs import AcceptedRun, RunRecord, RunSchema
@@ -77,6 +77,7 @@ def _add_create(router: KindRouter) -> None:
         runnable_id: Annotated[str, router.runnable_id],
         slot: Slot,
         idempotency_key: IdempotencyKey = None,
+        include: Include = None,
     ) -> Response:
         """Starts a run. Responds with server-sent events, or with the finished run if `stream` is false.
 
@@ -86,6 +87,7 @@ def _add_create(router: KindRouter) -> None:
         ref = RunnableRef(router.kind, runnable_id)
         server, runnable = server_of(request), ref.runnable(request)
         body = await read(request, RunBody)
+        ref.check(request, body, include)
         if body.stream:
             slot.take()
         access = access_of(request.scope)
@@ -97,13 +99,7 @@ def _add_create(router: KindRouter) -> None:
             seen = await to_thread(body.fingerprint, asked.session_id, user_id)
             asked = asked.model_copy(update={"idempotency_key": idempotency_key, "fingerprint": seen})
         started = await server.runs.start(runnable, asked)
-        return await ref.answer(
-            request,
-            started,
-            stream=body.stream,
-            selection=body.selection,
-            background=body.background,
-        )
+        return await ref.answer(request, started, body, owner=owner, include=include)
 
 
 def _add_list(router: KindRouter) -> None:
@@ -154,7 +150,7 @@ def _add_get(router: KindRouter) -> None:
         operation_id=f"get_{router.kind}_run",
         summary="Get a run",
         response_model=RunRecord,
-        responses=responses(404, 422, 503),
+        responses=responses(400, 404, 422, 503),
     )
     async def get(
         request: Request,
@@ -162,10 +158,13 @@ def _add_get(router: KindRouter) -> None:
         run_id: RunId,
         session_id: OfSession = None,
         user_id: UserId = None,
+        include: Include = None,
     ) -> Response:
         """The whole run, live or finished."""
         ref = RunnableRef(router.kind, runnable_id)
-        return whole(await ref.find(request, run_id, session_id, user_id, write=False))
+        run = await ref.find(request, run_id, session_id, user_id, write=False)
+        owner = owner_of(access_of(request.scope), user_id, write=False)
+        return await ref.whole(request, run, owner=owner, include=include)
 
 
 def _add_events(router: KindRouter) -> None:

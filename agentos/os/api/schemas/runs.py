@@ -24,6 +24,14 @@ class RunRecord(ApiModel):
     """The agent's id, if it is an agent's."""
     agent_name: str | None = None
     """The agent's name."""
+    team_id: str | None = None
+    """The team's id, if it is a team's."""
+    team_name: str | None = None
+    """The team's name."""
+    workflow_id: str | None = None
+    """The workflow's id, if it is a workflow's."""
+    workflow_name: str | None = None
+    """The workflow's name."""
     session_id: str
     """The run's session."""
     parent_run_id: str | None = None
@@ -68,6 +76,10 @@ class RunRecord(ApiModel):
     """The run whose question this one answers again."""
     requirements: list[dict[str, Any]] | None = None
     """What a paused run waits for."""
+    member_responses: list[RunRecord] | None = None
+    """The runs nested directly in it, each with its own, if they are to be included."""
+    members_left_out: int | None = None
+    """How many nested runs are too many to be included; read their pages with `nested=true`."""
 
 
 class AcceptedRun(ApiModel):
