@@ -150,9 +150,9 @@ class Access:
             return False
         return self.policy.decide(self.principal.scopes, method, path).allowed
 
-    def may_list_runs(self, family: str, id: str) -> bool:  # noqa: A002 - the wire's word
-        """Whether the caller may list the runs of one agent, or of another kind's runnable."""
-        return self.policy.decide(self.principal.scopes, "GET", f"/{family}/{id}/runs").allowed
+    def may_read_run(self, family: str, id: str, run_id: str) -> bool:  # noqa: A002 - the wire's word
+        """Whether the scopes permit to read this run of an agent, or of another kind's runnable."""
+        return self.policy.decide(self.principal.scopes, "GET", f"/{family}/{id}/runs/{run_id}").allowed
 
     def no_identity(self) -> AccessDeniedError:
         """The error for an anonymous caller where rows have owners."""

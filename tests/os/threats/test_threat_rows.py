@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from agentos.os.principal import Access
 from agentos.run import requirement
+from tests.os.threats import forged_tokens
 from tests.os.threats.rows import (
     Act,
     attached,
@@ -173,6 +175,23 @@ def taking_calls_by_their_id_alone(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(requirement, "_named", by_id)
 
 
+def reads_a_member(*scopes: str) -> Callable[[World], bool]:
+    """Whether bob's token with these scopes reads his run of a member, in the path of the member itself."""
+
+    def attempt(world: World) -> bool:
+        target = f"/agents/member/runs/{nested(world)['run_id']}"
+        return BOBS in world.ask("GET", target, forged_tokens.token(*scopes, sub="bob")).text
+
+    return attempt
+
+
+OF_A_MEMBER = "agents:member:run"
+WITHIN = Threat(
+    "a run within another one, with the scope of its own agent",
+    reads_a_member(OF_A_MEMBER),
+    reads_a_member(OF_A_MEMBER, "agents:leader:run"),
+    lambda patch: patch.setattr(Access, "may_read_run", lambda *_: True),
+)
 BESIDE = Threat(
     "a nested run of another root",
     lambda world: answers_in_ones_own(world, "ann"),
@@ -181,7 +200,7 @@ BESIDE = Threat(
 )
 
 
-@every(threats(READING))
+@every([*threats(READING), WITHIN])
 def test_nobody_reads_anothers_rows(world, threat):
     stands(world, threat)
 

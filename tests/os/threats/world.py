@@ -163,6 +163,7 @@ def _os(database: str, folder: Path) -> FastAPI:
             agent(called="other"),
             Played(_endless, id="endless"),
             Played(_delegating, id="leader"),
+            Played(_telling, id="member"),
             Played(_pausing, id="buyer"),
         ],
         db=PostgresDb(database, pool_size=4),

@@ -94,9 +94,10 @@ def _add_cancel(router: KindRouter) -> None:
 
         Waits a few seconds for its end. 409 if it has finished, or finishes before it can be cancelled.
         """
-        access = access_of(request.scope)
+        ref, access = RunnableRef(router.kind, runnable_id), access_of(request.scope)
+        await ref.find(request, run_id, session_id, user_id, write=True)
         await server_of(request).runs.cancel(
-            RunnableRef(router.kind, runnable_id).runnable(request),
+            ref.runnable(request),
             run_id,
             session_id=access.session(session_id),
             owner=owner_of(access, user_id, write=True),

@@ -110,14 +110,22 @@ class RunnableRef:
     async def find(
         self, request: Request, run_id: str, session_id: str | None, user_id: str | None, *, write: bool
     ) -> RunOutput:
-        """A run of this runnable that the caller may read or change."""
-        access = access_of(request.scope)
-        return await server_of(request).runs.find(
-            self.runnable(request),
-            run_id,
-            session_id=access.session(session_id),
-            owner=owner_of(access, user_id, write=write),
+        """A run of this runnable that the caller may read or change.
+
+        A nested run is found by callers who may read its root: it is part of that.
+        """
+        access, runnable = access_of(request.scope), self.runnable(request)
+        owner = owner_of(access, user_id, write=write)
+        run = await server_of(request).runs.find(
+            runnable, run_id, session_id=access.session(session_id), owner=owner
         )
+        if run.root_run_id is not None:
+            root = None if runnable.db is None else await runnable.db.get_run(run.root_run_id, owner=owner)
+            if root is None or not access.may_read_run(
+                spelling(root.kind).family, root.runnable_id, root.run_id
+            ):
+                raise NotFoundError("Run")
+        return run
 
     def follow(
         self, request: Request, run: RunOutput, *, after: int, selection: EventSelection

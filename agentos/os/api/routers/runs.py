@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from agentos.db.contracts.runs import RunQuery
 from agentos.errors import NoDatabaseError
-from agentos.kinds import Kind, spelling
+from agentos.kinds import Kind
 from agentos.os.api.event_schemas import EVENTS
 from agentos.os.api.requests import MAX_SEQ, RunBody, read
 from agentos.os.api.requests.documentation import request_body
@@ -32,7 +32,7 @@ from agentos.os.http.field_types import MAX_ID, Id
 from agentos.os.http.problems import InvalidRequestError, responses
 from agentos.os.principal import Access, access_of
 from agentos.run.owner import ANYONE, Owner
-from agentos.run.records import Participant, RunInput, RunOutput, RunStatus
+from agentos.run.records import Participant, RunInput, RunStatus
 from agentos.run.request import RunRequest
 
 Seq = Annotated[int, Query(ge=0, le=MAX_SEQ, description="The `id` of the last event seen; 0: none.")]
@@ -120,10 +120,7 @@ def _add_list(router: KindRouter) -> None:
         nested: WithNested = False,
         user_id: UserId = None,
     ) -> list[RunSchema]:
-        """The newest runs of the runnable in the session, oldest first.
-
-        A nested run is listed only to callers who may list the runs of its own runnable.
-        """
+        """The newest runs of the runnable in the session, oldest first."""
         runnable = RunnableRef(router.kind, runnable_id).runnable(request)
         access = access_of(request.scope)
         session_id, owner = access.session(session_id), owner_of(access, user_id, write=False)
@@ -141,7 +138,7 @@ def _add_list(router: KindRouter) -> None:
         )
         read = partial(db.list_runs, session_id, owner=owner, nested=nested)
         runs = await window.read(request, response, query, read)
-        return [RunSchema.of(run) for run in runs if _may_list(access, run)]
+        return [RunSchema.of(run) for run in runs]
 
 
 def _add_get(router: KindRouter) -> None:
@@ -192,11 +189,6 @@ def _add_events(router: KindRouter) -> None:
         run = await ref.find(request, run_id, session_id, user_id, write=False)
         seen = after if last_event_id is None else last_event_id
         return ref.follow(request, run, after=seen, selection=selection)
-
-
-def _may_list(access: Access, run: RunOutput) -> bool:
-    """A root run belongs to the runnable that the route was authorized for."""
-    return run.root_run_id is None or access.may_list_runs(spelling(run.kind).family, run.runnable_id)
 
 
 def _request(body: RunBody, access: Access, owner: Owner, user_id: str | None) -> RunRequest:
