@@ -82,7 +82,8 @@ class Team(ModelRunnable):
         """The settings that the runner reads before a run."""
         own = super().settings
         told = self.num_team_history_runs if self.add_team_history_to_members else 0
-        return replace(own, history_runs=max(own.history_runs, told))
+        history = max(own.history_runs, told)
+        return replace(own, history_runs=history, member_events=self.stream_member_events)
 
     async def events(self, context: RunContext) -> AsyncGenerator[RunEvent]:
         """Executes a run, or the rest of one: the loop between leader and members, then the memory update."""

@@ -12,6 +12,7 @@ from agentos.errors import ConfigurationError
 from agentos.models.function import FunctionModel
 from agentos.os import AgentOS
 from agentos.os.config import AgentOSConfig
+from agentos.team import Team
 from tests.os.apps import ADMIN, Played, agent, bearer, secured, serving, team
 
 KEY = "0123456789abcdef"
@@ -228,6 +229,48 @@ async def test_teams_are_listed_as_far_as_scopes_reach(empty_db):
         assert everything[0] == {"id": "desk", "name": "Desk", "db_id": empty_db.id}
         for scope, status in ("teams:night:read", 200), ("teams:desk:read", 403), ("agents:night:read", 403):
             assert (await client.get("/teams/night", headers=bearer("ann", scope))).status_code == status
+
+
+async def test_a_team_shows_its_mode_and_its_members(rich_agent, empty_db):
+    async def play(context):
+        return
+        yield
+
+    model = FunctionModel(lambda request: "hi", id="big", provider="Local")
+    inner = Team(id="inner", members=[agent()], model=model, mode="route", role="Finder")
+    members = [rich_agent, inner, Played(play, name="Mine")]
+    desk = Team(id="desk", name="Desk", members=members, model=model, description="Helps", db=empty_db)
+    chosen = Team(id="chosen", members=lambda context: members, model=model, mode="broadcast")
+    app = AgentOS(teams=[desk, chosen]).get_app()
+    async with serving(app) as client:
+        shown = (await client.get("/teams/desk")).json()
+        assert (shown["mode"], shown["description"], shown["model"]["model"]) == (
+            "coordinate",
+            "Helps",
+            "big",
+        )
+        research, found, mine = shown["members"]
+        assert (research["id"], research["tools"]["tools"][0]["name"]) == ("research", "add")
+        assert (found["id"], found["mode"], found["role"], found["members"][0]["id"]) == (
+            "inner",
+            "route",
+            "Finder",
+            "web",
+        )
+        assert mine == {"id": "played", "name": "Mine"}
+        assert (await client.get("/teams")).json()[0] == shown
+        other = (await client.get("/teams/chosen")).json()
+        assert (other["mode"], "members" in other) == ("broadcast", False)
+        config = (await client.get("/config")).json()
+        assert config["teams"][0] == {
+            "id": "desk",
+            "name": "Desk",
+            "description": "Helps",
+            "db_id": empty_db.id,
+            "mode": "coordinate",
+            "model": {"id": "big", "provider": "Local"},
+        }
+        assert config["available_models"] == [{"id": "big", "provider": "Local"}]
 
 
 @pytest.mark.parametrize("family", ["teams", "workflows"])

@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 from fastapi import APIRouter, Request
 
 import agentos
-from agentos.agent import Agent
+from agentos.agent.agent import ModelRunnable
 from agentos.db.base import Db
 from agentos.kinds import LISTED, Kind, spelling
 from agentos.os.api.schemas.about import (
@@ -25,6 +25,7 @@ from agentos.os.deps import server_of
 from agentos.os.http.problem_route import ProblemRoute
 from agentos.os.principal import OPEN, access_of
 from agentos.os.registry import Served
+from agentos.team import Team
 
 T = TypeVar("T")
 
@@ -121,7 +122,11 @@ def _filtered(by_id: dict[str, T], may_see: Callable[[str], bool]) -> dict[str, 
 def _models(named: list[str] | None, runnables: list[Served]) -> list[ModelSummary]:
     if named is not None:
         return [_model(name) for name in named]
-    used = {(agent.model.id, agent.model.provider): None for agent in runnables if isinstance(agent, Agent)}
+    used = {
+        (agent.model.id, agent.model.provider): None
+        for agent in runnables
+        if isinstance(agent, ModelRunnable)
+    }
     return [ModelSummary(id=model, provider=provider) for model, provider in used]
 
 
@@ -137,7 +142,9 @@ def _summary(runnable: Served) -> RunnableSummary:
         db_id=runnable.db.id if runnable.db else None,
         metadata=dict(runnable.settings.metadata) or None,
     )
-    if isinstance(runnable, Agent):
+    if isinstance(runnable, Team):
+        shown.mode = None if runnable.mode is None else str(runnable.mode)
+    if isinstance(runnable, ModelRunnable):
         shown.description = runnable.description
         shown.model = ModelSummary(id=runnable.model.id, provider=runnable.model.provider)
     return shown

@@ -89,6 +89,8 @@ class RunnableSummary(ApiModel):
     """What it is for."""
     db_id: str | None = None
     """The database that it uses."""
+    mode: str | None = None
+    """How a team's leader works with the members."""
     model: ModelSummary | None = None
     """Its model."""
     metadata: dict[str, Any] | None = None

@@ -7,12 +7,14 @@ from typing import Any, Final, Self, TypeVar
 
 from pydantic import ConfigDict
 
-from agentos.agent import Agent
+from agentos.agent.agent import ModelRunnable
 from agentos.agent.output import type_name
 from agentos.kinds import Kind
 from agentos.os.api_model import ApiModel
 from agentos.os.registry import Served
 from agentos.run.output_schema import OutputSchema
+from agentos.run.runnable import Runnable
+from agentos.team import Team
 
 A = TypeVar("A", bound="AgentResponse")
 
@@ -96,14 +98,40 @@ class AgentResponse(RunnableResponse):
     def of(cls, runnable: Served) -> Self:
         """The agent as shown. A custom runnable only has the fields of every runnable."""
         shown = super().of(runnable)
-        return _with_parts(shown, runnable) if isinstance(runnable, Agent) else shown
+        return _with_parts(shown, runnable) if isinstance(runnable, ModelRunnable) else shown
 
 
-SCHEMAS: Final[Mapping[Kind, type[RunnableResponse]]] = {"agent": AgentResponse}
+class TeamResponse(AgentResponse):
+    """One team. Nulls are left out."""
+
+    mode: str | None = None
+    """How its leader works with the members."""
+    members: list[TeamResponse | AgentResponse] | None = None
+    """Its members, unless a function of the run chooses them."""
+
+    @classmethod
+    def of(cls, runnable: Served) -> Self:
+        """The team as shown. A custom runnable only has the fields of every runnable."""
+        shown = super().of(runnable)
+        if isinstance(runnable, Team):
+            shown.mode = None if runnable.mode is None else str(runnable.mode)
+            shown.members = (
+                None if callable(runnable.members) else [_member(each) for each in runnable.members]
+            )
+        return shown
+
+
+def _member(runnable: Runnable) -> TeamResponse | AgentResponse:
+    if isinstance(runnable, ModelRunnable):
+        return (TeamResponse if isinstance(runnable, Team) else AgentResponse).of(runnable)
+    return AgentResponse(id=runnable.id, name=runnable.name)
+
+
+SCHEMAS: Final[Mapping[Kind, type[RunnableResponse]]] = {"agent": AgentResponse, "team": TeamResponse}
 """Schemas of kinds that have more than the common fields."""
 
 
-def _with_parts(shown: A, agent: Agent) -> A:
+def _with_parts(shown: A, agent: ModelRunnable) -> A:
     model = agent.model
     tools = [
         {"name": tool.name, "description": tool.description, "parameters": dict(tool.spec.parameters)}
@@ -136,7 +164,7 @@ def _with_parts(shown: A, agent: Agent) -> A:
     return shown
 
 
-def _schema_name(agent: Agent) -> str | None:
+def _schema_name(agent: ModelRunnable) -> str | None:
     schema: OutputSchema | None = agent.output_schema
     if schema is None:
         return None

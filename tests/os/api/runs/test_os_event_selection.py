@@ -3,10 +3,14 @@
 import pytest
 
 from agentos.db.contracts.events import LoggedEvent
+from agentos.models.base import ModelResponse
+from agentos.models.function import FunctionModel
 from agentos.os import AgentOS
 from agentos.os.http.sse import frames as stream
 from agentos.os.http.sse import selector
+from agentos.run.messages import FunctionCall, ToolCall
 from agentos.run.records import RunOutput
+from agentos.team import Team
 from agentos.tools import tool
 from tests.os.apps import agent, calls_once, frames, serving, standing, team
 
@@ -191,3 +195,19 @@ async def test_a_line_that_isnt_ours_never_passes_a_filter(text):
         assert text not in shown
         assert "StreamClosed" in shown or '{"run_id":"r1"}' in shown
     assert text in b"".join([each async for each in stream(batches)]).decode()
+
+
+async def test_a_teams_stream_member_events_is_that_setting(db):
+    def leads(request):
+        if request.messages[-1].role == "tool":
+            return "done"
+        call = FunctionCall(name="delegate_task_to_member", arguments='{"member_id": "left", "task": "go"}')
+        return ModelResponse(tool_calls=[ToolCall(id="c1", function=call)])
+
+    left = agent("from left", called="left")
+    for shown, expected in (True, True), (False, False):
+        desk = Team(id="desk", members=[left], model=FunctionModel(leads), stream_member_events=shown)
+        async with serving(AgentOS(teams=[desk], db=db).get_app()) as client:
+            told = await every_way(client, "/teams/desk/runs", events="all")
+            assert ("RunContent" in told, told[-1]) == (expected, "TeamRunCompleted")
+            assert "TeamToolCallCompleted" in told
