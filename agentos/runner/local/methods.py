@@ -26,6 +26,9 @@ class RunMethods(ContinueMethods):
     A failed run is returned with status ERROR. A run that isn't accepted raises the errors of `accept`.
     """
 
+    show_members_responses: bool = False
+    """Whether `print_response` shows what nested runs say."""
+
     async def aclose(self) -> None:
         """Closes nothing by default."""
 
@@ -101,12 +104,21 @@ class RunMethods(ContinueMethods):
         console: Console | None = None,
         **options: Unpack[RunOptions],
     ) -> None:
-        """Runs and prints the answer in the terminal, as it arrives unless `stream=False`."""
+        """Runs and prints the answer in the terminal, as it arrives unless `stream=False`.
+
+        Each nested run, such as a team's member, has a line that says how far it is.
+        """
         from agentos.runner.local.terminal import show
 
         source = _pieces(cast("Configured", self), request_of(input, options, stream=stream), everything=True)
         message = text_of(input) if show_message else None
-        await show(source, message=message, markdown=markdown, console=console)
+        await show(
+            source,
+            message=message,
+            markdown=markdown,
+            members=self.show_members_responses,
+            console=console,
+        )
 
     def print_response(
         self,
