@@ -26,19 +26,24 @@ HEAVY = (
 LIGHT = (
     "agentos.agent",
     "agentos.models.openai",
+    "agentos.team",
     "agentos.tools",
     "agentos.tools.hackernews",
     "agentos.tools.websearch",
 )
 
 PUBLIC = {
-    "agentos.agent": ["Agent"],
+    "agentos.agent": ["Agent", "Message", "RunEvent", "RunOutput", "Toolkit"],
     "agentos.db.postgres": ["PostgresDb"],
+    "agentos.media": ["File", "Image"],
     "agentos.models.openai": ["OpenAIChat", "OpenAIResponses"],
     "agentos.models.offline": ["OfflineModel"],
     "agentos.models.function": ["FunctionModel"],
     "agentos.os": ["AgentOS", "QueueConfig", "Retention"],
     "agentos.os.middleware": ["JWTMiddleware"],
+    "agentos.run": ["RunContext", "RunOutput", "RunStatus"],
+    "agentos.run.requirement": ["RunRequirement"],
+    "agentos.team": ["Team", "TeamMode"],
     "agentos.tools": ["Toolkit", "tool"],
     "agentos.tools.hackernews": ["HackerNewsTools"],
     "agentos.tools.websearch": ["WebSearchTools"],

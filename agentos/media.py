@@ -1,0 +1,5 @@
+"""Images and documents for messages, where users of Agno look for them."""
+
+from agentos.run.media import File, Image
+
+__all__ = ["File", "Image"]
