@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from benchmarks import decisions as judge
-from benchmarks import durability, hostile, imports, machine, sessions
+from benchmarks import durability, hostile, imports, machine, sessions, teams
 from benchmarks.bench import Bench
 from benchmarks.load import Wanted, get, once
 from benchmarks.proxy import counting
@@ -150,6 +150,7 @@ MEASURES: Final[Mapping[str, Callable[[Bench], Awaitable[list[Row]]]]] = {
     "trips": round_trips,
     "follow": durability.followed,
     "durable": durability.durable,
+    "teams": teams.teams,
     "sessions": long_sessions,
     "hostile": hostile.hostile,
     "imports": import_time,
