@@ -14,7 +14,7 @@ from agentos.run.text import json_of
 from agentos.team.members import Roster, Routed, failure_of, problem_of, result_of, text_of
 from agentos.tools.idempotency import current_call
 from agentos.tools.result import MAX_RESULT, NestedResult, to_text
-from agentos.tools.tool import Tool
+from agentos.tools.tool import Tool, tool
 from agentos.tools.toolset import Toolbox
 
 DELEGATE = "delegate_task_to_member"
@@ -46,9 +46,10 @@ class Delegation:
 
     def toolbox(self, *, to_all: bool) -> Toolbox:
         """The tools of the modes other than tasks."""
-        function = self.delegate_task_to_members if to_all else self.delegate_task_to_member
-        return Toolbox.of([begins_runs(function, stop_after_tool_call=self.is_route)])
+        delegate = self.delegate_task_to_members if to_all else self.delegate_task_to_member
+        return Toolbox.of([begins_runs(delegate, stop_after_tool_call=self.is_route)])
 
+    @tool
     async def delegate_task_to_member(self, context: RunContext, member_id: str, task: str) -> NestedResult:
         """Gives a task to a member, and returns the member's answer.
 
@@ -60,6 +61,7 @@ class Delegation:
         runnable = Routed(member, context) if self.is_route else member
         return answer_of(await self.ask(context, runnable, task), is_final=self.is_route)
 
+    @tool
     async def delegate_task_to_members(self, context: RunContext, task: str) -> NestedResult:
         """Gives the same task to all members, and returns the answer of each.
 
@@ -89,9 +91,9 @@ class Delegation:
         return "".join(parts)
 
 
-def begins_runs(function: Callable[..., Any], **options: Any) -> Tool:
-    """A tool that works by nested runs."""
-    return replace(Tool.of(function), begins_runs=True, **options)
+def begins_runs(made: Tool, **options: Any) -> Tool:
+    """The tool as one that works by nested runs."""
+    return replace(made, begins_runs=True, **options)
 
 
 def answer_of(run: RunOutput, *, is_final: bool = False) -> NestedResult:
