@@ -14,13 +14,13 @@ from functools import partial
 from types import MethodType
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast, overload
 
-from agentos.errors import ConfigurationError, RunLostError
+from agentos.errors import AgentOSError, ConfigurationError, RunLostError
 from agentos.models.base import ToolSpec
 from agentos.run.runnable import RunContext
 from agentos.tasks import StrayError, contained
 from agentos.tools import docstring, schema
 from agentos.tools.arguments import Arguments
-from agentos.tools.result import ToolError, ToolResult, join, join_async, to_text
+from agentos.tools.result import NestedResult, ToolError, ToolResult, join, join_async, to_text
 from agentos.tools.threads import ToolThreads
 from agentos.utils.names import hint
 
@@ -160,6 +160,8 @@ class Tool:
         except Exception as error:  # noqa: BLE001 - a stranger's function must not end the run
             if isinstance(error, TimeoutError) and limit.expired():
                 return ToolResult(f"{self.name} gave no answer within {seconds:g} seconds.", error=True)
+            if self.begins_runs and isinstance(error, AgentOSError):  # as of a nested run that can't begin
+                return NestedResult(str(error), error=True, failure=error)
             raised = error.raised if isinstance(error, StrayError) else error
             _log.error("tool %s failed in run %s", self.name, context.run_id, exc_info=raised)
             return ToolResult(f"{self.name} failed with {type(raised).__name__}.", error=True)
