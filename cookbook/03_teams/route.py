@@ -10,7 +10,6 @@ OPENAI_API_KEY set; without, the offline model plays all parts, with neither key
 import os
 
 from agentos.agent import Agent
-from agentos.run.events import RunContent
 from agentos.team import Team
 
 MODEL = os.getenv("AGENTOS_MODEL") or "offline"
@@ -51,6 +50,6 @@ team = Team(
 if __name__ == "__main__":
     for question in QUESTIONS:
         for event in team.run(question, stream=True):
-            if isinstance(event, RunContent):
+            if event.event == "RunContent":
                 print(event.content, end="", flush=True)
         print("\n")

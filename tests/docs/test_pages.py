@@ -16,6 +16,7 @@ FOLLOWED = (
     "serving",
     "state-and-memory",
     "structured-output",
+    "teams",
     "testing",
     "tools",
 )
