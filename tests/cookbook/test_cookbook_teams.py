@@ -18,6 +18,7 @@ TESTED = {
     "coordinate.py",
     "human_in_the_loop.py",
     "nested.py",
+    "parallel_state.py",
     "route.py",
 }
 
@@ -74,6 +75,10 @@ def test_broadcast():
 def test_nested():
     depths = [(len(line) - len(line.lstrip())) // 2 for line in printed("nested.py").splitlines()]
     assert depths == [0, 1, 2, 2, 1, 0]
+
+
+def test_parallel_state():
+    assert printed("parallel_state.py") == "30 votes from ann, ben, cem\n"
 
 
 @pytest.mark.parametrize(
