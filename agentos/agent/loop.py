@@ -200,9 +200,8 @@ class Loop:
             if self._corrected:
                 raise
             self._corrected = True
-            self.context.run.messages.append(
-                Message(role="user", content=f"{error} Reply again with only the corrected JSON.")
-            )
+            text = f"{error} Reply again with only the corrected JSON."
+            self.context.run.messages.append(Message(role="user", name="correction", content=text))
             return False
         self._set_answer(value, content_type=type_name(schema))
         return True

@@ -80,6 +80,7 @@ class Message(Value):
     content: str | None = None
     reasoning_content: str | None = None
     name: str | None = None
+    """Of a user message that the runnable itself wrote: what it is. None: the user wrote it."""
     tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None
     tool_name: str | None = None
@@ -93,6 +94,11 @@ class Message(Value):
     from_history: bool = False
     """Whether the message is from an earlier run. Such messages aren't stored again."""
     created_at: int = Field(default_factory=lambda: int(time()))
+
+    @property
+    def is_question(self) -> bool:
+        """Whether the user wrote it."""
+        return self.role == "user" and self.name is None
 
 
 def last_turn(messages: Sequence[Message]) -> tuple[int, Mapping[int, ToolCall]]:

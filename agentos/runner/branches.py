@@ -152,7 +152,7 @@ def _question(run: RunOutput) -> int:
 
     Messages that the runnable writes in the user's name, such as corrections for the model, don't count.
     """
-    users = [place for place, each in enumerate(run.messages) if each.role == "user"]
+    users = [place for place, each in enumerate(run.messages) if each.is_question]
     asked = run.input.input_content if run.input else ""
     texts = {place: run.messages[place].content or "" for place in users}
     exact = [place for place in users if texts[place] == asked]
@@ -170,7 +170,7 @@ def _asked(run: RunOutput, kept: Sequence[Message]) -> RunInput:
     """The question that a fork without input answers."""
     if run.input is not None and _question(run) < len(kept):
         return run.input
-    last = next((each for each in reversed(kept) if each.role == "user"), None)
+    last = next((each for each in reversed(kept) if each.is_question), None)
     return _input_of(last) if last else run.input or RunInput(input_content="")
 
 

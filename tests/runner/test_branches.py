@@ -67,6 +67,14 @@ def test_a_correction_isnt_the_question():
     assert contents(corrected, regenerate=True)[1] == ["why?"]
 
 
+def test_what_the_runnable_wrote_isnt_the_question_even_if_that_was_empty():
+    empty = Message(role="user", content="")
+    for name, kept in (("correction", 1), (None, 3)):
+        more = Message(role="user", name=name, content="Answer again, as JSON.")
+        corrected = a_run(empty, ANSWER, more, ANSWER, asked="why?")
+        assert len(contents(corrected, regenerate=True)[1]) == kept
+
+
 def test_a_run_that_never_spoke_begins_anew():
     silent = a_run(status=RunStatus.ERROR)
     assert contents(silent, regenerate=True)[:2] == ("why?", [])
