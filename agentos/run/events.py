@@ -158,6 +158,78 @@ class MemoryUpdateCompleted(_Event):
     """The memories that changed."""
 
 
+class TaskIterationStarted(_Event):
+    """A team's leader starts to go over its tasks, for the first time or again."""
+
+    event: Literal["TaskIterationStarted"] = "TaskIterationStarted"
+    iteration: int
+    """1 for the first."""
+    max_iterations: int
+    """How many the run may have."""
+
+
+class TaskIterationCompleted(_Event):
+    """A team's leader has gone over its tasks. A pause doesn't complete the iteration."""
+
+    event: Literal["TaskIterationCompleted"] = "TaskIterationCompleted"
+    iteration: int
+    """The number in `TaskIterationStarted`."""
+    max_iterations: int
+    """How many the run may have."""
+    task_summary: str
+    """The tasks with their statuses, as text."""
+
+
+class TaskCreated(_Event):
+    """A team's leader has created a task."""
+
+    event: Literal["TaskCreated"] = "TaskCreated"
+    task_id: str
+    """Unique in the run."""
+    title: str
+    """What is to be done, in short."""
+    description: str
+    """What the member is told to do; empty if the title says it all."""
+    assignee: str | None = None
+    """The id of the member that is to do it."""
+    status: str
+    """`pending`. If it can't be done, an event about that follows."""
+    dependencies: list[str] = Field(default_factory=list[str])
+    """The ids of tasks that must be completed before it."""
+
+
+class TaskUpdated(_Event):
+    """A task of a team has another status."""
+
+    event: Literal["TaskUpdated"] = "TaskUpdated"
+    task_id: str
+    """The id in `TaskCreated`."""
+    title: str
+    """The task's title."""
+    status: str
+    """`pending`, `in_progress`, `completed`, `failed` or `blocked`."""
+    previous_status: str
+    """The status before."""
+    result: str | None = None
+    """The beginning of the result. All of it is in the run of the member."""
+    assignee: str | None = None
+    """The id of the member that does it."""
+
+
+class TaskStateUpdated(_Event):
+    """All tasks of a team's run, at the end of an iteration."""
+
+    event: Literal["TaskStateUpdated"] = "TaskStateUpdated"
+    task_summary: str
+    """The tasks with their statuses, as text."""
+    goal_complete: bool
+    """Whether the leader has declared all to be complete."""
+    completion_summary: str | None = None
+    """What the leader said about it."""
+    tasks: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
+    """`id`, `title`, `status` and `assignee` of each."""
+
+
 class CustomEvent(_Event):
     """A custom event of a tool or a runnable."""
 
@@ -240,6 +312,11 @@ RunEvent = (
     | ToolCallError
     | MemoryUpdateStarted
     | MemoryUpdateCompleted
+    | TaskIterationStarted
+    | TaskIterationCompleted
+    | TaskCreated
+    | TaskUpdated
+    | TaskStateUpdated
     | CustomEvent
     | RunCompleted
     | RunPaused

@@ -31,6 +31,11 @@ payloads: dict[str, dict[str, Any]] = {
     "ToolCallStarted": {"tool": ToolExecution(tool_call_id="c", tool_name="t")},
     "ToolCallCompleted": {"tool": ToolExecution(tool_call_id="c", tool_name="t", result="4")},
     "ToolCallError": {"tool": ToolExecution(tool_call_id="c", tool_name="t", tool_call_error=True)},
+    "TaskIterationStarted": {"iteration": 1, "max_iterations": 10},
+    "TaskIterationCompleted": {"iteration": 1, "max_iterations": 10, "task_summary": "No tasks."},
+    "TaskCreated": {"task_id": "task-1", "title": "T", "description": "", "status": "pending"},
+    "TaskUpdated": {"task_id": "task-1", "title": "T", "status": "failed", "previous_status": "pending"},
+    "TaskStateUpdated": {"task_summary": "No tasks.", "goal_complete": False},
 }
 
 

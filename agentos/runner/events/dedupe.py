@@ -16,6 +16,11 @@ from agentos.run.events import (
     RunContent,
     RunContinued,
     RunEvent,
+    TaskCreated,
+    TaskIterationCompleted,
+    TaskIterationStarted,
+    TaskStateUpdated,
+    TaskUpdated,
     ToolCallCompleted,
     ToolCallError,
     ToolCallStarted,
@@ -140,7 +145,9 @@ def _key(event: RunEvent) -> Hashable:
     match event:
         case ToolCallStarted() | ToolCallCompleted() | ToolCallError():
             return event.event, event.tool.tool_call_id
-        case CustomEvent() | RunContent():
+        case TaskIterationStarted() | TaskIterationCompleted():
+            return event.event, event.iteration
+        case CustomEvent() | RunContent() | TaskCreated() | TaskUpdated() | TaskStateUpdated():
             return event.event, json_of(event.model_dump(exclude={"created_at"}))
         case _:
             return event.event, None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +16,9 @@ from agentos.run.events import (
     RunContinued,
     RunEvent,
     RunStarted,
+    TaskIterationCompleted,
+    TaskIterationStarted,
+    TaskUpdated,
     ToolCallCompleted,
     ToolCallStarted,
 )
@@ -92,6 +97,25 @@ def test_a_second_death_during_the_taking_back_is_survived() -> None:
         "ModelRequestCompleted",
         "RunCompleted",
     ]
+
+
+def test_events_of_tasks_are_told_apart() -> None:
+    def changes() -> list[RunEvent]:
+        states = ["pending", "in_progress", "failed", "in_progress", "completed"]
+        events: list[RunEvent] = []
+        for number in (1, 2):
+            events.append(TaskIterationStarted(iteration=number, max_iterations=2))
+            events += [
+                TaskUpdated(task_id=f"task-{number}", title="T", status=after, previous_status=before)
+                for before, after in pairwise(states)
+            ]
+            events.append(TaskIterationCompleted(iteration=number, max_iterations=2, task_summary=""))
+        return events
+
+    for cut in range(len(changes())):
+        replay = Dedupe(stamped(changes()[:cut]))
+        news = [part for event in changes() for part in replay.news(event)]
+        assert news == changes()[cut:]
 
 
 def interleaved(first: list[RunEvent], second: list[RunEvent], order: list[bool]) -> list[RunEvent]:
