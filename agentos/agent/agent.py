@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, get_args
@@ -32,6 +32,9 @@ from agentos.utils.names import checks_parameters
 from agentos.utils.slug import slug
 
 logger = logging.getLogger("agentos.agent")
+
+Rounds = Callable[[Loop], AsyncGenerator[RunEvent]]
+"""Goes through the loop, once or several times."""
 
 
 class _ModelField:
@@ -173,7 +176,7 @@ class ModelRunnable(RunMethods, ABC):
         return self._tools.known.tools
 
     async def _conversation(
-        self, context: RunContext, *boxes: Toolbox, about: str = ""
+        self, context: RunContext, *boxes: Toolbox, about: str = "", rounds: Rounds = Loop.events
     ) -> AsyncGenerator[RunEvent]:
         """Executes a run, or the rest of one: the loop between model and tools, then the memory update.
 
@@ -197,16 +200,12 @@ class ModelRunnable(RunMethods, ABC):
                 retry=Retry(self.retries, self.delay_between_retries, self.exponential_backoff),
                 agent=self,
             )
-            async with aclosing(self._rounds(loop, context)) as events:
+            async with aclosing(rounds(loop)) as events:
                 async for event in events:
                     yield event
         if self.update_memory_on_run and self.db is not None and not run.requirements:
             async for event in self.memory_manager.update(context, model=model, db=self.db):
                 yield event
-
-    def _rounds(self, loop: Loop, context: RunContext) -> AsyncGenerator[RunEvent]:
-        """The loop, once or several times."""
-        return loop.events()
 
     async def aclose(self) -> None:
         """Closes connections of the model and tools in the running event loop. The next run reopens them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -72,22 +72,34 @@ class Delegation:
         return answers_of(await asyncio.gather(*asked), result_of)
 
     async def ask(
-        self, context: RunContext, member: Runnable, task: str, *, part: str | None = None
+        self,
+        context: RunContext,
+        member: Runnable,
+        task: str,
+        *,
+        part: str | None = None,
+        shared: Mapping[str, Sequence[object]] | None = None,
     ) -> RunOutput:
-        """The member's run. `part` tells it from others of the same call."""
+        """The member's run. `part` tells it from others of the same call.
+
+        `shared` is what the member reads before its task, by tag.
+        """
         step, _ = current_call()
         given = context.run.input
         assert given is not None, "accept() sets the input"
         text = given.input_content if self.told.input_as_task else task
-        told = RunInput(input_content=self._preface(context) + text, images=given.images, files=given.files)
+        told = RunInput(
+            input_content=self._preface(context, shared or {}) + text, images=given.images, files=given.files
+        )
         return await context.child(member, told, name=step if part is None else f"{step}-{part}")
 
-    def _preface(self, context: RunContext) -> str:
+    def _preface(self, context: RunContext, shared: Mapping[str, Sequence[object]]) -> str:
         parts: list[str] = []
         if self.told.history_runs and (said := exchanges(self.history)[-self.told.history_runs :]):
             parts.append(_tagged("team_history", said))
         if self.told.interactions and (said := _interactions(context.run.tools)):
             parts.append(_tagged("member_interactions", said))
+        parts += [_tagged(tag, said) for tag, said in shared.items() if said]
         return "".join(parts)
 
 
@@ -127,7 +139,7 @@ def exchanges(history: Sequence[Message]) -> list[dict[str, str]]:
     """The questions of a conversation with the last answer to each."""
     found: list[dict[str, str]] = []
     for message in history:
-        if message.role == "user":
+        if message.is_question:
             found.append({"input": message.content or "", "answer": ""})
         elif message.role == "assistant" and message.content and found:
             found[-1]["answer"] = message.content

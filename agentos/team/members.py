@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import cast
@@ -56,6 +56,11 @@ class Roster:
 
     def __iter__(self) -> Iterator[Runnable]:
         return iter(self._members.values())
+
+    @property
+    def ids(self) -> Collection[str]:
+        """The members' ids."""
+        return self._members.keys()
 
     def member(self, member_id: str) -> Runnable:
         """One member; ToolError lists the known ones."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from agentos.agent.agent import ModelRunnable
+from agentos.agent.loop import Loop
 from agentos.agent.output import parse, type_name
 from agentos.errors import ConfigurationError
 from agentos.kinds import Kind
@@ -16,8 +17,10 @@ from agentos.run.messages import Message
 from agentos.run.runnable import RunContext, Runnable
 from agentos.runner.settings import Configured, RunSettings
 from agentos.team.delegation import Delegation, Told
+from agentos.team.iterations import Iterations
 from agentos.team.members import Members, Roster, check_circle, listed
 from agentos.team.mode import RULES, TeamMode
+from agentos.team.task_tools import TaskTools
 from agentos.tools.toolset import Toolbox
 from agentos.utils.names import checks_parameters
 
@@ -91,7 +94,9 @@ class Team(ModelRunnable):
         delegation = replace(delegation, history=context.history)
         context.history = self._own_history(context.history)
         about = self._about(delegation.roster)
-        source = self._conversation(context, self._boxes(delegation), about=about)
+        is_list = self._mode is TeamMode.TASKS
+        rounds = Iterations(delegation.roster.ids, self.max_iterations).events if is_list else Loop.events
+        source = self._conversation(context, self._boxes(delegation), about=about, rounds=rounds)
         async with aclosing(source) as events:
             async for event in events:
                 yield event
@@ -130,6 +135,8 @@ class Team(ModelRunnable):
         return Delegation(roster, told, is_route=self._mode is TeamMode.ROUTE)
 
     def _boxes(self, delegation: Delegation) -> Toolbox:
+        if self._mode is TeamMode.TASKS:
+            return TaskTools(delegation).toolbox()
         return delegation.toolbox(to_all=self._mode is TeamMode.BROADCAST)
 
     def _about(self, roster: Roster) -> str:
@@ -140,7 +147,7 @@ class Team(ModelRunnable):
         """The part of the session's history that the leader sees, if members see another part."""
         if not self.add_history_to_context:
             return []
-        starts = [place for place, message in enumerate(history) if message.role == "user"]
+        starts = [place for place, message in enumerate(history) if message.is_question]
         if not self.add_team_history_to_members or len(starts) <= self.num_history_runs:
             return history
         return history[starts[-self.num_history_runs] :]
