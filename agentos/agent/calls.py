@@ -168,6 +168,8 @@ class TurnCalls:
         try:
             for finished in asyncio.as_completed(tasks):
                 yield await finished
+                if self.failure is not None:
+                    return  # the other calls are cancelled: the run ends without them
         finally:
             for task in tasks:
                 task.cancel()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -69,7 +69,7 @@ class Delegation:
             task: What the members are to do, with everything that they need to know.
         """
         asked = [self.ask(context, member, task, part=member.id) for member in self.roster]
-        return answers_of(await asyncio.gather(*asked), result_of)
+        return answers_of(await together(asked), result_of)
 
     async def ask(
         self,
@@ -101,6 +101,21 @@ class Delegation:
             parts.append(_tagged("member_interactions", said))
         parts += [_tagged(tag, said) for tag, said in shared.items() if said]
         return "".join(parts)
+
+
+async def together(asked: Sequence[Coroutine[Any, Any, RunOutput]]) -> list[RunOutput]:
+    """The runs, executed at once. If one fails the team's run too, the others are cancelled and left out."""
+    tasks = [asyncio.create_task(each) for each in asked]
+    try:
+        for finished in asyncio.as_completed(tasks):
+            run = await finished
+            if run.status is RunStatus.ERROR and failure_of(run, is_final=False) is not None:
+                break
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    return [each for each in ended if isinstance(each, RunOutput)]
 
 
 def begins_runs(made: Tool, **options: Any) -> Tool:
