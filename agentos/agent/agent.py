@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from agentos.agent.loop import Loop, Retry
-from agentos.agent.prompt import Instructions, Prompt
+from agentos.agent.prompt import Instructions, Prompt, is_instructions
 from agentos.db.base import Db
 from agentos.errors import ConfigurationError
 from agentos.kinds import Kind
@@ -137,8 +137,12 @@ class ModelRunnable(RunMethods, ABC):
             raise ConfigurationError("db is text: give PostgresDb(…) with that address.")
         self.output_schema = output_schema(self.output_schema)
         self.id = self.id or slug(self.name or "") or self.kind
+        self._changes_memories = self.update_memory_on_run or self.enable_agentic_memory
         if self.add_memories_to_context is None:
-            self.add_memories_to_context = self.update_memory_on_run or self.enable_agentic_memory
+            self.add_memories_to_context = self._changes_memories
+        for parameter in ("instructions", "system_message"):
+            if not is_instructions(self.__dict__[parameter]):
+                raise ConfigurationError(f"{parameter} must be text, a list of texts, or a function.")
         self._has_warned = False
         self._tools = AgentTools(self.tools)
         self._prompt = self._told()
@@ -222,14 +226,14 @@ class ModelRunnable(RunMethods, ABC):
             "add_history_to_context": self.add_history_to_context or context.request.history,
             "enable_agentic_memory": self.enable_agentic_memory,
             "update_memory_on_run": self.update_memory_on_run,
-            "add_memories_to_context": self.add_memories_to_context,
+            "add_memories_to_context": self.add_memories_to_context and not self._changes_memories,
             "durable": self.durable,
             "multitask": self.multitask,
         }
         if ignored := [name for name, value in switches.items() if value]:
             self._has_warned = True
             logger.warning(
-                "%s %r has no db, so %s has no effect: pass db=…",
+                "%s %r has no db, so it ignores %s: pass db=…",
                 *(self.kind.capitalize(), self.id, ", ".join(ignored)),
             )
 

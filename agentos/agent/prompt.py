@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from agentos.run.messages import Message
 from agentos.run.runnable import RunContext
@@ -18,6 +18,15 @@ Instructions = str | Sequence[str] | Callable[..., PromptText | Awaitable[Prompt
 """Text, a list of rules, or a function of the run (a parameter annotated `RunContext`, or none)."""
 
 _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def is_instructions(value: object) -> bool:
+    """Whether a value has the type `Instructions`."""
+    if value is None or isinstance(value, str) or callable(value):
+        return True
+    return isinstance(value, Sequence) and all(
+        isinstance(line, str) for line in cast("Sequence[object]", value)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import signal
-import socket
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from agentos import environment
-from agentos.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -52,7 +50,9 @@ def demo(
     data_dir: Annotated[Path | None, typer.Option(help="The folder of Postgres's data.")] = None,
 ) -> None:
     """Serves an agent on this machine, with its own Postgres, an offline model and four tokens."""
-    _check_port(port)
+    from agentos.os.server.serve import check_port
+
+    check_port(HOST, port)
     secret = environment.read("AGENTOS_JWT_VERIFICATION_KEY") or secrets.token_urlsafe(48)
     with _terminable(), _progress() as step:
         step("Loading")
@@ -92,16 +92,6 @@ def postgres(
 
 def _exports(tokens: dict[str, str]) -> str:
     return "\n".join(f'export {who}_TOKEN="{token}"' for who, token in tokens.items())
-
-
-def _check_port(port: int) -> None:
-    with socket.socket() as probe:
-        # As the server will do: a port whose last connections are still closing is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise ConfigurationError(f"Port {port} on {HOST} can't be used: give another --port.") from error
 
 
 @contextmanager

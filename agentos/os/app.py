@@ -189,7 +189,7 @@ class AgentOS:
             raise ConfigurationError("base_app already belongs to another AgentOS: give each its own.")
         given = {"durable": self.durable, "retention": self.retention}
         if not self._registry.dbs and (ignored := [name for name, value in given.items() if value]):
-            logger.warning("AgentOS has no db, so %s has no effect: pass db=…", ", ".join(ignored))
+            logger.warning("AgentOS has no db, so it ignores %s: pass db=…", ", ".join(ignored))
         audit = _audit_log(self.audit) if self._registry.default_db is not None else None
         server = Server(
             id=self.id,

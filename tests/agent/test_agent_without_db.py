@@ -53,4 +53,4 @@ async def test_with_a_database_or_without_such_settings_nothing_is_said(
 
 async def test_a_server_without_a_database_is_told(caplog: pytest.LogCaptureFixture) -> None:
     AgentOS(agents=[agent()], durable=True, retention=Retention(events=timedelta(days=1))).get_app()
-    assert warnings_of(caplog) == ["AgentOS has no db, so durable, retention has no effect: pass db=…"]
+    assert warnings_of(caplog) == ["AgentOS has no db, so it ignores durable, retention: pass db=…"]

@@ -111,7 +111,7 @@ def test_a_port_that_is_taken_is_one_sentence_and_starts_nothing(data: Path):
             timeout=60,
         )
     assert done.returncode == 1
-    assert done.stderr.startswith(f"agentos: Port {port} on 127.0.0.1 can't be used")
+    assert done.stderr.startswith(f"agentos: Port {port} on 127.0.0.1 is taken")
     assert list(data.iterdir()) == []
 
 

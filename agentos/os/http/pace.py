@@ -31,7 +31,7 @@ MAX_SECONDS: Final = 30.0
 """That a body waits for its turn; the next one is refused."""
 _UNKNOWN: Final = 16 * 1024 * 1024
 """Bytes that a large body which doesn't say its size counts while it is read, again and again."""
-_ACTIVE_SECONDS: Final = 10.0
+_ACTIVE_SECONDS: Final = 60.0
 """Since their last request, others use the server."""
 _MANY: Final = 1000
 """Callers whose turns are remembered before past ones are forgotten."""

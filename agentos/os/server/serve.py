@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import signal
+import socket
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -67,6 +69,8 @@ def serve(
         # Where a socket listens that another program has opened isn't known.
         where = host if uvicorn_options.get("fd") is None else "fd"
         refuse_open(app, where, factory=bool(uvicorn_options.get("factory")))
+    if uvicorn_options.get("uds") is None and uvicorn_options.get("fd") is None:
+        check_port(host, port)
     Console().print(Text.assemble((title, "bold"), f" on http://{host}:{port}, docs at /docs"))
     uvicorn_options.setdefault("log_config", _log_config())
     uvicorn_options.setdefault("timeout_worker_healthcheck", WORKER_SECONDS)
@@ -117,6 +121,16 @@ def address(host: str, port: int) -> tuple[str, int]:
         source = "port" if named is None else "AGENTOS_PORT"
         raise ConfigurationError(f"{source}={wanted!r} isn't a port: give a number up to {MAX_PORT}.")
     return environment.read("AGENTOS_HOST") or host, int(wanted)
+
+
+def check_port(host: str, port: int) -> None:
+    """ConfigurationError if the port is taken. One whose last connections are still closing is free."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:  # any other is uvicorn's to report
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigurationError(f"Port {port} on {host} is taken: give another port.") from error
 
 
 def parsed(target: str, arguments: Sequence[str]) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def ring(
         raise ConfigurationError(
             "No key to verify tokens: pass verification_keys, jwks_file, jwks_url or an issuer"
             " whose https:// address leads to its keys, or set AGENTOS_JWT_VERIFICATION_KEY or "
-            "AGENTOS_JWT_JWKS_FILE."
+            "AGENTOS_JWT_JWKS_FILE. `agentos keys generate` makes a pair of keys."
         )
     return KeyRing(static, fetched)
 
