@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from agentos.run.records import RunOutput
 from agentos.run.runnable import RunContext
-from agentos.team.delegation import Delegation, answer_of, answers_of, begins_runs
+from agentos.team.delegation import Delegation, answer_of, answers_of, begins_runs, together
 from agentos.team.members import result_of
 from agentos.team.task_list import Settable, Task, TaskList, turns_of
 from agentos.tools.idempotency import current_call
@@ -26,7 +25,7 @@ class TaskTools:
 
     def toolbox(self) -> Toolbox:
         """The tools."""
-        by_members = (self.execute_task, self.execute_tasks_parallel)
+        by_members = map(Tool.of, (self.execute_task, self.execute_tasks_parallel))
         others = (self.update_task_status, self.list_tasks, self.add_task_note, self.mark_all_complete)
         return Toolbox.of([Tool.of(self.create_task), *map(begins_runs, by_members), *map(Tool.of, others)])
 
@@ -71,7 +70,7 @@ class TaskTools:
         """
         tasks = self._tasks(context)
         begun = tasks.begin_all(task_ids)
-        runs = await asyncio.gather(*(self._done(context, tasks, task, part=task.id) for task in begun))
+        runs = await together([self._done(context, tasks, task, part=task.id) for task in begun])
         ids = {run.run_id: task.id for run, task in zip(runs, begun, strict=True)}
 
         def shown(run: RunOutput) -> Mapping[str, str]:
