@@ -105,7 +105,7 @@ async def test_continuing_without_decisions_names_what_is_open(db, decided):
 
 
 async def test_the_same_rule_holds_over_http(db):
-    app = AgentOS(agents=[paying(db, "alpha")], db=db).get_app()
+    app = AgentOS(teams=[paying(db, "alpha")], db=db).get_app()
     async with serving(app) as client:
         body = {"message": "hi", "session_id": "s", "stream": False}
         run = (await client.post("/teams/team/runs", json=body)).json()
