@@ -190,7 +190,7 @@ def _context(parent: RunContext, opened: OpenedRun, settings: RunSettings, name:
         request=request,
         steps=timed(within(parent.steps, name), run.steps),
         children=parent.children,
-        session_state=parent.session_state,
+        state=parent.state,
         dependencies=request.dependencies_over(settings.dependencies),
         metadata={**settings.metadata, **request.metadata},
         history=opened.history,

@@ -9,6 +9,7 @@ from agentos.db.contracts.runs import OpenedRun
 from agentos.run.budget import Spending
 from agentos.run.records import RunOutput
 from agentos.run.runnable import RunContext
+from agentos.run.state import State
 from agentos.runner.events.buffer import Logged
 from agentos.runner.execution.steps import inline
 from agentos.runner.settings import RunSettings
@@ -63,7 +64,7 @@ def context_of(settings: RunSettings, opened: OpenedRun) -> RunContext:
         run=run,
         request=request,
         steps=inline,
-        session_state=opened.session_state,
+        state=State(opened.session_state),
         dependencies=request.dependencies_over(settings.dependencies),
         metadata=run.metadata or {},
         history=[] if request.history is False else opened.history,
