@@ -15,6 +15,10 @@ from agentos.runner.execution.steps import inline
 from agentos.runner.settings import RunSettings
 
 
+def _nothing(prefix: str) -> None:
+    pass
+
+
 @dataclass(slots=True)
 class Execution:
     """A segment that was accepted or opened, to be executed here."""
@@ -27,6 +31,8 @@ class Execution:
     durable: bool = False
     is_new: bool = True
     """False if a run with the request's idempotency key already existed."""
+    replay: Callable[[str], None] = _nothing
+    """Does again what recorded steps with this prefix did to the state."""
     is_handed_over: bool = False
     """Whether another process has the run, or will get it: nothing more may be stored here."""
     settle: Callable[[], Awaitable[None]] | None = None
