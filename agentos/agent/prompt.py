@@ -126,8 +126,11 @@ class Prompt:
 
 async def _lines(source: Instructions, context: RunContext) -> list[str]:
     if callable(source):
-        wants_context = bool(inspect.signature(source).parameters)
-        made = source(context) if wants_context else source()
+        if inspect.signature(source).parameters:
+            async with context.state.turn:
+                made = source(context)
+        else:
+            made = source()
         value = await made if inspect.isawaitable(made) else made
     else:
         value = source

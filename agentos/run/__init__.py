@@ -7,6 +7,7 @@ from agentos.run.messages import Message
 from agentos.run.owner import ANYONE, Owner
 from agentos.run.records import RunOutput, RunStatus
 from agentos.run.runnable import RunContext, Runnable
+from agentos.run.state import State
 
 __all__ = [
     "ANYONE",
@@ -20,4 +21,5 @@ __all__ = [
     "RunOutput",
     "RunStatus",
     "Runnable",
+    "State",
 ]

@@ -139,7 +139,8 @@ def _contents(value: object) -> tuple[int, Collection[object]]:
     match value:
         case Mapping():
             entries = cast("Mapping[object, object]", value)
-            return 2 + sum(len(str(name)) + 4 for name in entries), entries.values()
+            # Copied at once: another thread may add an entry meanwhile.
+            return 2 + sum(len(str(name)) + 4 for name in [*entries]), entries.values()
         case list() | tuple() | set() | frozenset():
             items = cast("Collection[object]", value)
             return 2 + len(items), items

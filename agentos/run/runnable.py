@@ -14,6 +14,7 @@ from agentos.run.output_schema import OutputSchema
 from agentos.run.owner import Owner
 from agentos.run.records import Memory, RunInput, RunOutput
 from agentos.run.request import RunRequest
+from agentos.run.state import State
 
 T = TypeVar("T")
 
@@ -53,7 +54,8 @@ class RunContext:
     """One run, as seen by its runnable and its tools.
 
     Tools and callable instructions with a parameter annotated `RunContext` receive it. `session_state` may be
-    changed in place, also by nested runs; changes are stored at the end of the root run.
+    changed in place, also by nested runs; changes are stored at the end of the root run. Sync functions that
+    take it run one at a time in a tree of runs.
     """
 
     run: RunOutput
@@ -64,7 +66,9 @@ class RunContext:
     children: Children = _nowhere
     emit: Callable[[RunEvent], None] = _unheard
     """Adds an event to the run's stream: for tools, which yield none."""
-    session_state: dict[str, Any] = field(default_factory=dict[str, Any])
+    state: State = field(default_factory=State)
+    """The session's state, shared by the whole tree of runs; `state.add` and `state.append` merge with what
+    other runs store."""
     dependencies: dict[str, Any] = field(default_factory=dict[str, Any])
     """The runnable's dependencies, overridden by the request's."""
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -77,6 +81,15 @@ class RunContext:
     """The request's schema, else the runnable's."""
     spending: Spending = field(default_factory=Spending)
     """Consumption of the whole tree of runs."""
+
+    @property
+    def session_state(self) -> dict[str, Any]:
+        """The values of the state."""
+        return self.state.values
+
+    @session_state.setter
+    def session_state(self, values: dict[str, Any]) -> None:
+        self.state.values = values
 
     @property
     def run_id(self) -> str:

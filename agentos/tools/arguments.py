@@ -68,6 +68,11 @@ class Arguments:
             values["session_state"] = context.session_state
         return values
 
+    @property
+    def share_state(self) -> bool:
+        """Whether the function can change the state that a tree of runs shares."""
+        return self.state or bool(self.contexts)
+
     def without(self, names: Collection[str]) -> dict[str, Any]:
         """The schema without some of the parameters."""
         properties: dict[str, Any] = self.schema.get("properties", {})

@@ -7,7 +7,7 @@ import inspect
 import logging
 import re
 from collections.abc import Callable, Sequence
-from contextlib import aclosing, closing
+from contextlib import AsyncExitStack, aclosing, closing
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -52,7 +52,7 @@ class Tool:
 
     An async function is cancelled. A sync one continues in its thread, which can't be stopped: its answer is
     discarded, and the process can't exit before it returns. Waiting for a thread counts: see
-    `ThreadLimits`."""
+    `ThreadLimits`. Waiting for the turn of a function that takes the state doesn't."""
     stop_after_tool_call: bool = False
     """Whether the run ends after this call, with the call's answer as its own."""
     strict: bool = False
@@ -142,16 +142,24 @@ class Tool:
     async def call(self, arguments: str, context: RunContext, *, agent: object | None = None) -> ToolResult:
         """Calls the function with a model's JSON text. Errors become answers, not exceptions.
 
-        Sync functions run in a thread, with the caller's context variables. Calls may overlap. Only
-        RunLostError is raised: a nested run has found that another process has the run.
+        Sync functions run in a thread, with the caller's context variables. Calls may overlap, except those
+        of sync functions that take the run or the session's state: in a tree of runs they take turns. The
+        timeout of such a call begins with its turn, and ends it: its thread continues, but the next call
+        doesn't wait for it. What the function changes in the state after that isn't guarded.
+
+        Only RunLostError is raised: a nested run has found that another process has the run.
         """
         seconds = self.timeout or DEFAULT_TIMEOUT
-        limit = asyncio.timeout(None if self.begins_runs else seconds)
+        limit = asyncio.timeout(None)
         try:
             with contained():
                 values = self.arguments.inject(self.arguments.parse(arguments), context, agent)
-                async with limit:
-                    answer = await self._result(values, context.user_id)
+                async with limit, AsyncExitStack() as turn:
+                    if not self._is_async and self.arguments.share_state:
+                        await turn.enter_async_context(context.state.turn)
+                    if not self.begins_runs:
+                        limit.reschedule(asyncio.get_running_loop().time() + seconds)
+                    answer = await self._result(values, context.user_id, turn)
             return answer if isinstance(answer, ToolResult) else ToolResult(to_text(answer))
         except RunLostError:
             raise
@@ -182,12 +190,17 @@ class Tool:
             return f"has no parameter {unknown[0]!r}, which user_input_fields names."
         return None
 
-    async def _result(self, values: dict[str, Any], user_id: str | None) -> object:
-        if inspect.iscoroutinefunction(self.function) or inspect.isasyncgenfunction(self.function):
+    @property
+    def _is_async(self) -> bool:
+        return inspect.iscoroutinefunction(self.function) or inspect.isasyncgenfunction(self.function)
+
+    async def _result(self, values: dict[str, Any], user_id: str | None, turn: AsyncExitStack) -> object:
+        if self._is_async:
             result = self.function(**values)
         else:
             work, variables = partial(_call, self.function, values), copy_context()
             result = await _threads.run(lambda: variables.run(work), user_id=user_id)
+        await turn.aclose()  # what the function returned may take long, or need the turn itself
         if inspect.isawaitable(result):
             result = await result
         if inspect.isasyncgen(result):

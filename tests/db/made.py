@@ -72,11 +72,11 @@ async def accepted(db, run, *, owner=None, **asked) -> OpenedRun:
 
 
 async def finished(
-    db, run, *, status=RunStatus.COMPLETED, put=None, removed=(), owner=None, **asked
+    db, run, *, status=RunStatus.COMPLETED, put=None, removed=(), merged=None, owner=None, **asked
 ) -> RunOutput:
     run.status = status
     run.messages = run.messages or [Message(role="user", content=run.input.input_content)]
-    change = StateChange(put=put or {}, removed=removed)
+    change = StateChange(put or {}, removed, merged or {})
     await db.finish_run(run, change, owner=owner or run.user_id, **asked)
     return run
 

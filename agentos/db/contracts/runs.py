@@ -9,6 +9,7 @@ from typing import Any
 from agentos.run.messages import Message
 from agentos.run.records import Json, Memory, Participant, RunOutput, RunStatus
 from agentos.run.request import Multitask, RunRequest
+from agentos.run.state import Merge
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +18,15 @@ class StateChange:
 
     put: Mapping[str, Any] = field(default_factory=dict[str, Any])
     removed: Sequence[str] = ()
+    merged: Mapping[str, Merge] = field(default_factory=dict[str, Merge])
+    """What is added to stored numbers, and appended to stored lists, in place of what `put` has for the keys.
+    That is stored if the database has neither by then."""
 
     @classmethod
-    def between(cls, before: Json, after: Json) -> StateChange:
-        """The change that turns `before` into `after`."""
+    def between(cls, before: Json, after: Json, merged: Mapping[str, Merge] | None = None) -> StateChange:
+        """The change that turns `before` into `after`; `merged` is the part of it that merges."""
         put = {key: value for key, value in after.items() if key not in before or before[key] != value}
-        return cls(put=put, removed=[key for key in before if key not in after])
+        return cls(put, removed=[key for key in before if key not in after], merged=merged or {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

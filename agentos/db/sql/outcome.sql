@@ -1,7 +1,7 @@
 -- Storing what a segment of a run came to.
 
 -- fragment: own_run
--- The run, if it executes at this worker. The session is locked before the run, as when a session is deleted: the
+-- The run and its session. The session is locked before the run, as when a session is deleted: the
 -- other way round, finishing and deleting could wait for each other. What was done to either meanwhile is seen once
 -- it is locked.
 held AS (
@@ -14,11 +14,20 @@ held AS (
     FROM $runs AS r JOIN held USING (session_id)
     WHERE r.run_id = :run_id AND (:anyone OR r.user_id = :owner)
     FOR NO KEY UPDATE OF r
-), mine AS (
-    SELECT *, coalesce(cancelling = 'rollback', false) AND :status = 'CANCELLED' AS is_undone
-    FROM found
-    WHERE status IN ('PENDING', 'RUNNING') AND executor_id IS NOT DISTINCT FROM :worker_id
 )
+
+-- fragment: executing
+-- The run of `own_run`, if it executes at this worker.
+SELECT *, coalesce(cancelling = 'rollback', false) AND :status = 'CANCELLED' AS is_undone
+FROM found
+WHERE status IN ('PENDING', 'RUNNING') AND executor_id IS NOT DISTINCT FROM :worker_id
+
+-- fragment: is_over
+-- Whether the outcome of a run that doesn't execute here any more is this worker's.
+CASE status
+    WHEN 'PAUSED' THEN :status = 'PAUSED'
+    ELSE status NOT IN ('PENDING', 'RUNNING') AND executor_id IS NOT DISTINCT FROM :worker_id
+END AS is_over
 
 -- fragment: stored
 -- Stores the outcome of `own_run` with the last lines of the log, and adds it to the session: state and sums are
@@ -104,24 +113,21 @@ run AS (
 
 -- name: finish_run
 -- Stores an outcome, or a pause, that leaves the state of the session as it is and brings no media.
-WITH $own_run, change AS (
+WITH $own_run, mine AS ($executing), change AS (
     SELECT CAST('{}' AS jsonb) AS put, CAST('{}' AS text[]) AS removed, false AS is_change FROM mine
     WHERE parent_run_id IS NULL
 ), $stored
 SELECT
     EXISTS (SELECT FROM mine) AS is_stored,
-    CASE status
-        WHEN 'PAUSED' THEN :status = 'PAUSED'
-        ELSE status NOT IN ('PENDING', 'RUNNING') AND executor_id IS NOT DISTINCT FROM :worker_id
-    END AS is_over,
+    $is_over,
     $told,
     (SELECT $queue FROM mine WHERE awaited OR background OR cancelling <> '') AS queue
 FROM found
 
--- name: finish_run_with_state
--- The same with a change of the state, or media. The values that it replaces are kept in `noted`. Of a run that is rolled
--- back, the keys that nobody has changed since get back the values that its request replaced.
-WITH $own_run, undone AS (
+-- fragment: undoing
+-- Deletes a run that is rolled back. The keys that nobody has changed since get back the values that its request
+-- replaced.
+undone AS (
     DELETE FROM $runs AS r
     USING mine
     WHERE mine.is_undone
@@ -152,16 +158,11 @@ WITH $own_run, undone AS (
                 AND later.run_id IS DISTINCT FROM c.run_id
         )
     ORDER BY key, version
-), wanted AS (
-    SELECT :put AS put, CAST(:removed AS text[]) AS removed FROM mine
-    WHERE NOT is_undone AND parent_run_id IS NULL
-    UNION ALL
-    SELECT
-        coalesce(jsonb_object_agg(key, value) FILTER (WHERE value IS NOT NULL), '{}'),
-        coalesce(array_agg(key) FILTER (WHERE value IS NULL), '{}')
-    FROM given_back
-    HAVING count(*) > 0
-), changed AS (
+)
+
+-- fragment: changing
+-- What the change that is `wanted` replaces, which is kept.
+changed AS (
     SELECT key, old.value
     FROM (
         SELECT each.* FROM wanted, jsonb_each(put) AS each
@@ -178,7 +179,11 @@ WITH $own_run, undone AS (
     FROM held CROSS JOIN changed
 ), home AS (
     SELECT held.session_id, held.user_id FROM held CROSS JOIN mine WHERE NOT is_undone
-), $kept, given AS (
+)
+
+-- fragment: giving
+-- Gives back to the session what a run that is rolled back has changed.
+given AS (
     UPDATE $sessions AS s
     SET
         session_state = (s.session_state - change.removed) || change.put,
@@ -186,13 +191,66 @@ WITH $own_run, undone AS (
         updated_at = now()
     FROM change CROSS JOIN held CROSS JOIN mine
     WHERE s.session_id = held.session_id AND mine.is_undone
-), $stored
+)
+
+-- name: finish_run_with_state
+-- The same with a change of the state, or media. The values that it replaces are kept in `noted`.
+WITH $own_run, mine AS ($executing), $undoing, wanted AS (
+    SELECT :put AS put, CAST(:removed AS text[]) AS removed FROM mine
+    WHERE NOT is_undone AND parent_run_id IS NULL
+    UNION ALL
+    SELECT
+        coalesce(jsonb_object_agg(key, value) FILTER (WHERE value IS NOT NULL), '{}'),
+        coalesce(array_agg(key) FILTER (WHERE value IS NULL), '{}')
+    FROM given_back
+    HAVING count(*) > 0
+), $changing, $kept, $giving, $stored
 SELECT
     EXISTS (SELECT FROM mine) AS is_stored,
-    CASE status
-        WHEN 'PAUSED' THEN :status = 'PAUSED'
-        ELSE status NOT IN ('PENDING', 'RUNNING') AND executor_id IS NOT DISTINCT FROM :worker_id
-    END AS is_over,
+    $is_over,
+    $told,
+    (SELECT $queue FROM mine WHERE awaited OR background OR cancelling <> '') AS queue
+FROM found
+
+-- name: finish_run_with_merges
+-- The same with what is added to numbers and appended to lists that the session has by then. If that makes the
+-- state too large, nothing is stored.
+WITH $own_run, own AS ($executing), merged AS (
+    SELECT coalesce(jsonb_object_agg(key, CASE jsonb_typeof(new.value)
+        WHEN 'number' THEN to_jsonb(coalesce(old.value #>> '{}', '0')::numeric + (new.value #>> '{}')::numeric)
+        ELSE coalesce(old.value, '[]') || new.value
+    END), '{}') AS results
+    FROM jsonb_each(:merged) AS new
+    LEFT JOIN (SELECT each.* FROM held, jsonb_each(session_state) AS each) AS old USING (key)
+    WHERE old.value IS NULL OR jsonb_typeof(old.value) = jsonb_typeof(new.value)
+), refused AS (
+    SELECT FROM own CROSS JOIN held CROSS JOIN merged, LATERAL (
+        SELECT (session_state - CAST(:removed AS text[])) || :put || results AS state
+    ) AS after
+    WHERE NOT is_undone
+        AND :put || results <> :put
+        AND (
+            octet_length(state::text) > greatest(:max_state, octet_length(session_state::text))
+            OR (SELECT count(*) FROM jsonb_object_keys(state))
+                > greatest(:max_keys, (SELECT count(*) FROM jsonb_object_keys(session_state)))
+        )
+), mine AS (
+    SELECT * FROM own WHERE NOT EXISTS (SELECT FROM refused)
+), $undoing, wanted AS (
+    SELECT :put || results AS put, CAST(:removed AS text[]) AS removed FROM mine CROSS JOIN merged
+    WHERE NOT is_undone AND parent_run_id IS NULL
+    UNION ALL
+    SELECT
+        coalesce(jsonb_object_agg(key, value) FILTER (WHERE value IS NOT NULL), '{}'),
+        coalesce(array_agg(key) FILTER (WHERE value IS NULL), '{}')
+    FROM given_back
+    HAVING count(*) > 0
+), $changing, $kept, $giving, $stored
+SELECT
+    EXISTS (SELECT FROM mine) AS is_stored,
+    $is_over,
+    EXISTS (SELECT FROM refused) AS is_refused,
+    (SELECT results FROM merged CROSS JOIN mine WHERE NOT is_undone) AS merged,
     $told,
     (SELECT $queue FROM mine WHERE awaited OR background OR cancelling <> '') AS queue
 FROM found

@@ -31,10 +31,10 @@ from agentos.db.schema.tables import Tables
 from agentos.db.stores.events import lines
 from agentos.db.stores.media import KEPT, keeping
 from agentos.db.stores.states import StateStore, versions_of
-from agentos.errors import InvalidInputError, NotFoundError, RunLostError
+from agentos.errors import InvalidInputError, NotFoundError, RunLostError, StateTooLargeError
 from agentos.run.messages import Metrics
 from agentos.run.owner import Owner
-from agentos.run.records import RunOutput, RunStatus
+from agentos.run.records import Json, RunOutput, RunStatus
 from agentos.run.text import mended
 
 _ONCE: Final = {"time_to_first_token"}
@@ -65,9 +65,9 @@ class RunStore(StateStore):
             "total_tokens": BigInteger,
         }
         self._finish_run = self._statement("finish_run", **outcome)
-        self._finish_run_with_state = self._statement(
-            "finish_run_with_state", put=OBJECT, removed=TEXTS, **outcome, **KEPT
-        )
+        outcome |= KEPT | {"put": OBJECT, "removed": TEXTS}
+        self._finish_run_with_state = self._statement("finish_run_with_state", **outcome)
+        self._finish_run_with_merges = self._statement("finish_run_with_merges", merged=OBJECT, **outcome)
 
     async def finish_run(
         self,
@@ -79,13 +79,15 @@ class RunStore(StateStore):
         earlier: Metrics | None = None,
         replaces: str | None = None,
         events: Sequence[LoggedEvent] = (),
-    ) -> None:
+    ) -> Json:
         """Stores the run's outcome or pause, its session's state and its metrics, in one round trip.
 
         `earlier`: the part of the run's metrics that the session already includes; a nested run adds nothing,
         since its tokens are included in its root's. `replaces`: the run that becomes REGENERATED if this one
         is COMPLETED. `events` are logged and sent to all processes in the same transaction: the outcome and
         the run's last event are stored together or not at all. Unfinished nested runs end with it.
+
+        Returns the values of the keys that were merged. StateTooLargeError if these exceed a limit.
 
         A finished run stays unchanged, so the call may be repeated. A run that is to be rolled back, and is
         CANCELLED, is deleted. RunLostError if the run belongs to another worker, NotFoundError("Run") if it
@@ -97,6 +99,7 @@ class RunStore(StateStore):
                 "worker_id": worker_id,
                 "replaces": replaces and id_or_none(replaces),
                 "put": dict(change.put),
+                "merged": dict(change.merged),
                 "removed": [mended(key) for key in change.removed],
                 "lines": lines(run.run_id, events),
                 "is_logged": bool(events),
@@ -113,12 +116,18 @@ class RunStore(StateStore):
             is_undone = run.status is RunStatus.CANCELLED
             has_more = bool(change.put or change.removed or media["media_keys"]) or is_undone
             statement = self._finish_run_with_state if has_more else self._finish_run
+            if change.merged:
+                statement = self._finish_run_with_merges
+                outcome |= {"max_state": self.max_state_bytes, "max_keys": StateTooLargeError.max_keys}
             turn = self._session_turn(run)
             rows = await self._reach(owner).execute(statement, outcome, turns=[turn])
             if not rows:
                 raise NotFoundError("Run", run.run_id)
+            if rows[0].get("is_refused"):
+                raise StateTooLargeError(self.max_state_bytes)
             if not (rows[0]["is_stored"] or rows[0]["is_over"]):
                 raise RunLostError(f"Another process executes the run {run.run_id!r}.")
+            return rows[0].get("merged") or {}
 
     async def get_run(self, run_id: str, *, owner: Owner, session_id: str | None = None) -> RunOutput | None:
         """The whole run; None if it doesn't exist, or not in that session."""

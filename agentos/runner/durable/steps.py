@@ -6,12 +6,14 @@ stored by the runtime (`agentos.runner.durable.runtime`).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal, Protocol, TypeVar
+from operator import attrgetter
+from typing import Any, Final, Literal, Protocol, TypeVar, cast
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
@@ -21,10 +23,13 @@ from agentos.models.base import ModelDelta, ModelResponse
 from agentos.run.bounds import MAX_DEPTH, size
 from agentos.run.records import Json
 from agentos.run.runnable import RunContext
+from agentos.run.state import Merge, Watch
 from agentos.run.text import plain
 from agentos.tools.result import ToolResult
 
 T = TypeVar("T")
+
+_END: Final = object()
 
 MAX_RESULT = 64 * 1024 * 1024
 """Bytes of JSON in which a step may end."""
@@ -62,17 +67,20 @@ class StepRecord:
     put: Json = field(default_factory=dict[str, Any])
     """Top-level keys of the session's state that the step set, with their values."""
     removed: list[str] = field(default_factory=list[str])
+    merged: dict[str, Merge] = field(default_factory=dict[str, Merge])
+    """What the step has added to numbers and appended to lists of the state, by key."""
 
     def plain(self) -> Json:
         """The record as plain JSON data."""
         value = _adapter(self.type).dump_python(self.value)
-        return {
+        plain: Json = {
             "type": self.type,
             "number": self.number,
             "value": value,
             "put": self.put,
             "removed": self.removed,
         }
+        return plain | {"merged": self.merged} if self.merged else plain  # older releases don't know it
 
     def result(self) -> Any:
         """The step's last item, restored; an AgentOSError to raise if the step failed."""
@@ -118,7 +126,10 @@ class RecordedSteps:
         self._recorder = recording.get()
         self._number = max((each.number for each in self._recorder.recorded.values()), default=0)
         self._names: set[str] = set()
+        self._replayed: set[int] = set()
         self._put_by: dict[str, int] = {}
+        self._merged: defaultdict[str, list[tuple[int, Merge]]] = defaultdict(list)
+        """The merges done again of each key, with the numbers of their records."""
 
     def __call__(self, name: str, source: Callable[[], AsyncGenerator[T]]) -> AsyncGenerator[T]:
         """Yields the items of `source()`, or only the recorded result."""
@@ -128,56 +139,82 @@ class RecordedSteps:
         record = self._recorder.recorded.get(name)
         return self._again(record) if record else self._first(name, source)
 
+    def replay(self, prefix: str) -> None:
+        """Does again what the recorded steps whose names begin like this did to the state.
+
+        For the steps of a nested run that has ended, which isn't executed again.
+        """
+        found = [record for name, record in self._recorder.recorded.items() if name.startswith(prefix)]
+        for record in sorted(found, key=attrgetter("number")):
+            self._replay(record)
+
+    def _replay(self, record: StepRecord) -> None:
+        """Concurrent steps are asked for in any order; of each key, the later records count."""
+        if record.number in self._replayed:
+            return
+        self._replayed.add(record.number)
+        state = self._context.state
+        for key in self._not_outdone(record, [*record.put, *record.removed]):
+            if key in record.put:
+                state.values[key] = record.put[key]
+            else:
+                state.values.pop(key, None)
+            for number, merge in sorted(self._merged[key]):
+                if number > record.number:
+                    state.repeat(key, merge)
+        for key, merge in record.merged.items():
+            if record.number > self._put_by.get(key, 0):
+                state.repeat(key, merge)
+                self._merged[key].append((record.number, merge))
+
     async def _again(self, record: StepRecord) -> AsyncGenerator[Any]:
-        for key in self._not_outdone(record, record.put):
-            self._context.session_state[key] = record.put[key]
-        for key in self._not_outdone(record, record.removed):
-            self._context.session_state.pop(key, None)
+        self._replay(record)
         result = record.result()
         if isinstance(result, AgentOSError):
             raise result
         yield result
 
     async def _first(self, name: str, source: Callable[[], AsyncGenerator[T]]) -> AsyncGenerator[T]:
-        before: Json = plain(self._context.session_state, MAX_DEPTH)
         last: list[T] = []
-        try:
-            async with aclosing(source()) as items:
-                async for item in items:
-                    if isinstance(item, ModelDelta):
-                        yield item
-                        continue
-                    for earlier in last:
-                        yield earlier
-                    last = [item]
-            self._check(before, last)
-        except AgentOSError as error:
-            with suppress(StateTooLargeError):
-                self._check(before, [])
-            await self._record(name, "error", StepError(error.code, str(error)), before)
-            raise
+        with self._context.state.watched() as watch:
+            try:
+                async with aclosing(_inside(watch, source)) as items:
+                    async for item in items:
+                        if isinstance(item, ModelDelta):
+                            yield item
+                            continue
+                        for earlier in last:
+                            yield earlier
+                        last = [item]
+                self._check(watch, last)
+            except AgentOSError as error:
+                with suppress(StateTooLargeError):
+                    self._check(watch, [])
+                await self._record(name, "error", StepError(error.code, str(error)), watch)
+                raise
+            for item in last:
+                await self._record(name, tag_of(item), item, watch)
         for item in last:
-            await self._record(name, tag_of(item), item, before)
             yield item
 
-    def _check(self, before: Json, last: list[Any]) -> None:
+    def _check(self, watch: Watch, last: list[Any]) -> None:
         """Refuses what can't be recorded, and undoes a change of the state that is too large."""
         state, most = self._context.session_state, self._max_state
         if size(state, most) > most and (
             size(state, MAX_RESULT) > MAX_RESULT
-            or size(StateChange.between(before, plain(state, MAX_DEPTH)).put, most) > most
+            or size(StateChange.between(watch.before, plain(state, MAX_DEPTH)).put, most) > most
         ):
-            state.clear()
-            state.update(before)
+            self._context.state.undo(watch)
             raise StateTooLargeError(most)
         if size(last, MAX_RESULT) > MAX_RESULT:
             raise PayloadTooLargeError(f"A durable step may end in {MAX_RESULT} bytes of JSON.")
 
-    async def _record(self, name: str, tag: Tag, value: object, before: Json) -> None:
+    async def _record(self, name: str, tag: Tag, value: object, watch: Watch) -> None:
         # A copy, since other steps may change it while it is being written.
-        change = StateChange.between(before, plain(self._context.session_state, MAX_DEPTH))
+        after, merged = self._context.state.change_in(watch)
+        change = StateChange.between(watch.before, after)
         self._number += 1
-        record = StepRecord(tag, self._number, value, dict(change.put), list(change.removed))
+        record = StepRecord(tag, self._number, value, dict(change.put), list(change.removed), merged)
         await self._recorder.record(name, record)
 
     def _not_outdone(self, record: StepRecord, keys: Iterable[str]) -> list[str]:
@@ -185,6 +222,17 @@ class RecordedSteps:
         mine = [key for key in keys if self._put_by.get(key, 0) <= record.number]
         self._put_by.update(dict.fromkeys(mine, record.number))
         return mine
+
+
+async def _inside(watch: Watch, source: Callable[[], AsyncGenerator[T]]) -> AsyncGenerator[T]:
+    """The items of `source()`, whose merges are those of the watch."""
+    async with aclosing(source()) as items:
+        while True:
+            with watch.inside():
+                item = await anext(items, _END)
+            if item is _END:
+                return
+            yield cast("T", item)
 
 
 def tag_of(value: object) -> Tag:

@@ -125,11 +125,11 @@ class Buffer:
         """The events that aren't logged yet, if the run has a log; the last without the session's state."""
         if self._log is None:
             return ()
-        lines = self._encoded(len(self._events))[self._logged :]
-        final = self._events[-1] if lines else None
-        if isinstance(final, RunCompleted):
-            lines[-1] = LoggedEvent(final.seq, *encode_event(final, for_log=True))
-        return lines
+        final = self._events[-1] if self._logged < len(self._events) else None
+        if not isinstance(final, RunCompleted):
+            return self._encoded(len(self._events))[self._logged :]
+        lines = self._encoded(len(self._events) - 1)[self._logged : len(self._events) - 1]
+        return [*lines, LoggedEvent(final.seq, *encode_event(final, for_log=True))]
 
     def logged(self, count: int) -> None:
         """See `writer.Lines`."""

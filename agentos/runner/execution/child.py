@@ -64,6 +64,8 @@ class ChildRuns:
             lambda: asyncio.Semaphore(MAX_CHILDREN)
         )
         """By parent. Not one for the tree: parents would wait for the places that they hold."""
+        self._paths: dict[str, str] = {}
+        """How the names of each run's steps begin."""
         self._ended: set[str] = set()
         """Parents that may not start any more runs."""
 
@@ -78,13 +80,17 @@ class ChildRuns:
         if parent.run_id in self._ended:
             raise RuntimeError("The run has ended: it can't begin nested runs any more.")
         self._begun.add(run.run_id)
+        path = self._paths[run.run_id] = f"{self._paths.get(parent.run_id, '')}{name}/"
 
         async def executed() -> RunOutput:
             async with self._places[parent.run_id]:
                 opened = await self._open(parent, run, settings)
                 if opened.run.is_paused and _is_undecided(parent.run, opened.run):
+                    self._execution.replay(path)
                     return opened.run
-                if not opened.run.status.is_final:
+                if opened.run.status.is_final:
+                    self._execution.replay(path)
+                else:
                     context = _context(parent, opened, settings, name)
                     context.emit = partial(self._emit, opened.run)
                     await self._executed(context, runnable)
@@ -190,7 +196,7 @@ def _context(parent: RunContext, opened: OpenedRun, settings: RunSettings, name:
         request=request,
         steps=timed(within(parent.steps, name), run.steps),
         children=parent.children,
-        session_state=parent.session_state,
+        state=parent.state,
         dependencies=request.dependencies_over(settings.dependencies),
         metadata={**settings.metadata, **request.metadata},
         history=opened.history,

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 from agentos.db.contracts.events import LoggedEvent
 from agentos.db.contracts.runs import StateChange
 from agentos.errors import DatabaseUnavailableError, NotFoundError, RunLostError, StateTooLargeError
-from agentos.run.bounds import MAX_DEPTH, MAX_SIZE, size
+from agentos.run.bounds import MAX_SIZE, size
 from agentos.run.events import RunCompleted, RunEvent
 from agentos.run.messages import Metrics
 from agentos.run.records import Json
 from agentos.run.runnable import Runnable
-from agentos.run.text import plain
 from agentos.runner.approvals import asked
 from agentos.runner.events.buffer import Buffer
 from agentos.runner.execution.child import STORE_PAUSES, ChildRuns
@@ -76,6 +75,7 @@ class Outcome:
         self._before: Json = {} if db is None else deepcopy(execution.context.session_state)
         self._state: Json = {}
         """The state as it is stored, once the segment is over."""
+        self._change = StateChange()
         execution.context.session_state.update(execution.context.request.state_claims)
         self._messages = len(execution.run.messages)
         self._earlier = execution.run.metrics
@@ -143,14 +143,18 @@ class Outcome:
             most = size(self._before, MAX_SIZE)
         if len(self._state) > max(StateTooLargeError.max_keys, len(self._before)):
             raise StateTooLargeError(self._db.max_state_bytes)
-        if size(self._state, most) > most or size(state := plain(self._state, MAX_DEPTH), most) > most:
+        if size(self._state, most) > most:
             raise StateTooLargeError(self._db.max_state_bytes)
-        self._state = state
+        state, merged = self._execution.context.state.merged_since(self._before)
+        if size(state, most) > most:
+            raise StateTooLargeError(self._db.max_state_bytes)
+        self._state, self._change = state, StateChange.between(self._before, state, merged)
 
     def _reduced(self, error: Exception) -> RunEvent:
         """Ends the run as ERROR without what can't be stored: its changes to the state, or all it did."""
         run, context = self._execution.run, self._execution.context
         context.session_state = self._state = deepcopy(self._before)
+        self._change = StateChange()
         if not isinstance(error, StateTooLargeError):
             run.messages = run.messages[: self._messages]
             run.tools, run.reasoning_content, run.model_provider_data = [], None, None
@@ -163,12 +167,13 @@ class Outcome:
         run, context = self._execution.run, self._execution.context
         if run.is_paused and (wanted := asked(run)):
             await self._db.create_approvals(wanted, owner=context.owner)
-        await self._db.finish_run(
+        merged = await self._db.finish_run(
             run,
-            StateChange.between(self._before, self._state),
+            self._change,
             owner=context.owner,
             worker_id=self._execution.worker_id,
             earlier=self._earlier,
             replaces=context.request.replaces,
             events=lines,
         )
+        self._state.update(merged)

@@ -9,9 +9,14 @@ from agentos.db.contracts.runs import OpenedRun
 from agentos.run.budget import Spending
 from agentos.run.records import RunOutput
 from agentos.run.runnable import RunContext
+from agentos.run.state import State
 from agentos.runner.events.buffer import Logged
 from agentos.runner.execution.steps import inline
 from agentos.runner.settings import RunSettings
+
+
+def _nothing(prefix: str) -> None:
+    pass
 
 
 @dataclass(slots=True)
@@ -26,6 +31,8 @@ class Execution:
     durable: bool = False
     is_new: bool = True
     """False if a run with the request's idempotency key already existed."""
+    replay: Callable[[str], None] = _nothing
+    """Does again what recorded steps with this prefix did to the state."""
     is_handed_over: bool = False
     """Whether another process has the run, or will get it: nothing more may be stored here."""
     settle: Callable[[], Awaitable[None]] | None = None
@@ -63,7 +70,7 @@ def context_of(settings: RunSettings, opened: OpenedRun) -> RunContext:
         run=run,
         request=request,
         steps=inline,
-        session_state=opened.session_state,
+        state=State(opened.session_state),
         dependencies=request.dependencies_over(settings.dependencies),
         metadata=run.metadata or {},
         history=[] if request.history is False else opened.history,

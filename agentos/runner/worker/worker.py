@@ -217,7 +217,10 @@ class Worker:
         if execution is None:
             return
         runnable = self.runnables[execution.run.kind, execution.run.runnable_id]
-        execution.context.steps = RecordedSteps(execution.context, max_state=self.db.max_state_bytes)
+        execution.context.steps = recorded = RecordedSteps(
+            execution.context, max_state=self.db.max_state_bytes
+        )
+        execution.replay = recorded.replay
         live = self._launch(runnable, execution, log=True)
         if held is not None and held.launched is not None and not held.launched.done():
             held.launched.set_result(live)

@@ -9,11 +9,9 @@ WITH held AS (
     FROM ai.agentos_runs AS r JOIN held USING (session_id)
     WHERE r.run_id = :run_id AND (:anyone OR r.user_id = :owner)
     FOR NO KEY UPDATE OF r
-), mine AS (
-    SELECT *, coalesce(cancelling = 'rollback', false) AND :status = 'CANCELLED' AS is_undone
-    FROM found
-    WHERE status IN ('PENDING', 'RUNNING') AND executor_id IS NOT DISTINCT FROM :worker_id
-), change AS (
+), mine AS (SELECT *, coalesce(cancelling = 'rollback', false) AND :status = 'CANCELLED' AS is_undone
+FROM found
+WHERE status IN ('PENDING', 'RUNNING') AND executor_id IS NOT DISTINCT FROM :worker_id), change AS (
     SELECT CAST('{}' AS jsonb) AS put, CAST('{}' AS text[]) AS removed, false AS is_change FROM mine
     WHERE parent_run_id IS NULL
 ), run AS (
@@ -95,9 +93,9 @@ WITH held AS (
 SELECT
     EXISTS (SELECT FROM mine) AS is_stored,
     CASE status
-        WHEN 'PAUSED' THEN :status = 'PAUSED'
-        ELSE status NOT IN ('PENDING', 'RUNNING') AND executor_id IS NOT DISTINCT FROM :worker_id
-    END AS is_over,
+    WHEN 'PAUSED' THEN :status = 'PAUSED'
+    ELSE status NOT IN ('PENDING', 'RUNNING') AND executor_id IS NOT DISTINCT FROM :worker_id
+END AS is_over,
     (
     SELECT count(pg_notify('ai.agentos_runs', json_build_object(kind, ids)::text))
     FROM (
@@ -123,11 +121,9 @@ WITH held AS (
     FROM ai.agentos_runs AS r JOIN held USING (session_id)
     WHERE r.run_id = :run_id AND (:anyone OR r.user_id = :owner)
     FOR NO KEY UPDATE OF r
-), mine AS (
-    SELECT *, coalesce(cancelling = 'rollback', false) AND :status = 'CANCELLED' AS is_undone
-    FROM found
-    WHERE status IN ('PENDING', 'RUNNING') AND executor_id IS NOT DISTINCT FROM :worker_id
-), undone AS (
+), mine AS (SELECT *, coalesce(cancelling = 'rollback', false) AND :status = 'CANCELLED' AS is_undone
+FROM found
+WHERE status IN ('PENDING', 'RUNNING') AND executor_id IS NOT DISTINCT FROM :worker_id), undone AS (
     DELETE FROM ai.agentos_runs AS r
     USING mine
     WHERE mine.is_undone
@@ -278,9 +274,213 @@ WITH held AS (
 SELECT
     EXISTS (SELECT FROM mine) AS is_stored,
     CASE status
-        WHEN 'PAUSED' THEN :status = 'PAUSED'
-        ELSE status NOT IN ('PENDING', 'RUNNING') AND executor_id IS NOT DISTINCT FROM :worker_id
-    END AS is_over,
+    WHEN 'PAUSED' THEN :status = 'PAUSED'
+    ELSE status NOT IN ('PENDING', 'RUNNING') AND executor_id IS NOT DISTINCT FROM :worker_id
+END AS is_over,
+    (
+    SELECT count(pg_notify('ai.agentos_runs', json_build_object(kind, ids)::text))
+    FROM (
+        SELECT kind, json_agg(run_id) AS ids
+        FROM (
+            SELECT kind, run_id, sum(octet_length(to_json(run_id)::text)) OVER (ORDER BY run_id) / 6000 AS part
+            FROM (SELECT DISTINCT kind, run_id FROM news) AS distinct_news
+        ) AS parts
+        GROUP BY kind, part
+    ) AS messages
+) AS told,
+    (SELECT pg_notify('ai.agentos_runs', '{"queue":[]}') FROM mine WHERE awaited OR background OR cancelling <> '') AS queue
+FROM found
+
+-- finish_run_with_merges
+WITH held AS (
+    SELECT session_id, user_id, session_state, coalesce(state_version, 0) AS state_version
+    FROM ai.agentos_sessions
+    WHERE session_id = (SELECT session_id FROM ai.agentos_runs WHERE run_id = :run_id)
+    FOR NO KEY UPDATE
+), found AS (
+    SELECT r.run_id, r.status, r.executor_id, r.cancelling, r.awaited, r.background, r.parent_run_id
+    FROM ai.agentos_runs AS r JOIN held USING (session_id)
+    WHERE r.run_id = :run_id AND (:anyone OR r.user_id = :owner)
+    FOR NO KEY UPDATE OF r
+), own AS (SELECT *, coalesce(cancelling = 'rollback', false) AND :status = 'CANCELLED' AS is_undone
+FROM found
+WHERE status IN ('PENDING', 'RUNNING') AND executor_id IS NOT DISTINCT FROM :worker_id), merged AS (
+    SELECT coalesce(jsonb_object_agg(key, CASE jsonb_typeof(new.value)
+        WHEN 'number' THEN to_jsonb(coalesce(old.value #>> '{}', '0')::numeric + (new.value #>> '{}')::numeric)
+        ELSE coalesce(old.value, '[]') || new.value
+    END), '{}') AS results
+    FROM jsonb_each(:merged) AS new
+    LEFT JOIN (SELECT each.* FROM held, jsonb_each(session_state) AS each) AS old USING (key)
+    WHERE old.value IS NULL OR jsonb_typeof(old.value) = jsonb_typeof(new.value)
+), refused AS (
+    SELECT FROM own CROSS JOIN held CROSS JOIN merged, LATERAL (
+        SELECT (session_state - CAST(:removed AS text[])) || :put || results AS state
+    ) AS after
+    WHERE NOT is_undone
+        AND :put || results <> :put
+        AND (
+            octet_length(state::text) > greatest(:max_state, octet_length(session_state::text))
+            OR (SELECT count(*) FROM jsonb_object_keys(state))
+                > greatest(:max_keys, (SELECT count(*) FROM jsonb_object_keys(session_state)))
+        )
+), mine AS (
+    SELECT * FROM own WHERE NOT EXISTS (SELECT FROM refused)
+), undone AS (
+    DELETE FROM ai.agentos_runs AS r
+    USING mine
+    WHERE mine.is_undone
+        AND r.session_id = (SELECT session_id FROM held)
+        AND (r.run_id = mine.run_id OR r.root_run_id = mine.run_id)
+    RETURNING r.run_id, coalesce(r.input::text, '') || r.messages::text AS said
+), unkept AS (
+    DELETE FROM ai.agentos_media AS m
+    USING held
+    WHERE m.session_id = held.session_id
+        AND EXISTS (SELECT FROM undone WHERE strpos(said, m.key) > 0)
+        AND NOT EXISTS (
+            SELECT FROM ai.agentos_runs AS r
+            WHERE r.session_id = m.session_id
+                AND r.run_id NOT IN (SELECT run_id FROM undone)
+                AND strpos(coalesce(r.input::text, '') || r.messages::text, m.key) > 0
+        )
+), given_back AS (
+    SELECT DISTINCT ON (key) key, value
+    FROM mine CROSS JOIN held JOIN ai.agentos_state_changes AS c USING (session_id)
+    WHERE mine.is_undone
+        AND c.run_id = mine.run_id
+        AND NOT EXISTS (
+            SELECT FROM ai.agentos_state_changes AS later
+            WHERE later.session_id = c.session_id
+                AND later.key = c.key
+                AND later.version > c.version
+                AND later.run_id IS DISTINCT FROM c.run_id
+        )
+    ORDER BY key, version
+), wanted AS (
+    SELECT :put || results AS put, CAST(:removed AS text[]) AS removed FROM mine CROSS JOIN merged
+    WHERE NOT is_undone AND parent_run_id IS NULL
+    UNION ALL
+    SELECT
+        coalesce(jsonb_object_agg(key, value) FILTER (WHERE value IS NOT NULL), '{}'),
+        coalesce(array_agg(key) FILTER (WHERE value IS NULL), '{}')
+    FROM given_back
+    HAVING count(*) > 0
+), changed AS (
+    SELECT key, old.value
+    FROM (
+        SELECT each.* FROM wanted, jsonb_each(put) AS each
+        UNION ALL
+        SELECT key, NULL FROM wanted, unnest(removed) AS key WHERE NOT put ? key
+    ) AS new
+    LEFT JOIN (SELECT each.* FROM held, jsonb_each(session_state) AS each) AS old USING (key)
+    WHERE old.value IS DISTINCT FROM new.value
+), change AS (
+    SELECT put, removed, EXISTS (SELECT FROM changed) AS is_change FROM wanted
+), noted AS (
+    INSERT INTO ai.agentos_state_changes (session_id, version, place, user_id, run_id, key, value)
+    SELECT session_id, state_version + 1, row_number() OVER (), user_id, :run_id, key, value
+    FROM held CROSS JOIN changed
+), home AS (
+    SELECT held.session_id, held.user_id FROM held CROSS JOIN mine WHERE NOT is_undone
+), kept AS (
+    INSERT INTO ai.agentos_media (session_id, key, user_id, mime_type, content)
+    SELECT home.session_id, m.key, home.user_id, m.mime_type, m.content
+    FROM home CROSS JOIN unnest(
+        CAST(:media_keys AS text[]), CAST(:mime_types AS text[]), CAST(:contents AS bytea[])
+    ) AS m (key, mime_type, content)
+    ON CONFLICT DO NOTHING
+), given AS (
+    UPDATE ai.agentos_sessions AS s
+    SET
+        session_state = (s.session_state - change.removed) || change.put,
+        state_version = held.state_version + 1,
+        updated_at = now()
+    FROM change CROSS JOIN held CROSS JOIN mine
+    WHERE s.session_id = held.session_id AND mine.is_undone
+), run AS (
+    UPDATE ai.agentos_runs AS r
+    SET
+        status = CASE WHEN :status = 'PAUSED' AND mine.cancelling <> '' THEN 'PENDING' ELSE :status END,
+        input = :input,
+        messages = :messages,
+        details = :details,
+        executor_id = CASE WHEN :status = 'PAUSED' THEN NULL ELSE r.executor_id END,
+        arguments = CASE WHEN :status = 'PAUSED' THEN r.arguments END,
+        state_version = held.state_version + change.is_change::integer,
+        ended_at = CASE WHEN :status = 'PAUSED' THEN NULL ELSE now() END,
+        model = :model,
+        time_to_first_token = :time_to_first_token,
+        input_tokens = :input_tokens,
+        output_tokens = :output_tokens,
+        total_tokens = :total_tokens,
+        steps = :steps,
+        updated_at = now()
+    FROM mine CROSS JOIN held LEFT JOIN change ON true
+    WHERE r.run_id = mine.run_id AND NOT mine.is_undone
+    RETURNING r.run_id, r.session_id, r.parent_run_id
+), nested AS (
+    UPDATE ai.agentos_runs AS r
+    SET
+        status = CASE WHEN :status = 'ERROR' THEN 'ERROR' ELSE 'CANCELLED' END,
+        details = CASE
+            WHEN :status = 'ERROR' THEN (
+                SELECT json_object_agg(key, value)
+                FROM (
+                    SELECT * FROM json_each(r.details)
+                    WHERE key NOT IN ('content', 'content_type', 'error_type', 'error_id')
+                    UNION ALL
+                    SELECT * FROM json_each(:reason)
+                ) AS detail
+            )
+            ELSE r.details
+        END,
+        arguments = NULL,
+        ended_at = now(),
+        updated_at = now()
+    FROM run
+    WHERE r.session_id = run.session_id
+        AND r.root_run_id = run.run_id
+        AND r.status IN ('PENDING', 'RUNNING', 'PAUSED')
+        AND :status <> 'PAUSED'
+), replaced AS (
+    UPDATE ai.agentos_runs AS r
+    SET status = 'REGENERATED', updated_at = now()
+    FROM run
+    WHERE r.run_id = :replaces
+        AND r.session_id = run.session_id
+        AND r.status = 'COMPLETED'
+        AND :status = 'COMPLETED'
+), logged AS (
+    INSERT INTO ai.agentos_run_events (run_id, seq, name, text)
+    SELECT run_id, seq, name, text
+    FROM run JOIN json_to_recordset(:lines) AS line (run_id text, seq integer, name text, text text)
+        USING (run_id)
+    ON CONFLICT DO NOTHING
+), session AS (
+    UPDATE ai.agentos_sessions AS s
+    SET session_state = CASE
+            WHEN is_change THEN (s.session_state - change.removed) || put
+            ELSE s.session_state
+        END,
+        state_version = held.state_version + is_change::integer,
+        metrics = :first || s.metrics || (
+            SELECT jsonb_object_agg(key, value::numeric + coalesce((s.metrics ->> key)::numeric, 0))
+            FROM jsonb_each_text(:more)
+        ),
+        updated_at = now()
+    FROM change CROSS JOIN held CROSS JOIN run
+    WHERE s.session_id = held.session_id
+), news AS (
+    SELECT 'events' AS kind, run_id FROM mine WHERE :is_logged
+)
+SELECT
+    EXISTS (SELECT FROM mine) AS is_stored,
+    CASE status
+    WHEN 'PAUSED' THEN :status = 'PAUSED'
+    ELSE status NOT IN ('PENDING', 'RUNNING') AND executor_id IS NOT DISTINCT FROM :worker_id
+END AS is_over,
+    EXISTS (SELECT FROM refused) AS is_refused,
+    (SELECT results FROM merged CROSS JOIN mine WHERE NOT is_undone) AS merged,
     (
     SELECT count(pg_notify('ai.agentos_runs', json_build_object(kind, ids)::text))
     FROM (
