@@ -23,6 +23,11 @@ from tests.flows.processes import Process, environment, free_port, running
 PROGRAM = Path(__file__).parent / "programs" / "staged.py"
 
 
+def runs(runnable: str) -> str:
+    """The path of the runs of an agent, by its id, or of a team, as `teams/<id>`."""
+    return f"/{runnable}/runs" if "/" in runnable else f"/agents/{runnable}/runs"
+
+
 class Replica:
     """One process, and how it is talked to."""
 
@@ -60,21 +65,19 @@ class Replica:
         """Starts a run and follows it."""
         headers = more.pop("headers", None)
         body = {"message": message, **more}
-        return Follower(self.client, "POST", f"/agents/{agent}/runs", json=body, headers=headers)
+        return Follower(self.client, "POST", runs(agent), json=body, headers=headers)
 
     def follow(self, agent: str, run_id: str, *, after: int = 0) -> Follower:
         headers = {"Last-Event-ID": str(after)}
-        return Follower(self.client, "GET", f"/agents/{agent}/runs/{run_id}/events", headers=headers)
+        return Follower(self.client, "GET", f"{runs(agent)}/{run_id}/events", headers=headers)
 
     def proceed(self, agent: str, run_id: str, tools: list[dict[str, Any]]) -> Follower:
         """Continues a paused run and follows it."""
-        return Follower(self.client, "POST", f"/agents/{agent}/runs/{run_id}/continue", json={"tools": tools})
+        return Follower(self.client, "POST", f"{runs(agent)}/{run_id}/continue", json={"tools": tools})
 
     async def start(self, agent: str, message: str, **more: Any) -> str:
         """The id of a run in the background."""
-        answered = await self.post(
-            f"/agents/{agent}/runs", message=message, background=True, stream=False, **more
-        )
+        answered = await self.post(runs(agent), message=message, background=True, stream=False, **more)
         assert answered.status_code == 202, answered.text
         return answered.json()["run_id"]
 
@@ -83,13 +86,13 @@ class Replica:
 
     async def get(self, agent: str, run_id: str) -> dict[str, Any]:
         """The run as it is stored."""
-        answered = await self.client.get(f"/agents/{agent}/runs/{run_id}")
+        answered = await self.client.get(f"{runs(agent)}/{run_id}")
         assert answered.status_code == 200, answered.text
         return answered.json()
 
     async def cancel(self, agent: str, run_id: str) -> int:
         """The answer's status."""
-        return (await self.client.post(f"/agents/{agent}/runs/{run_id}/cancel")).status_code
+        return (await self.client.post(f"{runs(agent)}/{run_id}/cancel")).status_code
 
 
 class Cluster:

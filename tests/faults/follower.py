@@ -25,6 +25,11 @@ class Frame:
     data: dict[str, Any]
     raw: str
 
+    @property
+    def what(self) -> str:
+        """The event without the kind of its runnable."""
+        return self.event.removeprefix("Team")
+
 
 class Follower:
     """A client that reads a stream as it comes, in a task of its own."""
@@ -145,9 +150,9 @@ def check(
         ids = ids[: -len(late)]
         assert late[0] > len(ids) + 1000
     assert ids == list(range(1, len(ids) + 1))
-    names = [frame.event for frame in frames if not frame.data["nested_depth"]]
+    names = [frame.what for frame in frames if not frame.data["nested_depth"]]
     assert [name for name in names if name in TERMINAL] == [end] == names[-1:], names
-    assert frames[-1].event == end
+    assert frames[-1].what == end
     assert names.count("RunPaused") == pauses
     assert names.count("RunStarted") == 1
 
@@ -156,10 +161,10 @@ def said(frames: Sequence[Frame]) -> str:
     """The text of a run without what was taken back."""
     texts: list[tuple[int, str]] = []
     for each in frames:
-        void_from = each.data.get("discarded_from") if each.event == "RunContinued" else None
+        void_from = each.data.get("discarded_from") if each.what == "RunContinued" else None
         if void_from is not None:
             texts = [(seq, text) for seq, text in texts if seq < void_from]
-        if each.event == "RunContent":
+        if each.what == "RunContent":
             texts.append((each.id, each.data["content"]))
     return "".join(text for _, text in texts)
 

@@ -22,12 +22,14 @@ from agentos.os.server.limits import QueueConfig
 from agentos.run.messages import FunctionCall, ToolCall
 from agentos.run.runnable import RunContext
 from agentos.runner.worker import heartbeat, loops, worker
+from agentos.team import Team
 from agentos.tools import tool
 
 loops.BEAT_SECONDS = heartbeat.BEAT_SECONDS = float(os.environ.get("BEAT_SECONDS", "0.4"))
 worker.MAX_TAKEOVERS = int(os.environ.get("MAX_TAKEOVERS", "3"))
 heartbeat.DEAD_SECONDS = float(os.environ.get("DEAD_SECONDS", "4"))
 ARGUMENTS = {"pay": {"amount": 5}}
+DELEGATE = "delegate_task_to_member"
 
 
 async def look(run_context: RunContext) -> str:
@@ -78,7 +80,7 @@ async def speak(request: ModelRequest) -> AsyncIterator[str | ModelResponse]:
     label = str(request.messages[place].content)
     turn = 1 + sum(message.role == "assistant" for message in request.messages[place:])
     take = await at(label, f"model-{turn}")
-    calls = _calls(request, turn) if turn == 1 else []
+    calls = _calls(request, label, turn) if turn == 1 else []
     words = ["Let ", "me ", "see. "] if calls else _answer(label, take)
     for number, word in enumerate(words):
         yield word
@@ -88,13 +90,18 @@ async def speak(request: ModelRequest) -> AsyncIterator[str | ModelResponse]:
     yield ModelResponse(content="".join(words), tool_calls=calls)
 
 
-def _calls(request: ModelRequest, turn: int) -> list[ToolCall]:
-    return [
-        ToolCall(
-            id=f"{spec.name}-{turn}",
-            function=FunctionCall(name=spec.name, arguments=json.dumps(ARGUMENTS.get(spec.name, {}))),
-        )
+def _calls(request: ModelRequest, label: str, turn: int) -> list[ToolCall]:
+    """A call of every tool, and one for each member, whose run is called after it."""
+    members = re.findall(r"^- (\S+)$", str(request.messages[0].content), re.MULTILINE)
+    calls = [
+        (spec.name, spec.name, ARGUMENTS.get(spec.name, {}))
         for spec in request.tools
+        if spec.name != DELEGATE
+    ]
+    calls += [(member, DELEGATE, {"member_id": member, "task": f"{label}/{member}"}) for member in members]
+    return [
+        ToolCall(id=f"{what}-{turn}", function=FunctionCall(name=name, arguments=json.dumps(given)))
+        for what, name, given in calls
     ]
 
 
@@ -121,9 +128,18 @@ def asking(member: Agent, name: str) -> object:
     return tool(name=name, description="Asks.")(ask)
 
 
+def team(name: str, *members: Agent | Team) -> Team:
+    return Team(id=name, model=FunctionModel(speak), db=db, members=members, durable=True)
+
+
 right = agent("right", look)
 deep = agent("deep", count)
 left = agent("left", asking(deep, "deep"))
+alpha, beta = agent("alpha", look), agent("beta", count)
+teams = [
+    team("duo", alpha, beta),
+    team("patient", team("inner", agent("payer", pay), alpha), beta),
+]
 
 agents = [
     agent("plain", look, count),
@@ -137,6 +153,8 @@ agents = [
     left,
     right,
     deep,
+    alpha,
+    beta,
     agent("paying", pay),
     agent("durable-paying", pay, durable=True),
     agent("remembering", remember),
@@ -145,6 +163,7 @@ agents = [
 agent_os = AgentOS(
     id="staged",
     agents=agents,
+    teams=teams,
     durable=bool(os.environ.get("DURABLE")),
     queue=QueueConfig(**json.loads(os.environ.get("QUEUE", "{}"))),
     audit=bool(os.environ.get("AUDIT")),
