@@ -51,7 +51,7 @@ class Iterations:
         A pause belongs to its iteration, which completes after it. MaxIterationsError if tasks stay open.
         """
         run = loop.context.run
-        number, is_begun = _number(run), bool(open_calls(run))
+        number, is_begun = _number(run), bool(open_calls(run) and run.tools)  # a fork brings calls only
         while True:
             if not is_begun:
                 yield TaskIterationStarted(iteration=number, max_iterations=self.most)

@@ -15,11 +15,13 @@ from agentos.models.function import FunctionModel
 from agentos.run.events import TaskIterationCompleted, TaskIterationStarted
 from agentos.run.owner import ANYONE
 from agentos.run.records import RunInput, RunStatus
-from agentos.run.request import RunRequest
+from agentos.run.request import RunRequest, Source
 from agentos.run.wire import decode_event
 from agentos.runner.continuation import Continuation
 from agentos.runner.service import RunService, Started
 from agentos.team import Team
+from agentos.tools import tool
+from tests.agent.models import call
 from tests.team.task_team import (
     Members,
     completed,
@@ -27,6 +29,7 @@ from tests.team.task_team import (
     executed,
     leader,
     of_team,
+    played,
     statuses,
     team,
     together,
@@ -134,6 +137,46 @@ async def test_of_tasks_done_at_once_one_may_wait_while_others_end(db, database,
         ("task-1", "in_progress", "completed"),
         ("task-2", "in_progress", "completed"),
     ]
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_an_iteration_begins_once_whatever_the_leader_waited_for(db, elsewhere) -> None:
+    @tool(requires_confirmation=not elsewhere, external_execution=elsewhere)
+    def look() -> str:
+        """Looks."""
+        return "seen"
+
+    turns = [[call("look"), created("T1")], [executed("task-1")], "final"]
+    paused, before = await played(team(*turns, db=db, tools=[look]))
+    assert paused.status is RunStatus.PAUSED
+    (wanted,) = paused.requirements
+    if elsewhere:
+        wanted.set_external_execution_result("seen")
+    else:
+        wanted.confirm()
+    going = team(*turns, db=db, tools=[look]).acontinue_run(paused, stream=True, stream_events=True)
+    after = [event async for event in going]
+    assert (after[-1].event, after[-1].content) == ("RunCompleted", "final")
+    assert [name for name in of_team([*before, *after]) if name.startswith("TaskIter")] == [
+        "TaskIterationStarted",
+        "TaskIterationCompleted",
+    ]
+
+
+async def test_a_fork_of_a_run_that_was_cut_begins_an_iteration_and_a_list(db, database) -> None:
+    turns = [[created("T1")], [executed("task-1")], "final"]
+    run, _ = await played(team(*turns, db=db))
+    first = next(place for place, message in enumerate(run.messages) if message.tool_calls)
+    forking = team(*turns)
+    source = Source(run_id=run.run_id, messages=run.messages[: first + 1])
+    async with process(database, forking) as runs:
+        forked = await ended(runs, forking, await runs.start(forking, ask(source=source)))
+    assert (forked.status, forked.content) == (RunStatus.COMPLETED, "final")
+    events = await story(db, forked.run_id)
+    assert [name for name in of_team(events) if name.startswith("Task")] == [
+        "TaskIterationStarted", "TaskCreated", "TaskUpdated", "TaskUpdated", "TaskStateUpdated",
+        "TaskIterationCompleted",
+    ]  # fmt: skip
 
 
 class Slow:
