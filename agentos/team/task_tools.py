@@ -13,7 +13,7 @@ from agentos.team.members import result_of
 from agentos.team.task_list import Settable, Task, TaskList, turns_of
 from agentos.tools.idempotency import current_call
 from agentos.tools.result import NestedResult
-from agentos.tools.tool import Tool
+from agentos.tools.tool import tool
 from agentos.tools.toolset import Toolbox
 
 
@@ -25,10 +25,11 @@ class TaskTools:
 
     def toolbox(self) -> Toolbox:
         """The tools."""
-        by_members = map(Tool.of, (self.execute_task, self.execute_tasks_parallel))
+        by_members = map(begins_runs, (self.execute_task, self.execute_tasks_parallel))
         others = (self.update_task_status, self.list_tasks, self.add_task_note, self.mark_all_complete)
-        return Toolbox.of([Tool.of(self.create_task), *map(begins_runs, by_members), *map(Tool.of, others)])
+        return Toolbox.of([self.create_task, *by_members, *others])
 
+    @tool
     async def create_task(
         self,
         context: RunContext,
@@ -51,6 +52,7 @@ class TaskTools:
         task = tasks.add(title, description, assignee or None, depends_on or ())
         return f"Task created: {task} (status: {task.status})"
 
+    @tool
     async def execute_task(self, context: RunContext, task_id: str, member_id: str) -> NestedResult:
         """Lets a member do a task, and returns the member's answer. A failed task may be executed again.
 
@@ -62,6 +64,7 @@ class TaskTools:
         tasks = self._tasks(context)
         return answer_of(await self._done(context, tasks, tasks.begin(task_id, member_id)))
 
+    @tool
     async def execute_tasks_parallel(self, context: RunContext, task_ids: list[str]) -> NestedResult:
         """Lets the assignees of several tasks do them at once, and returns the answer of each.
 
@@ -70,14 +73,19 @@ class TaskTools:
         """
         tasks = self._tasks(context)
         begun = tasks.begin_all(task_ids)
-        runs = await together([self._done(context, tasks, task, part=task.id) for task in begun])
-        ids = {run.run_id: task.id for run, task in zip(runs, begun, strict=True)}
+        ids: dict[str, str] = {}
+
+        async def done(task: Task) -> RunOutput:
+            run = await self._done(context, tasks, task, part=task.id)
+            ids[run.run_id] = task.id
+            return run
 
         def shown(run: RunOutput) -> Mapping[str, str]:
             return {"task_id": ids[run.run_id], **result_of(run)}
 
-        return answers_of(runs, shown)
+        return answers_of(await together([done(task) for task in begun]), shown)
 
+    @tool
     async def update_task_status(
         self, context: RunContext, task_id: str, status: Settable, result: str | None = None
     ) -> str:
@@ -91,10 +99,12 @@ class TaskTools:
         task = self._tasks(context).set_status(task_id, status, result)
         return f"Task updated: {task} (status: {task.status})"
 
+    @tool
     async def list_tasks(self, context: RunContext) -> list[dict[str, Any]]:
         """Lists all tasks, with their statuses and the beginnings of their results."""
         return [task.described() for task in self._tasks(context)]
 
+    @tool
     async def add_task_note(self, context: RunContext, task_id: str, note: str) -> str:
         """Adds a note to a task, for yourself. Members don't see it.
 
@@ -104,6 +114,7 @@ class TaskTools:
         """
         return f"Note added to the task {self._tasks(context).add_note(task_id, note)}."
 
+    @tool
     async def mark_all_complete(self, context: RunContext, summary: str) -> str:
         """Ends the work on the tasks. It is refused while tasks are pending or in progress.
 

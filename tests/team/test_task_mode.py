@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agentos.errors import ConfigurationError
+from agentos.run.budget import Budget
 from agentos.run.events import RunEvent, TaskCreated, TaskIterationStarted, TaskStateUpdated, TaskUpdated
 from agentos.run.owner import ANYONE
 from agentos.run.records import RunStatus
@@ -228,6 +229,14 @@ async def test_tasks_done_at_once_have_results_of_their_own(db) -> None:
         ("task-3", "pending", "in_progress"),
         ("task-3", "in_progress", "completed"),
     ]
+
+
+@pytest.mark.parametrize(("turns", "status"), [(3, RunStatus.ERROR), (10, RunStatus.COMPLETED)])
+async def test_a_budget_that_ends_in_one_of_several_tasks_ends_the_run(db, turns, status) -> None:
+    tasks = [created("T1"), created("T2", assignee="beta")]
+    budget = Budget(turns=turns)
+    run, _ = await played(team(tasks, [together("task-1", "task-2")], "ok", db=db, budget=budget))
+    assert (run.status, run.error_type) == (status, None if turns == 10 else "budget_exceeded")
 
 
 async def test_nothing_is_complete_while_tasks_are_open(db) -> None:
