@@ -138,6 +138,8 @@ class TaskList:
         self._expected: set[str] = set()
         """The ids of tasks whose creation has no result yet."""
         self._summary: str | None = None
+        self._is_stale = False
+        """Whether `blocked` hasn't been derived since the last change."""
 
     @classmethod
     def of(cls, turns: Turns, members: Collection[str]) -> TaskList:
@@ -165,6 +167,8 @@ class TaskList:
         return tasks
 
     def __iter__(self) -> Iterator[Task]:
+        if self._is_stale:
+            self._block()
         return iter(self._tasks.values())
 
     @property
@@ -202,7 +206,9 @@ class TaskList:
             raise ToolError("The task has no title: say in a few words what is to be done.")
         for each in depends_on:
             self._task(each)
-        return self._put(title, description, assignee, depends_on)
+        task = self._put(title, description, assignee, depends_on)
+        self._block()
+        return task
 
     def begin(self, task_id: str, member_id: str) -> Task:
         """Gives a task to a member."""
@@ -266,13 +272,14 @@ class TaskList:
             )
         missing = [each for each in map(self._task, task.dependencies) if each.status != TaskStatus.COMPLETED]
         if missing:
+            self._block()
             tasks = ", ".join(f"{each} ({each.status})" for each in missing)
             raise ToolError(f"The task {task} depends on others that aren't completed: {tasks}.")
         return task
 
     def _hand_over(self, task: Task) -> None:
         task.status, task.result, task.is_with_member = TaskStatus.IN_PROGRESS, None, True
-        self._block()
+        self._is_stale = True
 
     def _begin(self, call: ToolExecution, *, is_made: bool = False) -> None:
         """What a call does at once. Without a result, it is made if members do it, or `is_made` says so."""
@@ -320,7 +327,7 @@ class TaskList:
         task = Task(f"task-{self._created}", title, description, assignee, list(dict.fromkeys(depends_on)))
         self._tasks[task.id] = task
         self._summary = None
-        self._block()
+        self._is_stale = True
         return task
 
     def _end(self, call: ToolExecution) -> None:
@@ -337,11 +344,11 @@ class TaskList:
             return
         task.status = TaskStatus.FAILED if is_failed else TaskStatus.COMPLETED
         task.result, task.is_with_member, task.is_by_member = result, False, True
-        self._block()
+        self._is_stale = True
 
     def _block(self) -> None:
         """Blocks the tasks that depend on one that has failed, and unblocks the others."""
-        good = set(self._expected)
+        self._is_stale, good = False, set(self._expected)
         for task in self:
             if task.status in {TaskStatus.PENDING, TaskStatus.BLOCKED}:
                 is_free = good.issuperset(task.dependencies)
