@@ -20,6 +20,7 @@ TESTED = {
     "nested.py",
     "parallel_state.py",
     "route.py",
+    "tasks.py",
 }
 
 
@@ -79,6 +80,15 @@ def test_nested():
 
 def test_parallel_state():
     assert printed("parallel_state.py") == "30 votes from ann, ben, cem\n"
+
+
+def test_tasks():
+    *changes, summary, facts, article, answer = printed("tasks.py").splitlines()
+    assert [change.partition(": ")[0] for change in changes] == ["Facts", "Facts", "Article", "Article"]
+    assert summary == "Tasks (2/2 completed):"
+    assert "Facts: completed" in facts
+    assert "Article: completed" in article
+    assert answer == "Here is your article."
 
 
 @pytest.mark.parametrize(
