@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from agentos.kinds import Kind
 from agentos.run.budget import Spending
-from agentos.run.events import RunEvent
+from agentos.run.events import Origin, RunEvent
 from agentos.run.messages import Message
 from agentos.run.output_schema import OutputSchema
 from agentos.run.owner import Owner
@@ -79,6 +79,8 @@ class RunContext:
     """Memories about the user, if the runnable requested them."""
     output_schema: OutputSchema | None = None
     """The request's schema, else the runnable's."""
+    speaks_for: Origin | None = None
+    """The run above it whose answer this run's answer is. None: the run speaks for itself."""
     spending: Spending = field(default_factory=Spending)
     """Consumption of the whole tree of runs."""
 

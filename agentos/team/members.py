@@ -99,7 +99,7 @@ class Routed:
 
     def __init__(self, member: Runnable, team: RunContext) -> None:
         self._member = member
-        self._origin = origin_of(team.run)
+        self._origin = team.speaks_for or origin_of(team.run)
         own = member.settings if isinstance(member, Configured) else RunSettings()
         self.settings = replace(own, output_schema=team.output_schema or own.output_schema)
 
@@ -120,6 +120,7 @@ class Routed:
 
     async def events(self, context: RunContext) -> AsyncGenerator[RunEvent]:
         """The member's events; its text is the team's."""
+        context.speaks_for = self._origin
         async with aclosing(self._member.events(context)) as events:
             async for event in events:
                 if isinstance(event, RunContent):

@@ -130,6 +130,17 @@ async def test_a_broadcast_fails_only_if_all_members_do():
     assert (run.status, run.content, run.tools[0].tool_call_error) == (RunStatus.COMPLETED, "sorry", True)
 
 
+@pytest.mark.parametrize("outer", ["route", "coordinate"])
+async def test_a_routed_teams_text_is_its_teams(outer):
+    inner = team(give(("alpha", "A")), members=[member("alpha")], mode="route", called="inner")
+    asking = team(give(("inner", "I")), "final", members=[inner], mode=outer)
+    events = [event async for event in asking.arun("hi", stream=True, stream_events=True)]
+    spoken = {event.origin.id: event.content for event in events if isinstance(event, RunContent)}
+    answer = "alpha says: A"
+    assert spoken == ({"team": answer} if outer == "route" else {"inner": answer, "team": "final"})
+    assert events[-1].content == spoken["team"]
+
+
 async def test_the_teams_content_is_what_its_leader_says():
     asking = team(give(("alpha", "A"), ("beta", "B")), "final", members=[member("alpha"), member("beta")])
     events = [event async for event in asking.arun("hi", stream=True)]
