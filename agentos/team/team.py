@@ -90,7 +90,9 @@ class Team(ModelRunnable):
 
     async def events(self, context: RunContext) -> AsyncGenerator[RunEvent]:
         """Executes a run, or the rest of one: the loop between leader and members, then the memory update."""
-        delegation = self._delegation or self._delegation_to(await listed(self.members, context))
+        delegation = self._delegation
+        if delegation is None:
+            delegation = self._delegation_to(_as_tuple(await listed(self.members, context), self.id))
         delegation = replace(delegation, history=context.history)
         context.history = self._own_history(context.history)
         about = self._about(delegation.roster)

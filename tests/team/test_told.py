@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from base64 import b64encode
 from collections import Counter
+from contextlib import suppress
 
 import pytest
 
@@ -159,13 +161,14 @@ async def test_members_may_be_a_function_of_the_run(db, kind):
     assert (run.status, results(run)) == (RunStatus.COMPLETED, [f"{who} says: A"])
 
 
-async def test_a_function_that_gives_no_members_fails_the_run_with_a_reason():
+@pytest.mark.parametrize(("made", "problem"), [((), "has no members"), (None, "must be a list")])
+async def test_a_function_that_gives_no_members_fails_the_run_with_a_reason(made, problem):
     def nobody():
-        return ()
+        return made
 
     run = await team("done", members=nobody).arun("hi")
     assert (run.status, run.error_type) == (RunStatus.ERROR, "configuration")
-    assert "has no members" in run.content
+    assert problem in run.content
 
 
 async def test_definitions_are_never_changed(db):
@@ -179,22 +182,33 @@ async def test_definitions_are_never_changed(db):
     assert [dict(vars(each)) for each in (alpha, inner)] == before
 
 
-def counting(name: str) -> Agent:
+def counting(name: str, way: str, meet: threading.Barrier) -> Agent:
     """A member that counts in the session's state."""
 
-    async def bump(run_context: RunContext) -> str:
+    def bump(run_context: RunContext) -> str:
+        """Counts, and lets another read before it writes, if another can."""
+        n = run_context.session_state["n"]
+        with suppress(threading.BrokenBarrierError):
+            meet.wait(timeout=0.2)
+        run_context.session_state["n"] = n + 1
+        run_context.session_state.setdefault("who", []).append(name)
+        return "counted"
+
+    async def bump_async(run_context: RunContext) -> str:
         """Counts."""
         run_context.session_state["n"] += 1
         run_context.session_state.setdefault("who", []).append(name)
         return "counted"
 
-    return member(name, [call("bump")], "done", tools=[bump])
+    made = tool(name="bump")(bump if way == "sync" else bump_async)
+    return member(name, [call("bump")], "done", tools=[made])
 
 
-async def test_members_that_count_at_once_count_all(db):
-    leading = team(
-        give(("alpha", "A"), ("beta", "B")), "done", members=[counting("alpha"), counting("beta")], db=db
-    )
+@pytest.mark.parametrize("way", ["sync", "async"])
+async def test_members_that_count_at_once_count_all(db, way):
+    meet = threading.Barrier(2)
+    members = [counting(name, way, meet) for name in ("alpha", "beta")]
+    leading = team(give(("alpha", "A"), ("beta", "B")), "done", members=members, db=db)
     await leading.arun("hi", session_id="s", session_state={"n": 0})
     state = (await db.get_session("s", owner=ANYONE)).session_state
     assert (state["n"], Counter(state["who"])) == (2, Counter(["alpha", "beta"]))
