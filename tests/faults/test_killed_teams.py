@@ -8,21 +8,27 @@ from tests.faults.cluster import Cluster, Replica
 from tests.faults.follower import Follower, Frame, check, raw, said, spoken
 from tests.faults.stage import Stage
 
-TURN = ["model-{}", "model-{} speaks", "model-{} has spoken"]
-TOOLS = {"": "", "/alpha": "look", "/beta": "count"}
-"""The runs of a team by what they are called after their root, and the places in their tools."""
+Places = dict[str, list[list[str]]]
 
 
-def steps(run: str) -> list[list[str]]:
-    """The places of each step of a run, in order."""
-    first, last = ([place.format(number) for place in TURN] for number in (1, 2))
-    return [first, *([[TOOLS[run]]] if TOOLS[run] else []), last]
+def turn(number: int) -> list[str]:
+    return [place.format(number) for place in ("model-{}", "model-{} speaks", "model-{} has spoken")]
 
 
-def expected(run: str, place: str) -> dict[str, Counter[str]]:
+ALPHA, BETA = [turn(1), ["look"], turn(2)], [turn(1), ["count"], turn(2)]
+TEAMS: dict[str, Places] = {
+    "teams/duo": {"": [turn(1), turn(2)], "/alpha": ALPHA, "/beta": BETA},
+    "teams/router": {"": [turn(1)], "/alpha": ALPHA},
+}
+"""The runs of each team by what they are called after their root, and the places of each of their steps."""
+BESIDE = {"/alpha": "beta", "/beta": "alpha"}
+"""Which member of the first is asked at the same time."""
+
+
+def expected(steps: Places, run: str, place: str) -> dict[str, Counter[str]]:
     """How often each run has come to each of its places, if the process was killed once, at this one."""
-    takes = {each: Counter(place for step in steps(each) for place in step) for each in TOOLS}
-    (step,) = [step for step in steps(run) if place in step]
+    takes = {each: Counter(place for step in steps[each] for place in step) for each in steps}
+    (step,) = [step for step in steps[run] if place in step]
     takes[run].update(step[: step.index(place) + 1])
     return takes
 
@@ -31,25 +37,26 @@ async def test_each_step_of_a_team_is_done_once_wherever_its_process_is_killed(
     cluster: Cluster, stage: Stage
 ):
     dying, survivor = await cluster.start(2)
-    held = [(run, place) for run in TOOLS for step in steps(run) for place in step]
-    runs: dict[str, Follower] = {}
-    for number, (run, place) in enumerate(held):
-        label = f"fickle {number}" if number % 2 else str(number)
-        stage.hold(label + run, place)
-        runs[label] = dying.run("teams/duo", label)
-    for (label, follower), (run, place) in zip(runs.items(), held, strict=True):
+    held: dict[str, tuple[str, str, str]] = {}
+    for team, steps in TEAMS.items():
+        for run, place in [(run, place) for run, own in steps.items() for step in own for place in step]:
+            label = f"fickle {len(held)}" if len(held) % 2 else str(len(held))
+            held[label] = team, run, place
+            stage.hold(label + run, place)
+    runs = {label: dying.run(team, label) for label, (team, _, _) in held.items()}
+    for label, (team, run, place) in held.items():
         await stage.reached(label + run, place)
-        if run:
-            await answered(follower, {"/alpha": "beta", "/beta": "alpha"}[run])
+        if team == "teams/duo" and run:
+            await answered(runs[label], BESIDE[run])
     await dying.kill()
-    for (label, follower), (run, _) in zip(runs.items(), held, strict=True):
-        await follower.ended()
+    for label, (_, run, _) in held.items():
+        await runs[label].ended()
         stage.let_go(label + run)
-    for (label, follower), (run, place) in zip(runs.items(), held, strict=True):
-        frames = await whole(survivor, "teams/duo", follower)
-        assert len({frame.data["run_id"] for frame in frames}) == len(TOOLS)
-        takes = {each: stage.takes(label + each) for each in TOOLS}
-        assert takes == expected(run, place), (run, place)
+    for label, (team, run, place) in held.items():
+        frames = await whole(survivor, team, runs[label])
+        assert len({frame.data["run_id"] for frame in frames}) == len(TEAMS[team])
+        takes = {each: stage.takes(label + each) for each in TEAMS[team]}
+        assert takes == expected(TEAMS[team], run, place), (team, run, place)
 
 
 async def test_a_pause_in_a_grandchild_is_continued_by_the_other_process(cluster: Cluster, stage: Stage):
@@ -93,10 +100,14 @@ async def whole(survivor: Replica, team: str, seen: Follower) -> list[Frame]:
     by_run: dict[str, list[Frame]] = {}
     for frame in frames:
         by_run.setdefault(frame.data["run_id"], []).append(frame)
+    texts: list[str] = []
     for run_id, own in by_run.items():
         names = Counter(frame.what for frame in own)
         assert (names["RunStarted"], names["RunCompleted"]) == (1, 1)
         run = await survivor.get(own[0].data.get("agent_id", team), run_id)
         assert run["status"] == "COMPLETED"
-        assert said(own) == spoken(run)
+        texts.append(spoken(run))
+        assert team == "teams/router" or said(own) == texts[-1]
+    if team == "teams/router":  # what its member says, it says
+        assert said(by_run[seen.run_id]) == "".join(texts)
     return frames

@@ -128,8 +128,8 @@ def asking(member: Agent, name: str) -> object:
     return tool(name=name, description="Asks.")(ask)
 
 
-def team(name: str, *members: Agent | Team) -> Team:
-    return Team(id=name, model=FunctionModel(speak), db=db, members=members, durable=True)
+def team(name: str, *members: Agent | Team, mode: str = "coordinate") -> Team:
+    return Team(id=name, model=FunctionModel(speak), db=db, members=members, durable=True, mode=mode)
 
 
 right = agent("right", look)
@@ -138,6 +138,7 @@ left = agent("left", asking(deep, "deep"))
 alpha, beta = agent("alpha", look), agent("beta", count)
 teams = [
     team("duo", alpha, beta),
+    team("router", alpha, mode="route"),
     team("patient", team("inner", agent("payer", pay), alpha), beta),
 ]
 
