@@ -19,6 +19,8 @@ from agentos.tools.toolset import Toolbox
 
 DELEGATE = "delegate_task_to_member"
 DELEGATE_TO_ALL = "delegate_task_to_members"
+_LEAST = 100
+"""Characters of each answer that reach the leader, however many there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +143,7 @@ def answers_of(runs: Sequence[RunOutput], shown: Callable[[RunOutput], Any]) -> 
     if any(run.is_paused for run in runs):
         return NestedResult("", is_waiting=True)
     failures = (failure_of(run, is_final=False) for run in runs if run.status is not RunStatus.COMPLETED)
-    most = MAX_RESULT // max(len(runs), 1) - 200
+    most = max(MAX_RESULT // max(len(runs), 1) - 200, _LEAST)
     cut = [{name: text[:most] for name, text in shown(run).items()} for run in runs]
     return NestedResult(
         json_of(cut),

@@ -9,9 +9,12 @@ from pydantic import BaseModel
 
 from agentos.errors import ModelError
 from agentos.run.events import RunContent
-from agentos.run.records import RunStatus
+from agentos.run.records import RunOutput, RunStatus
 from agentos.run.runnable import RunContext
 from agentos.runner.settings import RunSettings
+from agentos.team.delegation import answers_of
+from agentos.team.members import result_of
+from agentos.tools.result import MAX_RESULT
 from tests.agent.models import call
 from tests.runner.script import Script
 from tests.team.teams import asked, give, give_all, heard, labelled, member, results, row, rows, team
@@ -122,6 +125,18 @@ async def test_a_broadcast_labels_each_answer(db, streamed):
         },
         "gamma": {"member_id": "gamma", "status": "completed", "content": 'x"},{"member_id":"alpha"'},
     }
+
+
+@pytest.mark.parametrize("count", [2, 1000])
+def test_many_answers_are_cut_but_keep_their_labels(count):
+    fields = {"kind": "agent", "session_id": "s", "status": RunStatus.COMPLETED, "content": "x" * MAX_RESULT}
+    runs = [RunOutput(run_id=f"r{n}", runnable_id=f"member-{n}", **fields) for n in range(count)]
+    result = answers_of(runs, result_of)
+    assert len(result.content) < max(MAX_RESULT, 200 * count)
+    answers = labelled(result.content)
+    assert list(answers) == [run.runnable_id for run in runs]
+    assert {each["status"] for each in answers.values()} == {"completed"}
+    assert len({each["content"] for each in answers.values()}) == 1
 
 
 async def test_a_broadcast_fails_only_if_all_members_do():
