@@ -2,8 +2,8 @@
 
     python parallel_state.py
 
-All runs of a team share the session's state. Each of three counters adds its own count to the sum; an `async`
-tool that waits for nothing between reading and writing is never interrupted there. AGENTOS_MODEL names a
+All runs of a team share the session's state. Each of three members adds its count to the sum; `state.add`
+and `state.append` also merge with what other runs of the session store meanwhile. AGENTOS_MODEL names a
 model, as `openai:gpt-5.4-mini` with OPENAI_API_KEY set; without, the offline model plays all parts, with
 neither key nor network.
 """
@@ -18,15 +18,14 @@ MODEL = os.getenv("AGENTOS_MODEL") or "offline"
 TASK = 'Use delegate_task_to_members with {"task": "use count with {\\"votes\\": 10}"}'
 
 
-async def count(context: RunContext, votes: int) -> str:
+def count(context: RunContext, votes: int) -> str:
     """Adds votes to the sum.
 
     Args:
         votes: How many there are in this ballot box.
     """
-    state = context.session_state
-    state["sum"] += votes
-    state["boxes"].append(context.run.runnable_id)
+    context.state.add("sum", votes)
+    context.state.append("boxes", context.run.runnable_id)
     return f"{votes} votes added"
 
 
