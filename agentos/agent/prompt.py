@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from agentos.run.messages import Message
-from agentos.run.runnable import RunContext
+from agentos.run.runnable import RunContext, called
 from agentos.run.text import json_of
 
 PromptText = str | list[str] | None
@@ -125,15 +124,7 @@ class Prompt:
 
 
 async def _lines(source: Instructions, context: RunContext) -> list[str]:
-    if callable(source):
-        if inspect.signature(source).parameters:
-            async with context.state.turn:
-                made = source(context)
-        else:
-            made = source()
-        value = await made if inspect.isawaitable(made) else made
-    else:
-        value = source
+    value = await called(source, context) if callable(source) else source
     if value is None:
         return []
     return [value] if isinstance(value, str) else list(value)

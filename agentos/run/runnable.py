@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+import inspect
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -134,6 +135,20 @@ class RunContext:
         """
         asked = RunInput(input_content=given) if isinstance(given, str) else given
         return await self.children(self, runnable, asked, name=name)
+
+
+async def called(function: Callable[..., T | Awaitable[T]], context: RunContext) -> T:
+    """What a user's function returns, sync or async, with the run if it has a parameter.
+
+    A sync function that takes the run waits for its turn in the tree of runs.
+    """
+    made: Any
+    if inspect.signature(function).parameters:
+        async with context.state.turn:
+            made = function(context)
+    else:
+        made = function()
+    return await made if inspect.isawaitable(made) else made
 
 
 class Runnable(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -14,7 +13,7 @@ from agentos.kinds import Kind
 from agentos.run.events import RunContent, RunEvent
 from agentos.run.last_event import origin_of
 from agentos.run.records import RunOutput, RunStatus
-from agentos.run.runnable import RunContext, Runnable
+from agentos.run.runnable import RunContext, Runnable, called
 from agentos.run.text import json_of
 from agentos.runner.settings import Configured, RunSettings
 from agentos.tools.result import ToolError
@@ -76,10 +75,7 @@ class Roster:
 
 async def listed(members: Members, context: RunContext) -> Sequence[Runnable]:
     """The members for this run."""
-    if not callable(members):
-        return members
-    made = members(context) if inspect.signature(members).parameters else members()
-    return await made if inspect.isawaitable(made) else made
+    return await called(members, context) if callable(members) else members
 
 
 def check_circle(team: Runnable, members: Sequence[Runnable], above: Sequence[Runnable] = ()) -> None:

@@ -7,11 +7,14 @@ import os
 from threading import Event, Lock
 from typing import Any
 
+import pytest
+
 from agentos.agent import Agent
 from agentos.models.base import ModelRequest, ModelResponse
 from agentos.models.function import FunctionModel
 from agentos.run.events import RunContent
 from agentos.run.runnable import RunContext
+from agentos.team import Team
 from agentos.tools import Tool, ToolResult, tool
 from tests.agent.models import call
 from tests.runner.script import probe
@@ -156,7 +159,23 @@ async def test_a_cancelled_call_gives_up_its_turn(context: RunContext):
     go_on.set()
 
 
-async def test_sync_instructions_that_take_the_run_wait_for_their_turn():
+READER = FunctionModel(lambda _: ModelResponse(content="ok"))
+
+
+def told(context: RunContext) -> str:
+    context.session_state["n"] = context.session_state.get("n", 0) + 1
+    return "Be brief."
+
+
+def staffed(context: RunContext) -> list[Agent]:
+    told(context)
+    return [Agent(id="reader", model=READER)]
+
+
+@pytest.mark.parametrize(
+    "reader", [Agent(model=READER, instructions=told), Team(name="Readers", model=READER, members=staffed)]
+)
+async def test_sync_instructions_and_members_that_take_the_run_wait_for_their_turn(reader: Agent | Team):
     entered, go_on = Event(), Event()
 
     def hold(context: RunContext) -> str:
@@ -166,12 +185,6 @@ async def test_sync_instructions_that_take_the_run_wait_for_their_turn():
         go_on.wait(30)
         context.session_state["n"] = n + 1
         return "done"
-
-    def instructions(context: RunContext) -> str:
-        context.session_state["n"] = context.session_state.get("n", 0) + 1
-        return "Be brief."
-
-    reader = Agent(model=FunctionModel(lambda _: "ok"), instructions=instructions)
 
     async def lead(context: RunContext):
         yield RunContent(content="I ask.")
