@@ -207,7 +207,7 @@ class ModelRunnable(RunMethods, ABC):
             async with aclosing(rounds(loop)) as events:
                 async for event in events:
                     yield event
-        if self.update_memory_on_run and self.db is not None and not run.requirements:
+        if self.update_memory_on_run and self.db is not None and not run.active_requirements:
             async for event in self.memory_manager.update(context, model=model, db=self.db):
                 yield event
 

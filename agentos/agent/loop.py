@@ -72,7 +72,7 @@ class Loop:
                 async with aclosing(calls.run()) as events:
                     async for event in events:
                         yield event
-                if run.requirements or self._is_stopped():
+                if run.active_requirements or self._is_stopped():
                     break
             asked = True
             response: ModelResponse | None = None

@@ -34,7 +34,7 @@ def last_event(run: RunOutput) -> RunEvent | None:
         case RunStatus.PAUSED:
             nested = run.child_requirements
             own = [tool for tool in run.tools if tool.is_waiting or tool.child_run_id in nested]
-            return RunPaused(content=run.content, tools=own, requirements=run.requirements)
+            return RunPaused(content=run.content, tools=own, requirements=run.active_requirements)
         case RunStatus.COMPLETED | RunStatus.REGENERATED:
             return RunCompleted(
                 content=run.content,

@@ -165,6 +165,13 @@ class ToolExecution(Value):
     """Always null; part of the wire contract."""
 
     @property
+    def is_for_person(self) -> bool:
+        """Whether the call has to do with a person, who may have decided already."""
+        return bool(
+            self.requires_confirmation or self.requires_user_input or self.external_execution_required
+        )
+
+    @property
     def is_waiting(self) -> bool:
         """Whether the call needs human input before it can be made or answered."""
         if self.result is not None:

@@ -109,11 +109,19 @@ class RunOutput(Value):
     """Nested runs executed or opened by this process. In the database each has its own row."""
 
     @property
-    def requirements(self) -> list[RunRequirement]:
+    def active_requirements(self) -> list[RunRequirement]:
         """What the run waits for. If empty, it can continue."""
         own = [RunRequirement(tool_execution=tool) for tool in self.tools if tool.is_waiting]
         nested = [each for requirements in self.child_requirements.values() for each in requirements]
         return own + [each for each in nested if not each.is_resolved]
+
+    @property
+    def requirements(self) -> list[RunRequirement]:
+        """What the run has paused for, also what is decided by now."""
+        answered = {message.tool_call_id for message in self.messages}
+        asked = [tool for tool in self.tools if tool.is_for_person and tool.tool_call_id not in answered]
+        nested = [each for requirements in self.child_requirements.values() for each in requirements]
+        return [*(RunRequirement(tool_execution=tool) for tool in asked), *nested]
 
     @property
     def is_paused(self) -> bool:

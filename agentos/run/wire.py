@@ -178,7 +178,7 @@ def run_output(run: RunOutput, *, members: bool = False) -> dict[str, Any]:
     for tool, call in zip(run.tools, fields.get("tools", ()), strict=True):
         call.update(plain(tool.model_dump()))
     if run.is_paused:
-        fields["requirements"] = plain([each.shown() for each in run.requirements])
+        fields["requirements"] = plain([each.shown() for each in run.active_requirements])
     for empty in ("messages", "tools"):
         if not fields.get(empty):
             fields.pop(empty, None)

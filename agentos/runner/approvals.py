@@ -25,7 +25,7 @@ def asked(run: RunOutput) -> list[Approval]:
     """
     return [
         _approval(run, each)
-        for each in run.requirements
+        for each in run.active_requirements
         if each.member_run_id is None
         and each.tool_execution.approval_id
         and not (each.tool_execution.approval_type == "required" and each.needs_user_input)

@@ -59,7 +59,7 @@ class Iterations:
             async with aclosing(self._iteration(loop)) as events:
                 async for event in events:
                     yield event
-            if run.requirements:
+            if run.active_requirements:
                 break
             tasks = TaskList.of(turns_of(run), self.members)
             yield _state(tasks)

@@ -157,7 +157,7 @@ class Team(ModelRunnable):
     def _take_routed_answer(self, context: RunContext) -> None:
         """Reads a member's answer in the schema that was asked of the team."""
         run, schema = context.run, context.output_schema
-        is_routed = self._mode is TeamMode.ROUTE and not run.requirements
+        is_routed = self._mode is TeamMode.ROUTE and not run.active_requirements
         if is_routed and schema is not None and isinstance(run.content, str):
             run.content, run.content_type = parse(run.content, schema), type_name(schema)
 

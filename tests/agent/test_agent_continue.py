@@ -59,6 +59,15 @@ async def test_another_process_goes_on_with_a_stored_run(db: Db) -> None:
     assert (ended.status, ended.content, len(ended.messages)) == (RunStatus.COMPLETED, "done", 4)
 
 
+async def test_what_is_decided_stays_among_the_requirements_until_the_run_goes_on(db: Db) -> None:
+    run = await paused(db)
+    for requirement in run.requirements:
+        requirement.confirm()
+    assert ([each.is_resolved for each in run.requirements], run.active_requirements) == ([True], [])
+    rest = await agent(db, "done").acontinue_run(run_id=run.run_id, requirements=run.requirements)
+    assert (rest.status, rest.requirements, sent) == (RunStatus.COMPLETED, [], ["bo"])
+
+
 @pytest.mark.parametrize(("user_id", "may"), [("alice", True), ("bob", False), (None, True)])
 async def test_a_run_is_its_owners_to_continue(db: Db, user_id: str | None, may: bool) -> None:
     run = await paused(db)

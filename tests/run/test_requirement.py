@@ -110,8 +110,8 @@ def test_decisions_are_merged_into_a_copy(
     run = paused(tool)
     merged = decided(run, [{"tool_call_id": "c", **answer}])
     assert merged.tools[0].model_dump()[field] == value
-    assert merged.requirements == []
-    assert run.requirements != [], "the stored run is left as it is"
+    assert merged.active_requirements == []
+    assert run.active_requirements != [], "the stored run is left as it is"
 
 
 def test_arguments_and_names_come_from_the_store() -> None:
@@ -164,7 +164,7 @@ def test_what_nobody_decided_stays_waiting_and_what_is_over_stays_over() -> None
     run = paused(done, confirmable("a"), confirmable("b"))
     answers = [{"tool_call_id": "a", "confirmed": True}, {"tool_call_id": "done", "confirmed": False}]
     merged = decided(run, answers)
-    assert [each.id for each in merged.requirements] == ["b"]
+    assert [each.id for each in merged.active_requirements] == ["b"]
     assert merged.tools[0] == done
 
 

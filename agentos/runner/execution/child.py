@@ -225,7 +225,7 @@ def _decide(parent: RunOutput, run: RunOutput) -> None:
 
 def _adopt(parent: RunOutput, run: RunOutput) -> None:
     """Adds what a nested run waits for, and its metrics, to its parent."""
-    waiting = {run.run_id: [_requirement(run, each) for each in run.requirements]}
+    waiting = {run.run_id: [_requirement(run, each) for each in run.active_requirements]}
     others = {child: each for child, each in parent.child_requirements.items() if child != run.run_id}
     parent.child_requirements = others | {child: each for child, each in waiting.items() if each}
     parent.children = [*(each for each in parent.children if each.run_id != run.run_id), run]

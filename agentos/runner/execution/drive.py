@@ -96,7 +96,7 @@ def cancelled(run: RunOutput) -> RunEvent:
 
 def _ended(run: RunOutput) -> RunEvent:
     """The final event after the runnable returned: completed, or paused if calls wait for a person."""
-    return _last(run, RunStatus.PAUSED if run.requirements else RunStatus.COMPLETED)
+    return _last(run, RunStatus.PAUSED if run.active_requirements else RunStatus.COMPLETED)
 
 
 def _last(run: RunOutput, status: RunStatus) -> RunEvent:
