@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import aclosing
 from dataclasses import replace
 from typing import cast
@@ -34,24 +43,21 @@ class MemberError(AgentOSError):
 
 
 class Roster:
-    """The members that the leader may address, by id."""
+    """The members that the leader may address, by id. ConfigurationError says which of them can't be one."""
 
-    def __init__(self, members: Sequence[Runnable], *, team_id: str) -> None:
-        for member in members:
-            if not callable(getattr(member, "events", None)):
-                raise ConfigurationError(
-                    f"The team {team_id!r} has a member that is a {type(member).__name__}: give agents, "
-                    "teams, or objects with kind, id, name and events()."
-                )
-        if not members:
-            raise ConfigurationError(f"The team {team_id!r} has no members: give members=[…].")
+    def __init__(self, members: object, *, team_id: str) -> None:
+        if isinstance(members, str) or not isinstance(members, Iterable):
+            raise ConfigurationError(f"members of the team {team_id!r} must be a list: members=[…].")
         self._members: dict[str, Runnable] = {}
-        for member in members:
+        for given in cast("Iterable[object]", members):
+            member = _runnable(given, team_id)
             if member.id in self._members:
                 raise ConfigurationError(
                     f"Two members of the team {team_id!r} have the id {member.id!r}: give one another id=…."
                 )
             self._members[member.id] = member
+        if not self._members:
+            raise ConfigurationError(f"The team {team_id!r} has no members: give members=[…].")
 
     def __iter__(self) -> Iterator[Runnable]:
         return iter(self._members.values())
@@ -151,6 +157,19 @@ def result_of(run: RunOutput) -> Mapping[str, str]:
     if run.status is RunStatus.COMPLETED:
         return {"member_id": run.runnable_id, "status": "completed", "content": text_of(run)}
     return {"member_id": run.runnable_id, "status": "failed", "error": problem_of(run)}
+
+
+def _runnable(given: object, team_id: str) -> Runnable:
+    if isinstance(given, type):
+        raise ConfigurationError(
+            f"A member of the team {team_id!r} is the class {given.__name__}: give an object of it."
+        )
+    if not callable(getattr(given, "events", None)):
+        raise ConfigurationError(
+            f"A member of the team {team_id!r} is of type {type(given).__name__}: give agents, teams, or "
+            "objects with kind, id, name and events()."
+        )
+    return cast("Runnable", given)
 
 
 def _code(run: RunOutput) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
-from typing import cast
 
 from agentos.agent.agent import ModelRunnable
 from agentos.agent.loop import Loop
@@ -68,12 +67,12 @@ class Team(ModelRunnable):
                 raise ConfigurationError(f"{parameter}={value!r} is invalid: give 1 or more.")
         self._delegation: Delegation | None = None
         self._known: tuple[Runnable, ...] = ()
-        if not callable(self.members):
-            self.members = self._known = _as_tuple(self.members, self.id)
+        if isinstance(self.members, type) or not callable(self.members):
+            self._delegation = self._delegation_to(self.members)
+            self.members = self._known = tuple(self._delegation.roster)
             check_circle(self, self.members)
-            delegation = self._delegation_to(self.members)
-            Toolbox.joined([self._tools.known, self._boxes(delegation)])
-            self._delegation = delegation
+            # A tool with the name of a leader's tool is refused now, not when a run starts.
+            Toolbox.joined([self._tools.known, self._leaders_tools(self._delegation)])
 
     @property
     def kind(self) -> Kind:
@@ -90,15 +89,13 @@ class Team(ModelRunnable):
 
     async def events(self, context: RunContext) -> AsyncGenerator[RunEvent]:
         """Executes a run, or the rest of one: the loop between leader and members, then the memory update."""
-        delegation = self._delegation
-        if delegation is None:
-            delegation = self._delegation_to(_as_tuple(await listed(self.members, context), self.id))
+        delegation = self._delegation or self._delegation_to(await listed(self.members, context))
         delegation = replace(delegation, history=context.history)
         context.history = self._own_history(context.history)
         about = self._about(delegation.roster)
         is_list = self._mode is TeamMode.TASKS
         rounds = Iterations(delegation.roster.ids, self.max_iterations).events if is_list else Loop.events
-        source = self._conversation(context, self._boxes(delegation), about=about, rounds=rounds)
+        source = self._conversation(context, self._leaders_tools(delegation), about=about, rounds=rounds)
         async with aclosing(source) as events:
             async for event in events:
                 yield event
@@ -120,14 +117,14 @@ class Team(ModelRunnable):
         }
         chosen = {mode for mode, is_said in words.items() if is_said}
         if self.mode is not None:
-            if self.mode not in set(TeamMode):
+            if self.mode not in list(TeamMode):
                 raise ConfigurationError(f"mode={self.mode!r} is invalid: give one of {', '.join(TeamMode)}.")
             chosen.add(TeamMode(self.mode))
         if len(chosen) > 1:
             raise ConfigurationError(f"A team has one mode, not {' and '.join(sorted(chosen))}.")
         return chosen.pop() if chosen else TeamMode.COORDINATE
 
-    def _delegation_to(self, members: Sequence[Runnable]) -> Delegation:
+    def _delegation_to(self, members: object) -> Delegation:
         told = Told(
             input_as_task=not self.determine_input_for_members,
             interactions=self.share_member_interactions,
@@ -136,7 +133,7 @@ class Team(ModelRunnable):
         roster = Roster(members, team_id=self.id)
         return Delegation(roster, told, is_route=self._mode is TeamMode.ROUTE)
 
-    def _boxes(self, delegation: Delegation) -> Toolbox:
+    def _leaders_tools(self, delegation: Delegation) -> Toolbox:
         if self._mode is TeamMode.TASKS:
             return TaskTools(delegation).toolbox()
         return delegation.toolbox(to_all=self._mode is TeamMode.BROADCAST)
@@ -160,9 +157,3 @@ class Team(ModelRunnable):
         is_routed = self._mode is TeamMode.ROUTE and not run.active_requirements
         if is_routed and schema is not None and isinstance(run.content, str):
             run.content, run.content_type = parse(run.content, schema), type_name(schema)
-
-
-def _as_tuple(members: object, team_id: str) -> tuple[Runnable, ...]:
-    if isinstance(members, str) or not isinstance(members, Iterable):
-        raise ConfigurationError(f"members of the team {team_id!r} must be a list: members=[…].")
-    return tuple(cast("Iterable[Runnable]", members))

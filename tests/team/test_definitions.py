@@ -86,12 +86,19 @@ def test_a_mode_may_have_another_word(settings, mode):
     [
         ({"members": []}, "The team 'team' has no members: give members=[…]."),
         ({"members": "alpha"}, "members of the team 'team' must be a list: members=[…]."),
-        ({"members": [object()]}, "The team 'team' has a member that is a object: give agents,"),
+        ({"members": member("alpha")}, "members of the team 'team' must be a list: members=[…]."),
+        ({"members": Agent}, "members of the team 'team' must be a list: members=[…]."),
+        ({"members": [Agent]}, "A member of the team 'team' is the class Agent: give an object of it."),
+        (
+            {"members": ["alpha"]},
+            "A member of the team 'team' is of type str: give agents, teams, or objects",
+        ),
         (
             {"members": [member("alpha"), member("alpha")]},
             "Two members of the team 'team' have the id 'alpha': give one another id=….",
         ),
         ({"mode": "routing"}, "mode='routing' is invalid: give one of coordinate, route, broadcast, tasks."),
+        ({"mode": ["route"]}, "mode=['route'] is invalid: give one of coordinate, route, broadcast, tasks."),
         ({"mode": "coordinate", "respond_directly": True}, "A team has one mode, not coordinate and route."),
         (
             {"delegate_to_all_members": True, "respond_directly": True},
@@ -106,6 +113,17 @@ def test_a_mode_may_have_another_word(settings, mode):
 def test_what_makes_no_team_says_why(settings, problem):
     with pytest.raises(ConfigurationError, match=re.escape(problem)):
         team(**{"members": [member("alpha")]} | settings)
+
+
+async def test_what_a_function_returns_is_checked_when_a_run_starts():
+    functions = (lambda: None, lambda: [Agent], lambda: [member("alpha")])
+    runs = [await team("done", members=each).arun("hi") for each in functions]
+    assert [run.content for run in runs] == [
+        "members of the team 'team' must be a list: members=[…].",
+        "A member of the team 'team' is the class Agent: give an object of it.",
+        "done",
+    ]
+    assert [run.error_type for run in runs] == ["configuration", "configuration", None]
 
 
 def test_a_team_cant_be_its_own_member():
