@@ -125,11 +125,10 @@ class ModelRunnable(RunMethods, ABC):
     """Limits on what one run may consume. Exceeding them fails the run with `budget_exceeded`."""
 
     def __post_init__(self) -> None:
-        for parameter, least in (("tool_call_limit", 0), ("num_history_runs", 1), ("retries", 0)):
-            value: int | None = self.__dict__[parameter]
-            if value is not None and value < least:
-                raise ConfigurationError(f"{parameter}={value!r} is invalid: give {least} or more.")
-        if self.multitask not in {None, *get_args(Multitask)}:
+        if self.tool_call_limit is not None:
+            self._check_least(tool_call_limit=0)
+        self._check_least(num_history_runs=1, retries=0)
+        if self.multitask not in (None, *get_args(Multitask)):
             raise ConfigurationError(
                 f"multitask={self.multitask!r} is invalid: give one of {', '.join(get_args(Multitask))}."
             )
@@ -236,6 +235,15 @@ class ModelRunnable(RunMethods, ABC):
                 "%s %r has no db, so it ignores %s: pass db=…",
                 *(self.kind.capitalize(), self.id, ", ".join(ignored)),
             )
+
+    def _check_least(self, **least: int) -> None:
+        """ConfigurationError for a parameter that isn't a whole number of at least this."""
+        for parameter, minimum in least.items():
+            value: object = vars(self)[parameter]
+            if not isinstance(value, int) or value < minimum:
+                raise ConfigurationError(
+                    f"{parameter}={value!r} is invalid: give a whole number, {minimum} or more."
+                )
 
     def _memory_tools(self) -> list[Toolbox]:
         return [memory_tools(self.db)] if self.enable_agentic_memory and self.db is not None else []

@@ -62,9 +62,7 @@ class Team(ModelRunnable):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._mode = self.mode = self._chosen_mode()
-        for parameter in ("max_iterations", "num_team_history_runs"):
-            if (value := getattr(self, parameter)) < 1:
-                raise ConfigurationError(f"{parameter}={value!r} is invalid: give 1 or more.")
+        self._check_least(max_iterations=1, num_team_history_runs=1)
         self._delegation: Delegation | None = None
         self._known: tuple[Runnable, ...] = ()
         if isinstance(self.members, type) or not callable(self.members):

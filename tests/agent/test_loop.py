@@ -180,7 +180,18 @@ async def test_cancelling_stops_running_tools() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"num_history_runs": 0}, {"retries": -1}, {"tool_call_limit": -1}, {"multitask": "queue"}]
+    "bad",
+    [
+        {"num_history_runs": 0},
+        {"num_history_runs": "3"},
+        {"num_history_runs": None},
+        {"retries": -1},
+        {"retries": 1.5},
+        {"tool_call_limit": -1},
+        {"tool_call_limit": "10"},
+        {"multitask": "queue"},
+        {"multitask": ["enqueue"]},
+    ],
 )
 def test_settings_that_cant_work_fail_at_once(bad: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(bad))):

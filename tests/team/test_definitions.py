@@ -104,9 +104,10 @@ def test_a_mode_may_have_another_word(settings, mode):
             {"delegate_to_all_members": True, "respond_directly": True},
             "A team has one mode, not broadcast and route.",
         ),
-        ({"max_iterations": 0}, "max_iterations=0 is invalid: give 1 or more."),
-        ({"num_team_history_runs": 0}, "num_team_history_runs=0 is invalid: give 1 or more."),
-        ({"num_history_runs": 0}, "num_history_runs=0 is invalid: give 1 or more."),
+        ({"max_iterations": 0}, "max_iterations=0 is invalid: give a whole number, 1 or more."),
+        ({"max_iterations": "3"}, "max_iterations='3' is invalid: give a whole number, 1 or more."),
+        ({"num_team_history_runs": 0}, "num_team_history_runs=0 is invalid: give a whole number, 1 or more."),
+        ({"num_history_runs": 0}, "num_history_runs=0 is invalid: give a whole number, 1 or more."),
         ({"member": []}, "Team has no parameter 'member'. Did you mean 'members'?"),
     ],
 )
