@@ -23,7 +23,7 @@ class _Sum(NamedTuple):
     start: float
     """The value before the first addition."""
     end: float
-    """The value after the last one, unless something else has changed it."""
+    """What the value is after the last one, if nothing else changes it."""
     total: float
 
 

@@ -90,10 +90,10 @@ class Delegation:
         given = context.run.input
         assert given is not None, "accept() sets the input"
         text = given.input_content if self.told.input_as_task else task
-        told = RunInput(
+        asked = RunInput(
             input_content=self._preface(context, shared or {}) + text, images=given.images, files=given.files
         )
-        return await context.child(member, told, name=step if part is None else f"{step}-{part}")
+        return await context.child(member, asked, name=step if part is None else f"{step}-{part}")
 
     def _preface(self, context: RunContext, shared: Mapping[str, Sequence[object]]) -> str:
         parts: list[str] = []
@@ -121,7 +121,7 @@ async def together(asked: Sequence[Coroutine[Any, Any, RunOutput]]) -> list[RunO
 
 
 def begins_runs(made: Tool, **options: Any) -> Tool:
-    """The tool as one that works by nested runs."""
+    """A copy of the tool that is marked as beginning nested runs, with other `options`."""
     return replace(made, begins_runs=True, **options)
 
 

@@ -135,9 +135,9 @@ class Routed:
 
 def text_of(run: RunOutput) -> str:
     """What a member has answered, as text."""
-    return (
-        run.content if isinstance(run.content, str) else "" if run.content is None else json_of(run.content)
-    )
+    if run.content is None:
+        return ""
+    return run.content if isinstance(run.content, str) else json_of(run.content)
 
 
 def failure_of(run: RunOutput, *, is_final: bool) -> MemberError | None:

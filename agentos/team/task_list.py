@@ -77,9 +77,9 @@ class Task:
     @property
     def short_result(self) -> str | None:
         """The beginning of its result."""
-        return (
-            self.result if self.result is None or len(self.result) <= _SHORT else f"{self.result[:_SHORT]}…"
-        )
+        if self.result is None or len(self.result) <= _SHORT:
+            return self.result
+        return f"{self.result[:_SHORT]}…"
 
     def shown(self) -> dict[str, Any]:
         """What an event shows of it."""

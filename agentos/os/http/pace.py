@@ -28,13 +28,13 @@ UPLOADED: Final = 8
 SMALL: Final = 64 * 1024
 """Bytes of a body that are never paced."""
 MAX_SECONDS: Final = 30.0
-"""That a body waits for its turn; the next one is refused."""
+"""Longest time that a body waits for its turn. If the wait is longer already, the next one is refused."""
 _UNKNOWN: Final = 16 * 1024 * 1024
-"""Bytes that a large body which doesn't say its size counts while it is read, again and again."""
+"""Bytes assumed for a large body of unknown size, and again each time it exceeds what was assumed."""
 _ACTIVE_SECONDS: Final = 60.0
-"""Since their last request, others use the server."""
+"""After a caller's last request, how long it counts as using the server."""
 _MANY: Final = 1000
-"""Callers whose turns are remembered before past ones are forgotten."""
+"""Remembered turns. At this number, past ones are dropped."""
 
 
 class Pace:
@@ -67,7 +67,7 @@ class Pace:
         if turn - now > MAX_SECONDS:
             raise TooManyBytesError(self._rate, retry_after=int(turn - now))
         if len(self._next) >= _MANY:
-            self._next = {each: turn for each, turn in self._next.items() if turn > now}
+            self._next = {each: when for each, when in self._next.items() if when > now}
         self._next[lane] = turn + size / (self._rate * (UPLOADED if upload else 1))
         return turn - now
 
@@ -101,7 +101,7 @@ class PacedBody:
 async def in_turn(request: Request, size: int, *, upload: bool = False, arrived: bool = False) -> None:
     """Waits until `size` bytes of the request's body may be read, or used; see `Pace.wait`.
 
-    Who is unknown and sends nothing, such as a probe of `/health`, is nobody to make room for.
+    An anonymous request without a body, such as a probe of `/health`, doesn't count as use of the server.
     """
     if not size and access_of(request.scope).principal.user_id is None:
         return
@@ -111,7 +111,7 @@ async def in_turn(request: Request, size: int, *, upload: bool = False, arrived:
 
 
 def caller_of(request: Request) -> str:
-    """Whose request it is: a user's, or an address's if nobody knows the user."""
+    """The user of a request, or its address if the user is unknown."""
     user_id = access_of(request.scope).principal.user_id
     return f"address {address_of(request.scope)}" if user_id is None else f"user {user_id}"
 

@@ -78,7 +78,7 @@ async def frames(
                     batch = await anext(batches)
                 shown = batch if shows is None else [line for line in batch if shows(line)]
             except TimeoutError:
-                batches = source(after)
+                batches = source(after)  # the time limit has ended the other one
                 yield KEEP_ALIVE
                 silent_until = now() + keep_alive
                 continue
