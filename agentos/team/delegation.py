@@ -135,16 +135,16 @@ def answer_of(run: RunOutput, *, is_final: bool = False) -> NestedResult:
     return NestedResult(to_text(problem_of(run)), error=True, child_run_id=run.run_id, failure=failure)
 
 
-def answers_of(runs: Sequence[RunOutput], shown: Callable[[RunOutput], Any]) -> NestedResult:
+def answers_of(runs: Sequence[RunOutput], shown: Callable[[RunOutput], Mapping[str, str]]) -> NestedResult:
     """The answer to a call that several nested runs do, as JSON: a member can't pretend to be another.
 
-    It is an error if all have failed.
+    It is an error if all have failed. Texts are cut to an equal share of MAX_RESULT.
     """
     if any(run.is_paused for run in runs):
         return NestedResult("", is_waiting=True)
     failures = (failure_of(run, is_final=False) for run in runs if run.status is not RunStatus.COMPLETED)
     most = max(MAX_RESULT // max(len(runs), 1) - 200, _LEAST)
-    cut = [{name: text[:most] for name, text in shown(run).items()} for run in runs]
+    cut = [{name: _cut(text, most) for name, text in shown(run).items()} for run in runs]
     return NestedResult(
         json_of(cut),
         error=all(run.status is not RunStatus.COMPLETED for run in runs),
@@ -170,6 +170,14 @@ def _interactions(tools: Sequence[ToolExecution]) -> list[dict[str, Any]]:
         for call in tools
         if call.tool_name in known and call.result is not None
     ]
+
+
+def _cut(text: str, most: int) -> str:
+    """The beginning of a text, of at most `most` characters once JSON has escaped it."""
+    text = text[:most]
+    while (size := len(json_of(text)) - 2) > most:
+        text = text[: len(text) * most // size]
+    return text
 
 
 def _tagged(tag: str, said: Sequence[object]) -> str:

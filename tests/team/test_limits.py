@@ -20,8 +20,9 @@ from agentos.run.request import RunRequest
 from agentos.run.wire import decode_event
 from agentos.runner.execution.child import MAX_CHILDREN
 from agentos.runner.service import RunService
+from agentos.tools.result import MAX_RESULT
 from tests.agent.models import call
-from tests.team.teams import asked, give, give_all, labelled, row, rows, team
+from tests.team.teams import asked, give, give_all, labelled, results, row, rows, says, team
 
 
 class Hanging:
@@ -180,3 +181,17 @@ async def test_leaving_a_stream_cancels_the_members(db):
             break
     await stream.aclose()
     assert {each.status for each in await rows(db)} == {RunStatus.CANCELLED}
+
+
+@pytest.mark.parametrize(
+    ("members", "said", "left"),
+    [(2, "x" * 60_000, 49_800), (2, '"' * 60_000, 24_900), (3, "short", 5)],
+)
+async def test_the_answers_of_a_broadcast_share_its_limit(members, said, left):
+    many = [Agent(id=f"member-{number}", model=says(said)) for number in range(members)]
+    run = await team(give_all("go"), "done", members=many, mode="broadcast").arun("hi")
+    (result,) = results(run)
+    assert len(result or "") < MAX_RESULT
+    assert {key: len(each["content"]) for key, each in labelled(result).items()} == {
+        each.id: left for each in many
+    }
