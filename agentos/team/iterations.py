@@ -22,10 +22,10 @@ from agentos.run.events import (
     ToolCallError,
     ToolCallStarted,
 )
-from agentos.run.messages import Message
+from agentos.run.messages import Message, ToolExecution
 from agentos.run.records import RunOutput
 from agentos.run.text import json_of
-from agentos.team.task_list import Task, TaskList, TaskStatus, Turns, turns_of
+from agentos.team.task_list import BY_MEMBERS, Task, TaskList, TaskStatus, turns_of
 
 TASK_LIST: Final = "task_list"
 """The name of the messages that begin later iterations, by which they are counted."""
@@ -86,10 +86,10 @@ class Iterations:
                         continue
                     case ToolCallStarted():
                         yield event
-                        for change in changes.begun(event.tool.tool_call_id):
+                        for change in changes.begun(event.tool):
                             yield change
                     case ToolCallCompleted() | ToolCallError():
-                        for change in changes.ended(event.tool.tool_call_id):
+                        for change in changes.ended(event.tool):
                             yield change
                         yield event
                     case _:
@@ -103,34 +103,29 @@ class _Changes:
     run: RunOutput
     members: Collection[str]
     _begun: set[str] = field(default_factory=set[str], init=False)
-    _ended: set[str] = field(default_factory=set[str], init=False)
+    _running: set[str] = field(default_factory=set[str], init=False)
+    """Those of them that haven't ended."""
     _shown: dict[str, TaskStatus] = field(default_factory=dict[str, TaskStatus], init=False)
 
     def __post_init__(self) -> None:
         self._begun = {call.tool_call_id for call in self.run.tools}
-        self._ended = {call.tool_call_id for call in self.run.tools if call.result is not None}
+        self._running = {call.tool_call_id for call in self.run.tools if call.result is None}
         self._shown = {task.id: task.status for task in self._tasks()}
 
-    def begun(self, call_id: str) -> list[RunEvent]:
-        """After the call has begun."""
-        self._begun.add(call_id)
-        return list(self._news())
+    def begun(self, call: ToolExecution) -> list[RunEvent]:
+        """After the call has begun. Unless members do it, nothing changes before it has ended."""
+        self._begun.add(call.tool_call_id)
+        self._running.add(call.tool_call_id)
+        return list(self._news()) if call.tool_name in BY_MEMBERS else []
 
-    def ended(self, call_id: str) -> list[RunEvent]:
+    def ended(self, call: ToolExecution) -> list[RunEvent]:
         """After the call has ended."""
-        self._ended.add(call_id)
+        self._running.discard(call.tool_call_id)
         return list(self._news())
 
     def _tasks(self) -> TaskList:
-        seen: Turns = [
-            [
-                call if call.tool_call_id in self._ended else call.model_copy(update={"result": None})
-                for call in turn
-                if call.tool_call_id in self._begun
-            ]
-            for turn in turns_of(self.run)
-        ]
-        return TaskList.of(seen, self.members)
+        begun = [[call for call in turn if call.tool_call_id in self._begun] for turn in turns_of(self.run)]
+        return TaskList.of(begun, self.members, running=self._running)
 
     def _news(self) -> Iterator[RunEvent]:
         for task in self._tasks():

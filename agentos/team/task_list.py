@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import compress
 from typing import Any, Final, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -21,7 +22,7 @@ from agentos.tools.result import ToolError
 CREATE: Final = "create_task"
 EXECUTE: Final = "execute_task"
 EXECUTE_PARALLEL: Final = "execute_tasks_parallel"
-_BY_MEMBERS = frozenset({EXECUTE, EXECUTE_PARALLEL})
+BY_MEMBERS: Final = frozenset({EXECUTE, EXECUTE_PARALLEL})
 
 MAX_PARALLEL: Final = 64
 """Tasks of one call of execute_tasks_parallel."""
@@ -140,16 +141,24 @@ class TaskList:
         self._summary: str | None = None
         self._is_stale = False
         """Whether `blocked` hasn't been derived since the last change."""
+        self._is_reading = False
+        """Whether calls are being read. Nothing is derived meanwhile: each time takes a look at all tasks."""
 
     @classmethod
-    def of(cls, turns: Turns, members: Collection[str]) -> TaskList:
-        """The tasks after the calls. A call without a result has only begun: members work on it."""
+    def of(cls, turns: Turns, members: Collection[str], *, running: Collection[str] = ()) -> TaskList:
+        """The tasks after the calls. A call without a result has only begun: members work on it.
+
+        `running` are the ids of calls whose results don't count yet.
+        """
         tasks = cls(members)
+        tasks._is_reading = True
         for turn in turns:
-            for call in turn:
-                tasks._begin(call)
-            for call in turn:
+            done = [call.result is not None and call.tool_call_id not in running for call in turn]
+            for call, is_done in zip(turn, done, strict=True):
+                tasks._begin(call, is_done=is_done)
+            for call in compress(turn, done):
                 tasks._end(call)
+        tasks._is_reading = False
         return tasks
 
     @classmethod
@@ -160,10 +169,12 @@ class TaskList:
         """
         place = next(n for n, turn in enumerate(turns) if any(call.tool_call_id == call_id for call in turn))
         tasks = cls.of(turns[:place], members)
+        tasks._is_reading = True
         for call in turns[place]:
             if call.tool_call_id == call_id:
                 break
-            tasks._begin(call, is_made=True)
+            tasks._begin(call, is_done=call.result is not None, is_made=True)
+        tasks._is_reading = False
         return tasks
 
     def __iter__(self) -> Iterator[Task]:
@@ -281,19 +292,19 @@ class TaskList:
         task.status, task.result, task.is_with_member = TaskStatus.IN_PROGRESS, None, True
         self._is_stale = True
 
-    def _begin(self, call: ToolExecution, *, is_made: bool = False) -> None:
-        """What a call does at once. Without a result, it is made if members do it, or `is_made` says so."""
-        numbered = self._created + (call.tool_name == CREATE)
-        is_refused = call.tool_call_error and call.child_run_id is None and not _results(call)
+    def _begin(self, call: ToolExecution, *, is_done: bool, is_made: bool = False) -> None:
+        """What a call does at once. If it isn't done, it is made if members do it, or `is_made` says so."""
+        name, is_creation = call.tool_name, call.tool_name == CREATE
+        numbered = self._created + is_creation
+        if is_done:
+            makes = not call.tool_call_error or call.child_run_id is not None or bool(_results(call))
+        else:
+            makes = is_made or name in BY_MEMBERS
         try:
-            arguments = _Arguments.model_validate(call.tool_args or {})
-            if call.result is not None:
-                makes = not is_refused
-            else:
-                makes = (is_made or call.tool_name in _BY_MEMBERS) and self._knows(arguments)
-            if makes:
-                self._make(call.tool_name, arguments, is_done=call.result is not None)
-            elif call.tool_name == CREATE and call.result is None:
+            given = _Arguments.model_validate(call.tool_args or {}) if makes else None
+            if given is not None and (is_done or self._knows(given)):
+                self._make(name, given, is_done=is_done)
+            elif is_creation and not is_done:
                 self._expected.add(f"task-{numbered}")
         except (ToolError, ValidationError):
             pass
@@ -317,8 +328,8 @@ class TaskList:
                 self.set_status(given.task_id, given.status, given.result)
             case "add_task_note":
                 self.add_note(given.task_id, given.note)
-            case "mark_all_complete":
-                self.complete(given.summary)
+            case "mark_all_complete" if is_done:
+                self._summary = given.summary
             case _:
                 pass
 
@@ -347,7 +358,10 @@ class TaskList:
         self._is_stale = True
 
     def _block(self) -> None:
-        """Blocks the tasks that depend on one that has failed, and unblocks the others."""
+        """Blocks the tasks that depend on one that has failed, and unblocks the others; later if it reads."""
+        self._is_stale = True
+        if self._is_reading:
+            return
         self._is_stale, good = False, set(self._expected)
         for task in self:
             if task.status in {TaskStatus.PENDING, TaskStatus.BLOCKED}:

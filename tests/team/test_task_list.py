@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -104,3 +105,35 @@ def test_more_tasks_reopen_what_was_complete() -> None:
     assert TaskList.of([[complete], [create("A")]], MEMBERS).completion_summary is None
     done = TaskList.of([[complete], [create("A")], [execute("task-1", "did it")]], MEMBERS)
     assert (done.completion_summary, list(done.open)) == (None, [])
+
+
+def _work(turns: list[list[ToolExecution]], call_id: str) -> int:
+    """How many functions are called to read the turns."""
+    counted = 0
+
+    def count(frame: object, event: str, arg: object) -> None:
+        nonlocal counted
+        counted += event in {"call", "c_call"}
+
+    sys.setprofile(count)
+    try:
+        list(TaskList.of(turns, MEMBERS))
+        list(TaskList.before(turns, MEMBERS, call_id))
+    finally:
+        sys.setprofile(None)
+    return counted
+
+
+@pytest.mark.parametrize("result", [None, "ok"])
+@pytest.mark.parametrize("is_one_turn", [True, False])
+def test_reading_takes_a_time_that_grows_with_the_calls_only(result, is_one_turn) -> None:
+    def turns(number: int) -> list[list[ToolExecution]]:
+        created = [create(f"T{n}", result=result) for n in range(number)]
+        named = [
+            made("update_task_status", result, task_id=f"task-{n}", status="completed") for n in range(number)
+        ]
+        named += [execute(f"task-{n}", result, child_run_id=None) for n in range(number)]
+        last = made("mark_all_complete", None, summary="")
+        return [[*created, *named, last]] if is_one_turn else [created, named, [last]]
+
+    assert _work(turns(200), "mark_all_complete") < 2.5 * _work(turns(100), "mark_all_complete")
