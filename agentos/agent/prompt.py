@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from agentos.run.messages import Message
 from agentos.run.runnable import RunContext, called
-from agentos.run.text import json_of
+from agentos.run.text import tagged_json
 
 PromptText = str | list[str] | None
 Instructions = str | Sequence[str] | Callable[..., PromptText | Awaitable[PromptText]] | None
@@ -59,7 +59,7 @@ class Prompt:
         assert given is not None, "accept() sets the input"
         question = given.input_content
         if self.add_dependencies and context.dependencies:
-            question += f"\n\n<context>\n{json_of(context.dependencies)}\n</context>"
+            question += f"\n\n{tagged_json('context', context.dependencies)}"
         user = Message(role="user", content=question, images=given.images, files=given.files)
         system = await self._system(context, tool_rules, about)
         return [Message(role="system", content=system), user] if system else [user]
@@ -76,10 +76,13 @@ class Prompt:
             _listed("additional_information", self._facts()),
             _tagged("expected_output", self.expected_output),
             self.additional_context or "",
-            self._memories(context),
-            _tagged("session_state", json_of(context.session_state) if self.add_session_state else None),
         ]
-        return "\n\n".join(self._resolved([section for section in sections if section], context))
+        # What users have said stays as it is: names in it would tell them values that only tools should know.
+        said = [
+            self._memories(context),
+            tagged_json("session_state", context.session_state) if self.add_session_state else "",
+        ]
+        return "\n\n".join(filter(None, [*self._resolved(sections, context), *said]))
 
     def _facts(self) -> list[str]:
         facts: list[str] = []

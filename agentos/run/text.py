@@ -57,6 +57,12 @@ def json_of(value: object) -> str:
     return text if _is_shallow(text, MAX_LEVELS) else _slow_json_of(value)
 
 
+def tagged_json(tag: str, value: object) -> str:
+    """The value as JSON in a tag, for a model. No text in it can close the tag and speak from outside."""
+    text = json_of(value).replace("</", r"<\/")
+    return f"<{tag}>\n{text}\n</{tag}>"
+
+
 def plain(value: object, levels: int = MAX_LEVELS) -> Any:
     """The value as JSON data, as `json_of` writes it, with at most `levels` levels."""
     text = json_of(value)

@@ -10,7 +10,7 @@ from typing import Any
 from agentos.run.messages import Message, ToolExecution
 from agentos.run.records import RunInput, RunOutput, RunStatus
 from agentos.run.runnable import RunContext, Runnable
-from agentos.run.text import json_of
+from agentos.run.text import json_of, tagged_json
 from agentos.team.members import Roster, Routed, failure_of, problem_of, result_of, text_of
 from agentos.tools.idempotency import current_call
 from agentos.tools.result import MAX_RESULT, NestedResult, to_text
@@ -98,11 +98,11 @@ class Delegation:
     def _preface(self, context: RunContext, shared: Mapping[str, Sequence[object]]) -> str:
         parts: list[str] = []
         if self.told.history_runs and (said := exchanges(self.history)[-self.told.history_runs :]):
-            parts.append(_tagged("team_history", said))
+            parts.append(tagged_json("team_history", said))
         if self.told.interactions and (said := _interactions(context.run.tools)):
-            parts.append(_tagged("member_interactions", said))
-        parts += [_tagged(tag, said) for tag, said in shared.items() if said]
-        return "".join(parts)
+            parts.append(tagged_json("member_interactions", said))
+        parts += [tagged_json(tag, said) for tag, said in shared.items() if said]
+        return "".join(f"{part}\n\n" for part in parts)
 
 
 async def together(asked: Sequence[Coroutine[Any, Any, RunOutput]]) -> list[RunOutput]:
@@ -178,7 +178,3 @@ def _cut(text: str, most: int) -> str:
     while (size := len(json_of(text)) - 2) > most:
         text = text[: len(text) * most // size]
     return text
-
-
-def _tagged(tag: str, said: Sequence[object]) -> str:
-    return f"<{tag}>\n{json_of(said)}\n</{tag}>\n\n"

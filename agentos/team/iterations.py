@@ -24,7 +24,7 @@ from agentos.run.events import (
 )
 from agentos.run.messages import Message, ToolExecution
 from agentos.run.records import RunOutput
-from agentos.run.text import json_of
+from agentos.run.text import tagged_json
 from agentos.team.task_list import BY_MEMBERS, Task, TaskList, TaskStatus, turns_of
 
 TASK_LIST: Final = "task_list"
@@ -151,10 +151,10 @@ def _number(run: RunOutput) -> int:
 
 
 def _reminder(tasks: TaskList, number: int, most: int) -> Message:
-    listed = json_of([task.described() for task in tasks])
+    listed = tagged_json("tasks", [task.described() for task in tasks])
     text = (
         f"This is iteration {number} of {most}. There are open tasks: continue with them, and call "
-        f"mark_all_complete when all is done. Then answer.\n\n<tasks>\n{listed}\n</tasks>"
+        f"mark_all_complete when all is done. Then answer.\n\n{listed}"
     )
     return Message(role="user", name=TASK_LIST, content=text)
 
