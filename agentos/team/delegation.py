@@ -138,17 +138,20 @@ def answer_of(run: RunOutput, *, is_final: bool = False) -> NestedResult:
 def answers_of(runs: Sequence[RunOutput], shown: Callable[[RunOutput], Mapping[str, str]]) -> NestedResult:
     """The answer to a call that several nested runs do, as JSON: a member can't pretend to be another.
 
-    It is an error if all have failed. Texts are cut to an equal share of MAX_RESULT.
+    It is an error if all have failed. A failure of the whole tree comes before what others wait for. Texts
+    are cut to an equal share of MAX_RESULT.
     """
-    if any(run.is_paused for run in runs):
+    ended = [run for run in runs if not run.is_paused]
+    failures = (failure_of(run, is_final=False) for run in ended if run.status is not RunStatus.COMPLETED)
+    failure = next((failure for failure in failures if failure is not None), None)
+    if failure is None and len(ended) < len(runs):
         return NestedResult("", is_waiting=True)
-    failures = (failure_of(run, is_final=False) for run in runs if run.status is not RunStatus.COMPLETED)
-    most = max(MAX_RESULT // max(len(runs), 1) - 200, _LEAST)
-    cut = [{name: _cut(text, most) for name, text in shown(run).items()} for run in runs]
+    most = max(MAX_RESULT // max(len(ended), 1) - 200, _LEAST)
+    cut = [{name: _cut(text, most) for name, text in shown(run).items()} for run in ended]
     return NestedResult(
         json_of(cut),
-        error=all(run.status is not RunStatus.COMPLETED for run in runs),
-        failure=next((failure for failure in failures if failure is not None), None),
+        error=all(run.status is not RunStatus.COMPLETED for run in ended),
+        failure=failure,
     )
 
 

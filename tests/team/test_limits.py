@@ -20,9 +20,10 @@ from agentos.run.request import RunRequest
 from agentos.run.wire import decode_event
 from agentos.runner.execution.child import MAX_CHILDREN
 from agentos.runner.service import RunService
+from agentos.tools import tool
 from agentos.tools.result import MAX_RESULT
 from tests.agent.models import call
-from tests.team.teams import asked, give, give_all, labelled, results, row, rows, says, team
+from tests.team.teams import asked, give, give_all, labelled, member, results, row, rows, says, team
 
 
 class Hanging:
@@ -120,6 +121,20 @@ async def test_what_exceeds_the_budget_ends_a_broadcast(db):
     statuses = {each.runnable_id: each.status for each in await rows(db)}
     assert statuses == {"team": "ERROR", "alpha": "ERROR", "beta": "CANCELLED"}
     assert (await row(db, "beta")).content == "beta has "
+
+
+@pytest.mark.parametrize(("tokens", "ends"), [(50, RunStatus.ERROR), (500, RunStatus.PAUSED)])
+async def test_what_exceeds_the_budget_ends_a_broadcast_that_waits_for_a_person(tokens, ends):
+    @tool(requires_confirmation=True)
+    def pay() -> str:
+        return "paid"
+
+    members = [
+        member("alpha", [call("pay", {})], tools=[pay]),
+        member("beta", [call("none", {})], "done", tokens=50),
+    ]
+    run = await team(give_all("go"), members=members, mode="broadcast", budget=Budget(tokens=tokens)).arun("")
+    assert (run.status, run.children[0].status) == (ends, RunStatus.PAUSED)
 
 
 async def test_seconds_end_a_team_with_what_its_members_said(db):
