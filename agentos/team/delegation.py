@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -167,12 +168,17 @@ def exchanges(history: Sequence[Message]) -> list[dict[str, str]]:
 
 
 def _interactions(tools: Sequence[ToolExecution]) -> list[dict[str, Any]]:
-    known = {DELEGATE, DELEGATE_TO_ALL}
-    return [
-        {**(call.tool_args or {}), "response": call.result}
-        for call in tools
-        if call.tool_name in known and call.result is not None
-    ]
+    """The last ones, of MAX_RESULT characters: each is stored with every member that is told."""
+    found: deque[dict[str, Any]] = deque()
+    room = MAX_RESULT
+    for call in reversed(tools):
+        if call.tool_name in {DELEGATE, DELEGATE_TO_ALL} and call.result is not None:
+            said = {**(call.tool_args or {}), "response": call.result}
+            room -= len(json_of(said))
+            if room < 0:
+                break
+            found.appendleft(said)
+    return list(found)
 
 
 def _cut(text: str, most: int) -> str:

@@ -67,6 +67,18 @@ async def test_what_others_have_said_cannot_leave_its_tag():
     assert (json.loads(told)[0]["response"], task) == (said, "B")
 
 
+async def test_members_are_told_the_last_of_very_much():
+    talkers = [member(name, name[0] * 60_000) for name in ("alpha", "beta")]
+    run = await team(
+        *(give((name, "speak")) for name in ("alpha", "beta", "carol")),
+        "done",
+        members=[*talkers, member("carol", asked)],
+        share_member_interactions=True,
+    ).arun("hi")
+    text = results(run)[2] or ""
+    assert ("b" * 60_000 in text, "aaa" in text) == (True, False)
+
+
 async def test_members_see_the_teams_last_questions_and_answers_if_told(db):
     requests: list[ModelRequest] = []
 
