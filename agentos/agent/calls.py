@@ -6,7 +6,7 @@ Calls that need human input stay open. They are executed when the run is continu
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -43,13 +43,18 @@ def distinct(calls: Sequence[ToolCall], said: Sequence[Message]) -> list[ToolCal
     by its id, and must never apply to another one.
     """
     taken = {call.id for message in said for call in message.tool_calls or ()}
+    left: dict[str, Iterator[str]] = {}
     renamed: list[ToolCall] = []
     for call in calls:
-        ids = chain([call.id], (f"{call.id}-{number}" for number in count(2)))
+        ids = left.setdefault(call.id, _ids(call.id))
         own = next(id_ for id_ in ids if id_ not in taken)
         taken.add(own)
         renamed.append(call if own == call.id else call.model_copy(update={"id": own}))
     return renamed
+
+
+def _ids(given: str) -> Iterator[str]:
+    return chain([given], (f"{given}-{number}" for number in count(2)))
 
 
 def open_calls(run: RunOutput) -> Mapping[int, ToolCall]:

@@ -86,9 +86,9 @@ class AgentOS:
     `max_body_bytes` limits request bodies. JSON in them is limited to `max_json_bytes`, without images and
     documents in Base64, to `max_json_values` values and to 100 levels. Each text field of a multipart form is
     limited to `max_json_bytes` characters, and any other form as a whole to as many bytes. While others use
-    the server, each user's bodies of more than 64 KiB wait until they make `max_bytes_per_second` in a
-    process, uploads eight times as many. In each process a user may have `max_streams_per_user` event streams
-    open; callers without an identity count by address.
+    the server, a process reads each user's bodies of more than 64 KiB at `max_bytes_per_second`, uploads
+    eight times as fast. In each process a user may have `max_streams_per_user` event streams open; callers
+    without an identity count by address.
     """
 
     def __init__(

@@ -46,10 +46,6 @@ async def _nowhere(parent: RunContext, runnable: Runnable, given: RunInput, *, n
     raise RuntimeError("Only a run that is being executed can begin nested runs.")
 
 
-def _unheard(event: RunEvent) -> None:
-    raise RuntimeError("Only a run that is being executed has a stream of events.")
-
-
 @dataclass(slots=True)
 class RunContext:
     """One run, as seen by its runnable and its tools.
@@ -65,8 +61,6 @@ class RunContext:
     """The run's request."""
     steps: Steps
     children: Children = _nowhere
-    emit: Callable[[RunEvent], None] = _unheard
-    """Adds an event to the run's stream: for tools, which yield none."""
     state: State = field(default_factory=State)
     """The session's state, shared by the whole tree of runs; `state.add` and `state.append` merge with what
     other runs store."""

@@ -16,7 +16,7 @@ from agentos.models.base import ModelDelta, ModelRequest, ModelResponse
 from agentos.models.function import FunctionModel
 from agentos.run.records import RunStatus
 from agentos.run.runnable import RunContext
-from agentos.tools import Toolkit, tool
+from agentos.tools import ToolError, Toolkit, tool
 from tests.agent.models import call, scripted
 
 
@@ -114,6 +114,17 @@ async def test_a_stopping_tool_ends_the_run_with_its_answer() -> None:
     model, requests = scripted([call("finish")])
     run = await Agent(model=model, tools=[finish]).arun("go")
     assert (run.content, len(requests)) == ("the end", 1)
+
+
+async def test_a_stopping_tool_that_fails_is_no_answer() -> None:
+    @tool(stop_after_tool_call=True)
+    def finish() -> str:
+        """Ends it."""
+        raise ToolError("not yet")
+
+    model, requests = scripted([call("finish")], "sorry")
+    run = await Agent(model=model, tools=[finish]).arun("go")
+    assert (run.content, len(requests), run.tools[0].result) == ("sorry", 2, "not yet")
 
 
 @pytest.mark.parametrize(("retries", "status"), [(2, RunStatus.COMPLETED), (1, RunStatus.ERROR)])

@@ -160,6 +160,14 @@ undone AS (
     ORDER BY key, version
 )
 
+-- fragment: returned
+-- What `undoing` gives back, as a change.
+SELECT
+    coalesce(jsonb_object_agg(key, value) FILTER (WHERE value IS NOT NULL), '{}'),
+    coalesce(array_agg(key) FILTER (WHERE value IS NULL), '{}')
+FROM given_back
+HAVING count(*) > 0
+
 -- fragment: changing
 -- What the change that is `wanted` replaces, which is kept.
 changed AS (
@@ -199,11 +207,7 @@ WITH $own_run, mine AS ($executing), $undoing, wanted AS (
     SELECT :put AS put, CAST(:removed AS text[]) AS removed FROM mine
     WHERE NOT is_undone AND parent_run_id IS NULL
     UNION ALL
-    SELECT
-        coalesce(jsonb_object_agg(key, value) FILTER (WHERE value IS NOT NULL), '{}'),
-        coalesce(array_agg(key) FILTER (WHERE value IS NULL), '{}')
-    FROM given_back
-    HAVING count(*) > 0
+    $returned
 ), $changing, $kept, $giving, $stored
 SELECT
     EXISTS (SELECT FROM mine) AS is_stored,
@@ -240,11 +244,7 @@ WITH $own_run, own AS ($executing), merged AS (
     SELECT :put || results AS put, CAST(:removed AS text[]) AS removed FROM mine CROSS JOIN merged
     WHERE NOT is_undone AND parent_run_id IS NULL
     UNION ALL
-    SELECT
-        coalesce(jsonb_object_agg(key, value) FILTER (WHERE value IS NOT NULL), '{}'),
-        coalesce(array_agg(key) FILTER (WHERE value IS NULL), '{}')
-    FROM given_back
-    HAVING count(*) > 0
+    $returned
 ), $changing, $kept, $giving, $stored
 SELECT
     EXISTS (SELECT FROM mine) AS is_stored,

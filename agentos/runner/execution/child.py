@@ -10,13 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from contextlib import suppress
-from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from agentos.db.contracts.runs import OpenedRun, StateChange
 from agentos.errors import AgentOSError, DatabaseUnavailableError
-from agentos.run.events import RunCompleted, RunEvent
+from agentos.run.events import RunCompleted
 from agentos.run.ids import nested_run_id
 from agentos.run.last_event import origin_of
 from agentos.run.messages import Metrics
@@ -91,9 +90,7 @@ class ChildRuns:
                 if opened.run.status.is_final:
                     self._execution.replay(path)
                 else:
-                    context = _context(parent, opened, settings, name)
-                    context.emit = partial(self._emit, opened.run)
-                    await self._executed(context, runnable)
+                    await self._executed(_context(parent, opened, settings, name), runnable)
                 _adopt(parent.run, opened.run)
                 return opened.run
 
@@ -109,10 +106,6 @@ class ChildRuns:
             task.cancel()
         if live:
             await asyncio.wait(live)
-
-    def _emit(self, run: RunOutput, event: RunEvent) -> None:
-        event.origin = event.origin or origin_of(run)
-        self._buffer.record(event)
 
     async def _open(self, parent: RunContext, run: RunOutput, settings: RunSettings) -> OpenedRun:
         assert run.input is not None, "a nested run is made with its input"

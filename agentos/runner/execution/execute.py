@@ -43,7 +43,6 @@ async def execute(
     run, context, began = execution.run, execution.context, perf_counter()
     spent = (run.metrics.duration if run.metrics else None) or 0
     context.steps = timed(metered(context.steps, context.spending), run.steps)
-    context.emit = buffer.record
     context.children = nested = ChildRuns(execution, buffer, db, deadline)
     outcome = Outcome(execution, buffer, db, deadline)
     interruption: asyncio.CancelledError | None = None

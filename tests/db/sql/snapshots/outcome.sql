@@ -159,10 +159,10 @@ WHERE status IN ('PENDING', 'RUNNING') AND executor_id IS NOT DISTINCT FROM :wor
     WHERE NOT is_undone AND parent_run_id IS NULL
     UNION ALL
     SELECT
-        coalesce(jsonb_object_agg(key, value) FILTER (WHERE value IS NOT NULL), '{}'),
-        coalesce(array_agg(key) FILTER (WHERE value IS NULL), '{}')
-    FROM given_back
-    HAVING count(*) > 0
+    coalesce(jsonb_object_agg(key, value) FILTER (WHERE value IS NOT NULL), '{}'),
+    coalesce(array_agg(key) FILTER (WHERE value IS NULL), '{}')
+FROM given_back
+HAVING count(*) > 0
 ), changed AS (
     SELECT key, old.value
     FROM (
@@ -361,10 +361,10 @@ WHERE status IN ('PENDING', 'RUNNING') AND executor_id IS NOT DISTINCT FROM :wor
     WHERE NOT is_undone AND parent_run_id IS NULL
     UNION ALL
     SELECT
-        coalesce(jsonb_object_agg(key, value) FILTER (WHERE value IS NOT NULL), '{}'),
-        coalesce(array_agg(key) FILTER (WHERE value IS NULL), '{}')
-    FROM given_back
-    HAVING count(*) > 0
+    coalesce(jsonb_object_agg(key, value) FILTER (WHERE value IS NOT NULL), '{}'),
+    coalesce(array_agg(key) FILTER (WHERE value IS NULL), '{}')
+FROM given_back
+HAVING count(*) > 0
 ), changed AS (
     SELECT key, old.value
     FROM (
